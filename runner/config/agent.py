@@ -1,0 +1,110 @@
+"""The agent file as a frozen value; field names are the file's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
+from runner.gateways import Row
+from runner.tools.toolbox import Declared
+
+DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
+DEFAULT_PROMPT = "Query: "
+DEFAULT_GREETING = "Chatbot started. Type 'exit' to quit."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in a file, for messages: `path:line`."""
+
+    path: Path
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSource:
+    """A template's text, the folder its includes may come from, and where it stands."""
+
+    text: str
+    root: Path
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A declared variable of the templates; `default` is None where a value is required."""
+
+    name: str
+    type: str = "string"
+    default: Any = None
+    description: str = ""
+    required: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Who is asked when the first choice cannot be."""
+
+    gateway: str
+    model: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Structured output: the schema the answer must keep, and how often the model is asked again."""
+
+    schema: Mapping[str, Any]
+    retries: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """Rules `tool` or `tool(pattern)`; deny beats ask beats allow."""
+
+    allow: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One valid agent file, with its `extends` chain merged and its `${env:…}` filled in.
+
+    `places` gives the place of each top-level key, for messages; `path` is the file, as the user named it.
+    """
+
+    name: str
+    gateway: str
+    model: str
+    path: Path
+    description: str = ""
+    fallback: tuple[Fallback, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    system_prompt: PromptSource = PromptSource(DEFAULT_SYSTEM_PROMPT, Path())
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    tools: tuple[Declared, ...] = ()
+    tool_choice: str = "auto"
+    reply: Reply | None = None
+    context: ContextPolicy = ContextPolicy()
+    limits: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+    retry: Retry = Retry()
+    permissions: Permissions = Permissions()
+    prompt: str = DEFAULT_PROMPT
+    greeting: str = DEFAULT_GREETING
+    gateways: Mapping[str, Row] = field(default_factory=dict)
+    script: tuple[Mapping[str, Any], ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def place(self, key: str) -> str:
+        """Where a key stands, or the file where it does not."""
+        return str(self.places.get(key, self.path))

@@ -1,0 +1,115 @@
+"""What happens in a session: the events of `ChatSession.send`, and their one JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.core.messages import ToolCall, ToolResult, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The user's message has entered the conversation."""
+
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"type": "user", "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer, as it arrives."""
+
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"type": "text", "delta": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    """A piece of the model's reasoning, as it arrives."""
+
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"type": "thinking", "delta": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """One model reply is there: complete, or marked by its finish reason."""
+
+    text: str
+    finish_reason: str
+    usage: Usage
+    calls: tuple[ToolCall, ...] = ()
+    model: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "type": "reply",
+            "text": self.text,
+            "finish_reason": self.finish_reason,
+            "usage": self.usage.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool call is about to run."""
+
+    call: ToolCall
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"type": "tool_call"} | self.call.to_dict()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool call has its result; those of one reply may finish in any order."""
+
+    result: ToolResult
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"type": "tool_result"} | self.result.to_dict()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know although the turn goes on.
+
+    `kind` is one word: fallback, evicted, retry, truncated, incomplete, tools_off, limit, denied, empty, …
+    """
+
+    kind: str
+    text: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"type": "notice", "kind": self.kind, "text": self.text} | dict(self.details)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The turn is over; `reason` is answered, truncated, incomplete, cancelled, or the name of a limit."""
+
+    usage: Usage
+    seconds: float
+    reason: str = "answered"
+    cost_usd: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "type": "turn",
+            "usage": self.usage.to_dict(),
+            "cost_usd": self.cost_usd,
+            "seconds": round(self.seconds, 6),
+            "reason": self.reason,
+        }
+
+
+Event = Asked | TextDelta | ThinkingDelta | Replied | ToolStarted | ToolFinished | Notice | TurnEnded

@@ -1,0 +1,82 @@
+"""A conversation that grows by whole exchanges, and so is a valid request at every instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from runner.core.messages import Message, ToolResult
+from runner.core.tokens import estimate_message
+
+INTERRUPTED = "interrupted: this call was stopped before it gave a result"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One model reply and the results of the tools it asked for: as many results as calls, in their order."""
+
+    reply: Message
+    results: tuple[ToolResult, ...] = ()
+
+    @classmethod
+    def of(cls, reply: Message, results: Iterable[ToolResult | None] = ()) -> Exchange:
+        """The exchange with every call answered: those without a result get one that says `interrupted`."""
+        given = {result.call_id: result for result in results if result is not None}
+        return cls(
+            reply,
+            tuple(
+                given.get(call.id) or ToolResult(call.id, call.name, INTERRUPTED, failed=True) for call in reply.calls
+            ),
+        )
+
+    @cached_property
+    def tokens(self) -> int:
+        """What the exchange may cost in a prompt, by the uncalibrated estimate."""
+        return sum(estimate_message(message) for message in self.messages)
+
+    @cached_property
+    def messages(self) -> tuple[Message, ...]:
+        return (self.reply, Message.tool(self.results)) if self.results else (self.reply,)
+
+
+class Turn:
+    """One user message and the exchanges that follow it until the agent is done."""
+
+    __slots__ = ("exchanges", "user", "user_tokens")
+
+    def __init__(self, user: Message, exchanges: Iterable[Exchange] = ()) -> None:
+        self.user = user
+        self.exchanges = list(exchanges)
+        self.user_tokens = estimate_message(user)
+
+    @property
+    def tokens(self) -> int:
+        """What the turn may cost in a prompt, by the uncalibrated estimate."""
+        return self.user_tokens + sum(exchange.tokens for exchange in self.exchanges)
+
+    def messages(self) -> Iterator[Message]:
+        yield self.user
+        for exchange in self.exchanges:
+            yield from exchange.messages
+
+
+class History:
+    """The turns of a session, oldest first; only the newest one may still grow."""
+
+    def __init__(self, turns: Iterable[Turn] = ()) -> None:
+        self.turns = list(turns)
+
+    def open(self, user: Message) -> Turn:
+        """Begin a turn with the user's message."""
+        turn = Turn(user)
+        self.turns.append(turn)
+        return turn
+
+    def settle(self, turn: Turn) -> None:
+        """End a turn: one in which the model never got to say anything leaves no trace."""
+        if not turn.exchanges and self.turns and self.turns[-1] is turn:
+            self.turns.pop()
+
+    def messages(self) -> tuple[Message, ...]:
+        return tuple(message for turn in self.turns for message in turn.messages())

@@ -1,0 +1,66 @@
+"""What of a conversation fits the model's context window: the newest whole exchanges, never half a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from runner.core.errors import ContextOverflowError
+from runner.core.history import Turn
+from runner.core.messages import Message
+from runner.core.tokens import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The messages of one request, how many older ones were left out, and the estimate of the whole prompt."""
+
+    messages: tuple[Message, ...]
+    evicted: int
+    estimated: int
+
+
+def fit(turns: Sequence[Turn], *, fixed: int, room: int, calibrate: Calibration) -> View:
+    """The newest suffix of `turns` that fits.
+
+    `fixed`: estimated tokens of the system prompt and the tools. `room`: tokens of the window that the prompt may take.
+    The newest user message always stays, and so does the newest exchange of its turn.
+    Raises ContextOverflowError when these alone are too much.
+    """
+    newest = turns[-1]
+    used = fixed + newest.user_tokens
+    kept = 0
+    for exchange in reversed(newest.exchanges):
+        if calibrate(used + exchange.tokens) > room and kept:
+            break
+        used += exchange.tokens
+        kept += 1
+    if calibrate(used) > room:
+        raise _overflow(newest, fixed, calibrate, room)
+    first = len(turns) - 1
+    if kept == len(newest.exchanges):
+        while first > 0 and calibrate(used + turns[first - 1].tokens) <= room:
+            first -= 1
+            used += turns[first].tokens
+    shown = chain.from_iterable(turn.messages() for turn in turns[first:-1])
+    recent = chain.from_iterable(exchange.messages for exchange in newest.exchanges[len(newest.exchanges) - kept :])
+    messages = (*shown, newest.user, *recent)
+    whole = sum(1 + sum(len(each.messages) for each in turn.exchanges) for turn in turns[:first])
+    gone = sum(len(each.messages) for each in newest.exchanges[: len(newest.exchanges) - kept])
+    return View(messages, whole + gone, used)
+
+
+def _overflow(newest: Turn, fixed: int, calibrate: Calibration, room: int) -> ContextOverflowError:
+    parts = {"system prompt and tools": fixed, "newest message": newest.user_tokens}
+    if newest.exchanges:
+        parts["newest tool results"] = newest.exchanges[-1].tokens
+    sizes = ", ".join(
+        f"{name} about {calibrate(size)} tokens"
+        for name, size in sorted(parts.items(), key=lambda part: part[1], reverse=True)
+    )
+    return ContextOverflowError(
+        "the newest message does not fit the context window",
+        why=f"{sizes}; there is room for {max(0, room)}",
+        fix="shorten the message, or raise context.max_tokens in the agent file",
+    )

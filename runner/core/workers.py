@@ -1,0 +1,52 @@
+"""Work side by side on daemon threads, so that a hung job can be left behind and never holds the process."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[T]):
+    """`run` in a thread, for at most `seconds`; None runs it here and now, for what cannot block."""
+
+    run: Callable[[], T]
+    seconds: float | None = None
+
+
+def side_by_side(jobs: Sequence[Job[T]], late: Callable[[int], T]) -> Iterator[tuple[int, T]]:
+    """Yield (position, value) as each job ends; `late(position)` stands in for one that ran out of time.
+
+    A job must not raise: what it raises would be lost with its thread, so it is reported as late.
+    """
+    ended: queue.SimpleQueue[tuple[int, T]] = queue.SimpleQueue()
+    waiting: dict[int, float] = {}
+    for position, job in enumerate(jobs):
+        if job.seconds is not None:
+            waiting[position] = time.monotonic() + job.seconds
+            thread = threading.Thread(target=_work, args=(job, position, ended), daemon=True, name=f"tool-{position}")
+            thread.start()
+    for position, job in enumerate(jobs):
+        if job.seconds is None:
+            yield position, job.run()
+    while waiting:
+        try:
+            position, value = ended.get(timeout=max(0.0, min(waiting.values()) - time.monotonic()))
+        except queue.Empty:
+            now = time.monotonic()
+            for position in [each for each, deadline in waiting.items() if deadline <= now]:
+                del waiting[position]
+                yield position, late(position)
+            continue
+        if waiting.pop(position, None) is not None:
+            yield position, value
+
+
+def _work(job: Job[T], position: int, ended: queue.SimpleQueue[tuple[int, T]]) -> None:
+    ended.put((position, job.run()))

@@ -1,0 +1,158 @@
+"""Who answers: one file a dialect, and the catalogue of the servers that speak them, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from runner.core.cancel import Cancel
+from runner.core.chunks import Chunk
+from runner.core.errors import UsageError
+from runner.core.messages import Message, ToolSpec
+from runner.core.policy import Timeouts
+
+if TYPE_CHECKING:
+    from runner.gateways.anthropic import Anthropic
+    from runner.gateways.gemini import Gemini
+    from runner.gateways.local import Local
+    from runner.gateways.ollama import Ollama
+    from runner.gateways.openai import OpenAI
+    from runner.gateways.responses import Responses
+    from runner.gateways.scripted import Scripted
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model behind a gateway can do; `window` is its context window in tokens, None if nobody knows.
+
+    `sampling`: takes temperature, top_p and top_k. `structured`: enforces a JSON schema by itself.
+    """
+
+    tools: bool = True
+    parallel_calls: bool = True
+    thinking: bool = True
+    images: bool = True
+    sampling: bool = True
+    structured: bool = False
+    window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One model call, in no dialect's words.
+
+    `window` is the context window in tokens that the conversation was fitted to; `stream` False asks for the reply
+    in one piece; `seconds` bounds the whole call; `cancel` makes it stop from any thread.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    system: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str = "auto"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] | None = None
+    window: int | None = None
+    stream: bool = True
+    timeouts: Timeouts = Timeouts()
+    seconds: float | None = None
+    cancel: Cancel = field(default_factory=Cancel)
+
+
+@runtime_checkable
+class Gateway(Protocol):
+    """One server, or one model in this machine, that can be asked for replies. Making one does no I/O."""
+
+    @property
+    def name(self) -> str:
+        """The catalogue's name, or the one under `gateways:` in the agent file."""
+
+    @property
+    def where(self) -> str:
+        """The effective address, for error messages; no secret is in it."""
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What the model can do; may ask the server once. Raises GatewayError."""
+
+    def stream(self, request: Request) -> Iterator[Chunk]:
+        """The reply's chunks as they arrive, a DoneChunk last. Raises GatewayError; closing it closes the connection."""
+
+    def close(self) -> None:
+        """Let go of connections and processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A server as data. `url` may hold ${env:NAME}; `key_from` names the variable that holds the key.
+
+    `quirks` are how the server departs from its dialect, in that dialect's own words.
+    """
+
+    dialect: str
+    url: str = ""
+    key_from: str = ""
+    url_from: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    quirks: Mapping[str, Any] = field(default_factory=dict)
+
+
+DIALECTS: Mapping[str, str] = {
+    "anthropic": "runner.gateways.anthropic:Anthropic",
+    "gemini": "runner.gateways.gemini:Gemini",
+    "local": "runner.gateways.local:Local",
+    "ollama": "runner.gateways.ollama:Ollama",
+    "openai": "runner.gateways.openai:OpenAI",
+    "responses": "runner.gateways.responses:Responses",
+    "scripted": "runner.gateways.scripted:Scripted",
+}
+
+CATALOGUE: Mapping[str, Row] = {
+    "anthropic": Row("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    "gemini": Row("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
+    "local": Row("local"),
+    "ollama": Row("ollama", "http://localhost:11434", url_from="OLLAMA_HOST"),
+    "openai": Row("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL"),
+    "responses": Row("responses", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL"),
+    "scripted": Row("scripted"),
+}
+
+_CLASSES = {reference.rpartition(":")[2]: reference for reference in DIALECTS.values()}
+
+__all__ = [  # noqa: F822 - the classes are imported by the first look at them
+    "CATALOGUE",
+    "DIALECTS",
+    "Anthropic",
+    "Capabilities",
+    "Gateway",
+    "Gemini",
+    "Local",
+    "Ollama",
+    "OpenAI",
+    "Request",
+    "Responses",
+    "Row",
+    "Scripted",
+    "dialect_class",
+]
+
+
+def dialect_class(dialect: str) -> Any:
+    """The class that speaks `dialect`: ours, or one under the entry point `agent_run.gateways`. Raises UsageError."""
+    reference = DIALECTS.get(dialect)
+    if reference is not None:
+        module, _, name = reference.partition(":")
+        return getattr(import_module(module), name)
+    from importlib.metadata import entry_points  # lazy: only for a name the catalogue lacks
+
+    for point in entry_points(group="agent_run.gateways", name=dialect):
+        return point.load()
+    raise UsageError(f"no gateway speaks {dialect!r}", fix=f"one of {', '.join(sorted(DIALECTS))}")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CLASSES:
+        module, _, attribute = _CLASSES[name].partition(":")
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
