@@ -1,0 +1,156 @@
+"""Replies written down beforehand, for demos and tests: an agent file's `script:`, one entry a reply, in order.
+
+An entry holds any of: `text`; `chunks` (the pieces instead of `text`, or with it their lengths); `thinking`; `calls`
+(`[{tool: arguments}]`, arguments as a mapping or as the text a model might write); `usage` (`{input, output, cached,
+reasoning}`); `finish` (`incomplete` breaks off before the terminator); `delay` (seconds before each piece); `error`
+(`{status, retry_after, message}`, raised after the pieces if there are any; without a status the connection breaks).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from runner.core.cancel import Cancel
+from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
+from runner.core.errors import (
+    GatewayError,
+    IncompleteReply,
+    KeyRefused,
+    ModelMissing,
+    RateLimited,
+    Rejected,
+    ServerFailed,
+    Unreachable,
+)
+from runner.core.messages import Usage, clean
+from runner.gateways import Capabilities, Request
+
+Entry = Mapping[str, Any]
+
+_KINDS: Mapping[int, type[GatewayError]] = {
+    0: Unreachable,
+    401: KeyRefused,
+    403: KeyRefused,
+    404: ModelMissing,
+    408: ServerFailed,
+    409: ServerFailed,
+    429: RateLimited,
+}
+_WORDS = re.compile(r"\s*\S+|\s+")
+
+
+class Scripted:
+    """Answers from a script. A string in it stands for `{text: …}`.
+
+    `position` counts the entries already used, those that failed or were abandoned too: keep it with a session and
+    set it again when the session is resumed, and the script goes on where it was.
+    """
+
+    def __init__(
+        self,
+        script: Iterable[Entry | str] = (),
+        *,
+        name: str = "scripted",
+        position: int = 0,
+        capabilities: Capabilities | None = None,
+    ) -> None:
+        self.name = name
+        self.script = tuple({"text": entry} if isinstance(entry, str) else entry for entry in script)
+        self.position = position
+        self._capabilities = capabilities or Capabilities()
+
+    @property
+    def where(self) -> str:
+        """The entry that the next reply is taken from."""
+        return f"script, entry {self.position + 1} of {len(self.script)}"
+
+    def capabilities(self, model: str) -> Capabilities:
+        return self._capabilities
+
+    def stream(self, request: Request) -> Iterator[Chunk]:
+        """The next entry's chunks; asking uses the entry up. Raises Rejected past the end, and the entry's `error`."""
+        where, number = self.where, self.position
+        if number >= len(self.script):
+            raise Rejected(
+                "the script has no more replies",
+                where=where,
+                why=f"{_replies(len(self.script))} in all; reply {number + 1} was asked for",
+                fix="add an entry under `script:`",
+            )
+        self.position += 1
+        return _play(self.script[number], number, where, request)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _play(entry: Entry, number: int, where: str, request: Request) -> Iterator[Chunk]:
+    cancel = request.cancel
+    delay = entry.get("delay", 0)
+    for chunk in _chunks(entry, number, whole=not request.stream):
+        if delay:
+            _wait(delay, cancel)
+        cancel.check()
+        yield chunk
+    if (error := entry.get("error")) is not None:
+        raise _failure(error, where)
+    finish = entry.get("finish", "tool_calls" if entry.get("calls") else "stop")
+    if finish == "incomplete":
+        raise IncompleteReply("the reply broke off before its end", where=where)
+    yield DoneChunk(finish, finish, _usage(entry.get("usage")), request.model)
+
+
+def _chunks(entry: Entry, number: int, *, whole: bool) -> Iterator[Chunk]:
+    if thinking := entry.get("thinking"):
+        yield ThinkingChunk(clean(thinking))
+    pieces = _pieces(entry.get("text", ""), entry.get("chunks"))
+    for piece in ("".join(pieces),) if whole else pieces:
+        if piece:
+            yield TextChunk(clean(piece))
+    for index, call in enumerate(entry.get("calls", ())):
+        ((tool, arguments),) = call.items()
+        yield CallChunk(index, f"call_{number + 1}_{index + 1}", tool, arguments)
+
+
+def _pieces(text: str, chunks: Sequence[str] | Sequence[int] | None) -> Iterable[str]:
+    """The text word by word, or as `chunks` cuts it; what lengths leave over is one more piece."""
+    if chunks is None:
+        return _WORDS.findall(text)
+    if chunks and isinstance(chunks[0], str):
+        return chunks  # type: ignore[return-value]
+    return _cut(text, chunks)  # type: ignore[arg-type]
+
+
+def _cut(text: str, lengths: Sequence[int]) -> Iterator[str]:
+    start = 0
+    for length in lengths:
+        yield text[start : start + length]
+        start += length
+    yield text[start:]
+
+
+def _usage(counts: Mapping[str, int] | None) -> Usage | None:
+    return None if counts is None else Usage(**{f"{kind}_tokens": count for kind, count in counts.items()})
+
+
+def _wait(seconds: float, cancel: Cancel) -> None:
+    from threading import Event  # lazy: only a script with delays waits
+
+    stopped = Event()
+    with cancel.on_cancel(stopped.set):
+        stopped.wait(seconds)
+
+
+def _failure(error: Mapping[str, Any], where: str) -> GatewayError:
+    """What the wire would raise for the same status."""
+    status = error.get("status", 0)
+    what = f"the script answers with status {status}" if status else "the script breaks the connection"
+    return _KINDS.get(status, ServerFailed if status >= 500 else Rejected)(
+        what, where=where, why=error.get("message", ""), status=status, retry_after=error.get("retry_after")
+    )
+
+
+def _replies(count: int) -> str:
+    return f"{count} entry" if count == 1 else f"{count} entries"
