@@ -1,0 +1,96 @@
+"""One verb a file, no logic. Here: the group, the exit codes, and the one place where errors become words."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from runner import __version__
+
+COMMANDS = {
+    "chat": "talk with an agent: at a terminal, in a pipe, or in one shot",
+    "check": "validate agent and transcript files, every problem at once",
+    "show": "what would be sent: prompt, tools, options, gateway, window",
+    "replay": "replay transcripts offline against their recordings",
+    "record": "run transcripts live and write their recordings",
+    "schema": "print the JSON Schema of agent or transcript files",
+    "pull": "fetch an embedded model's weights",
+}
+
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+class Verbs(click.Group):
+    """Commands imported when they are asked for; a first argument that is none is the agent to chat with."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"runner.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in COMMANDS and args[0] not in {"--version", "--help", "-h"}:
+            args = ["chat", *args]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`agent-run AGENT` is `agent-run chat AGENT`. `agent-run COMMAND --help` tells more.",
+)
+@click.version_option(__version__, prog_name="agent-run")
+def cli() -> None:
+    """Agents as YAML files, run and regression-tested from the command line."""
+
+
+def main() -> None:
+    """Run the command line and end the process with the contract's exit code."""
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue
+    # Nothing is left to do, and taking the interpreter down piece by piece costs a fifth of a short run.
+    os._exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of `agent-run ARGUMENTS`. Every error the user sees has passed through here."""
+    try:
+        result: Any = cli.main(arguments, prog_name="agent-run", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _abandon_stdout()
+        return 0
+    except Exception as error:  # noqa: BLE001 - the one handler: what is not ours to explain is our bug
+        from runner.cli.failure import tell  # lazy: nothing failed, as a rule
+
+        return tell(error)
+
+
+def _abandon_stdout() -> None:
+    """The reader has gone: nothing more can be said to it, not even by the flush at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

@@ -17,14 +17,18 @@ class Cancel:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], object]] = []
-        self.cancelled = False
+        self._stopped = threading.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._stopped.is_set()
 
     def cancel(self) -> None:
         """Stop: safe to call from any thread and more than once."""
         with self._lock:
             if self.cancelled:
                 return
-            self.cancelled = True
+            self._stopped.set()
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             with suppress(OSError):
@@ -33,6 +37,11 @@ class Cancel:
     def check(self) -> None:
         """Raise Cancelled if somebody wants to stop."""
         if self.cancelled:
+            raise Cancelled
+
+    def wait(self, seconds: float) -> None:
+        """Sleep for `seconds`; raise Cancelled as soon as somebody wants to stop."""
+        if self._stopped.wait(seconds):
             raise Cancelled
 
     @contextmanager

@@ -16,7 +16,7 @@ _SMOOTHING = 0.5
 
 
 def estimate(text: str) -> int:
-    """Tokens of a text: words run four and a half letters to a token, digits and marks two, other scripts one a character."""
+    """Tokens of a text: four and a half letters of a word each, two digits or marks, one sign of another script."""
     if not text:
         return 0
     data = text.encode("utf-8", "surrogatepass")

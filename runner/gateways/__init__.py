@@ -28,6 +28,7 @@ class Capabilities:
     """What a model behind a gateway can do; `window` is its context window in tokens, None if nobody knows.
 
     `sampling`: takes temperature, top_p and top_k. `structured`: enforces a JSON schema by itself.
+    `truncates`: drops the front of a prompt that is too long without a word.
     """
 
     tools: bool = True
@@ -36,6 +37,7 @@ class Capabilities:
     images: bool = True
     sampling: bool = True
     structured: bool = False
+    truncates: bool = False
     window: int | None = None
 
 

@@ -1,0 +1,8 @@
+"""`agent-run`, and `python -m runner`."""
+
+from __future__ import annotations
+
+from runner.cli import main
+
+if __name__ == "__main__":
+    main()

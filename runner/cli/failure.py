@@ -1,0 +1,44 @@
+"""How a failure reads on stderr: what, where, why, fix; a bug of ours names the file that holds its traceback."""
+
+from __future__ import annotations
+
+import sys
+
+from runner.core.errors import AgentRunError, ConfigError
+
+
+def tell(error: Exception) -> int:
+    """Print the error and give its exit code."""
+    if isinstance(error, ConfigError):
+        from runner.config.problems import render_text  # lazy: only a wrong file needs it
+
+        print(render_text(error.problems, source=sys.stderr.isatty()), file=sys.stderr)
+        return error.exit_code
+    if isinstance(error, AgentRunError):
+        from runner.cli.terminal.plain import inert
+
+        print(f"agent-run: {inert(str(error))}", file=sys.stderr)
+        return error.exit_code
+    if isinstance(error, OSError) and error.errno == 5:  # EIO: the terminal has gone
+        return 130
+    print(_bug(error), file=sys.stderr)
+    return 70
+
+
+def _bug(error: Exception) -> str:
+    import tempfile
+    import traceback
+
+    from runner import __version__
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="agent-run-bug-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as report:
+        report.write(f"agent-run {__version__}, Python {sys.version}\n{sys.argv}\n\n")
+        report.write("".join(traceback.format_exception(error)))
+    return (
+        f"agent-run: a bug in agent-run: {type(error).__name__}: {error}\n"
+        f"  where: {report.name}\n"
+        "  why:   this should not happen, whatever the input\n"
+        "  fix:   please report it with that file, after removing what is private"
+    )

@@ -1,0 +1,1 @@
+"""What a person sees and types: rendering of events, and the prompt."""

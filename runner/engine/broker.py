@@ -1,0 +1,247 @@
+"""One dependable model call: retry and fallback while nothing has been passed on, and the tool loop around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from runner.core.cancel import Cancel
+from runner.core.chunks import Chunk
+from runner.core.errors import GatewayError, Unreachable, UsageError
+from runner.core.events import Notice
+from runner.core.history import Exchange
+from runner.core.messages import Message
+from runner.core.policy import Limits, Retry, Timeouts
+from runner.gateways import Capabilities, Gateway, Request
+
+Draft = Callable[["Route", Capabilities], tuple[Request, Sequence[Notice]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One model behind one gateway, with the options it is asked with."""
+
+    gateway: Gateway
+    model: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.gateway.name}/{self.model}"
+
+
+class Broker:
+    """The one way to a model. It retries, and falls back to the next route, only before the first chunk.
+
+    `gateway`: a Gateway or its class. `options`: what is sent with each request, in the agent file's words.
+    `fallback`: routes as in the agent file (`{gateway, model, options}`), each gateway a name, a class or an instance.
+    `retry`, `timeouts`: as in the agent file. Nothing here touches the network.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        gateway: Gateway | type[Gateway] | str,
+        *,
+        options: Mapping[str, Any] | None = None,
+        fallback: Sequence[Mapping[str, Any]] = (),
+        retry: Retry | Mapping[str, Any] | None = None,
+        timeouts: Timeouts | Mapping[str, Any] | None = None,
+    ) -> None:
+        first = Route(_instance(gateway), model, dict(options or {}))
+        others = (
+            Route(_instance(other["gateway"]), other["model"], other.get("options") or first.options)
+            for other in fallback
+        )
+        self.routes: tuple[Route, ...] = (first, *others)
+        self.retry = retry if isinstance(retry, Retry) else Retry(**(retry or {}))
+        self.timeouts = timeouts if isinstance(timeouts, Timeouts) else Timeouts(**(timeouts or {}))
+        self._active = 0
+
+    @property
+    def route(self) -> Route:
+        """Who is asked now: the first route, or the one that was last fallen back to."""
+        return self.routes[self._active]
+
+    @property
+    def model(self) -> str:
+        return self.route.model
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.route.gateway
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Any] = (),
+        schema: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+    ) -> Any:
+        """Answer `messages` without a session: the text, or with `schema` the JSON value that keeps it.
+
+        Tools the model asks for are run. Raises GatewayError, LimitReached.
+        """
+        from runner.engine.loop import Loop  # lazy: the loop is built on this module
+        from runner.engine.structured import ReplySchema
+        from runner.tools import Context, Toolbox
+
+        limits = limits or Limits()
+        toolbox = Toolbox(tools, seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes)
+        system = "\n\n".join(message.text for message in messages if message.role == "system")
+        said = tuple(message for message in messages if message.role != "system")
+        exchanges: list[Exchange] = []
+        context = Context()
+        wanted = ReplySchema(schema) if schema is not None else None
+
+        def ask(aside: tuple[Message, ...]) -> Iterator[Chunk | Notice]:
+            past = (message for exchange in exchanges for message in exchange.messages)
+            conversation = (*said, *past, *aside)
+
+            def draft(route: Route, capabilities: Capabilities) -> tuple[Request, Sequence[Notice]]:
+                return draft_request(
+                    Request(
+                        route.model,
+                        conversation,
+                        system=system,
+                        tools=toolbox.specs,
+                        options=route.options,
+                        window=capabilities.window,
+                        timeouts=self.timeouts,
+                        cancel=context.cancel,
+                    ),
+                    route,
+                    capabilities,
+                    wanted,
+                )
+
+            return self.reply(draft, context.cancel)
+
+        try:
+            for _ in Loop(ask, exchanges, toolbox, context=context, limits=limits, reply_schema=wanted).run():
+                pass
+        finally:
+            toolbox.close()
+        text = exchanges[-1].reply.text
+        return wanted.value(text) if wanted else text
+
+    def reply(self, draft: Draft, cancel: Cancel) -> Iterator[Chunk | Notice]:
+        """The chunks of one reply, notices of retries and of a fallback before them.
+
+        `draft` makes the request for the route that is asked, anew for each attempt. Raises GatewayError.
+        """
+        while True:
+            heard = _Heard()
+            try:
+                yield from self._attempts(self.route, draft, cancel, heard)
+                return
+            except GatewayError as error:
+                if heard.anything or not error.falls_back or self._active + 1 == len(self.routes):
+                    raise
+                failed = self.route
+                self._active += 1
+                yield Notice(
+                    "fallback",
+                    f"{failed} is not available ({error.what}); going on with {self.route}",
+                    {"from": str(failed), "to": str(self.route), "why": error.code},
+                )
+
+    def _attempts(self, route: Route, draft: Draft, cancel: Cancel, heard: _Heard) -> Iterator[Chunk | Notice]:
+        attempt = 1
+        while True:
+            try:
+                request, notices = draft(route, route.gateway.capabilities(route.model))
+                yield from notices
+                for chunk in route.gateway.stream(request):
+                    heard.anything = True
+                    yield chunk
+                return
+            except GatewayError as error:
+                if heard.anything or not error.retryable or self._hopeless(error):
+                    raise
+                if attempt >= self.retry.attempts:
+                    raise _spent(error, attempt) from None
+                wait = self._wait(error, attempt)
+                if wait > self.retry.max_wait:
+                    raise _too_long(error, wait, self.retry.max_wait) from None
+                yield Notice(
+                    "retry",
+                    f"{error.what}; trying again in {wait:.1f} s ({attempt} of {self.retry.attempts - 1})",
+                    {"attempt": attempt, "seconds": round(wait, 3), "why": error.code},
+                )
+                cancel.wait(wait)
+                attempt += 1
+
+    def _hopeless(self, error: GatewayError) -> bool:
+        """A server that is not there is not waited for while somebody else can be asked."""
+        return isinstance(error, Unreachable) and self._active + 1 < len(self.routes)
+
+    def _wait(self, error: GatewayError, attempt: int) -> float:
+        if error.retry_after is not None:
+            return max(0.0, error.retry_after)
+        from random import uniform  # lazy: only a failing call waits
+
+        return min(self.retry.max_wait, 0.5 * 2.0 ** (attempt - 1)) * uniform(0.5, 1.0)
+
+    def close(self) -> None:
+        """Let go of every gateway's connections and processes."""
+        for route in self.routes:
+            route.gateway.close()
+
+
+@dataclass(slots=True)
+class _Heard:
+    """Whether a reply has begun to reach the reader."""
+
+    anything: bool = False
+
+
+def draft_request(
+    request: Request, route: Route, capabilities: Capabilities, wanted: Any = None
+) -> tuple[Request, list[Notice]]:
+    """The request as the model can take it, with a notice for each thing that had to be left out."""
+    from dataclasses import replace
+
+    notices: list[Notice] = []
+    if request.tools and not capabilities.tools:
+        notices.append(Notice("tools_off", f"{route} cannot call tools: answering without them"))
+        request = replace(request, tools=(), tool_choice="auto")
+    if not capabilities.sampling:
+        refused = [key for key in ("temperature", "top_p", "top_k") if key in request.options]
+        if refused:
+            notices.append(Notice("options_off", f"{route} takes no {', '.join(refused)}: left out"))
+            kept = {key: value for key, value in request.options.items() if key not in refused}
+            request = replace(request, options=kept)
+    if wanted is not None:
+        if capabilities.structured:
+            request = replace(request, schema=wanted.schema)
+        else:
+            request = replace(request, system=f"{request.system}\n\n{wanted.instruction}".strip())
+    return request, notices
+
+
+def _instance(gateway: Any) -> Gateway:
+    """The gateway that a name, a class or an instance stands for."""
+    if isinstance(gateway, str):
+        from runner.gateways import connect  # lazy: only names need the catalogue
+
+        return connect(gateway)
+    made: Gateway = gateway() if isinstance(gateway, type) else gateway
+    if not isinstance(made, Gateway):
+        raise UsageError(f"{made!r} is not a gateway", fix="give a class or an instance from runner.gateways")
+    return made
+
+
+def _spent(error: GatewayError, attempts: int) -> GatewayError:
+    if attempts > 1:
+        error.why = f"{error.why} (tried {attempts} times)".strip()
+    return error
+
+
+def _too_long(error: GatewayError, wait: float, longest: float) -> GatewayError:
+    until = datetime.now().astimezone() + timedelta(seconds=min(wait, 10 * 365 * 86_400))
+    error.why = f"{error.why} (the server asks to wait until {until:%Y-%m-%d %H:%M:%S})".strip()
+    error.fix = f"try again then, or raise retry.max_wait (now {longest:g} s)"
+    return error

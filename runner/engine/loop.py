@@ -1,0 +1,300 @@
+"""One turn: ask the model, run the tools it calls, ask again, until it answers or a limit stops it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from typing import Protocol
+
+from runner.core.cancel import Cancelled
+from runner.core.chunks import Assembly, Chunk, TextChunk, ThinkingChunk
+from runner.core.errors import (
+    AgentRunError,
+    ContentFiltered,
+    Denied,
+    EmptyReply,
+    GatewayError,
+    IncompleteReply,
+    LimitReached,
+    ReplyInvalid,
+)
+from runner.core.events import Event, Notice, Replied, TextDelta, ThinkingDelta, ToolFinished, ToolStarted, TurnEnded
+from runner.core.history import Exchange
+from runner.core.messages import Message, ToolCall, ToolResult, Usage
+from runner.core.policy import Limits
+from runner.core.workers import Job, side_by_side
+from runner.engine.structured import ReplySchema
+from runner.tools import Context, Tools
+
+Ask = Callable[[tuple[Message, ...]], Iterator[Chunk | Notice]]
+
+NUDGE = "Your last reply was empty. Please answer, or call a tool."
+
+
+class Permit(Protocol):
+    """Whether a call may run; None lets it, a text says why not."""
+
+    def __call__(self, call: ToolCall) -> str | None: ...
+
+
+class Spent:
+    """Tokens and money of a session so far."""
+
+    def __init__(self, price: Callable[[Usage], float | None] = lambda usage: None) -> None:
+        self.usage = Usage()
+        self.cost_usd: float | None = None
+        self._price = price
+
+    def add(self, usage: Usage) -> None:
+        self.usage += usage
+        cost = self._price(usage)
+        if cost is not None:
+            self.cost_usd = (self.cost_usd or 0.0) + cost
+
+
+class Loop:
+    """Runs one turn. `exchanges` grows by whole exchanges only, whatever happens.
+
+    `ask` gives the chunks of the next reply; messages in its argument are sent with this one request and forgotten.
+    `spent` is the session's account. After `run()`, `reason` says how the turn ended.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        exchanges: list[Exchange],
+        toolbox: Tools,
+        *,
+        context: Context,
+        limits: Limits,
+        permit: Permit | None = None,
+        reply_schema: ReplySchema | None = None,
+        spent: Spent | None = None,
+    ) -> None:
+        self._ask = ask
+        self._exchanges = exchanges
+        self._toolbox = toolbox
+        self._context = context
+        self._limits = limits
+        self._permit = permit
+        self._reply_schema = reply_schema
+        self._spent = spent or Spent()
+        self._before = self._spent.usage, self._spent.cost_usd
+        self._started = time.monotonic()
+        self._rounds = 0
+        self._asides: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
+        self._denied = ""
+        self._partial = 0
+        self.reason = "answered"
+
+    def run(self) -> Iterator[Event]:
+        """The turn's events, TurnEnded last. Raises AgentRunError after it when the turn did not end in an answer."""
+        failure: AgentRunError | None = None
+        try:
+            yield from self._rounds_of_tools()
+        except Cancelled:
+            self.reason = "cancelled"
+        except LimitReached as error:
+            failure = error
+            yield Notice("limit", error.what, {"limit": self.reason})
+        except AgentRunError as error:
+            failure = error
+            self.reason = "incomplete" if self._partial else "failed"
+            if self._partial:
+                yield Notice("incomplete", f"{error.what}; {self._partial} characters had arrived and are kept")
+        if self._denied and failure is not None:
+            failure = Denied(
+                "a tool call was not allowed, and the turn could not go on without it",
+                why=self._denied,
+                fix="allow it with --allow TOOL, or under permissions: in your own configuration",
+            )
+        yield self._ended()
+        if failure is not None:
+            raise failure
+
+    def _rounds_of_tools(self) -> Iterator[Event]:
+        aside: tuple[Message, ...] = ()
+        while True:
+            self._hold_limits()
+            reply = yield from self._reply(aside)
+            aside = ()
+            if reply.calls:
+                self._rounds += 1
+                yield from self._answer_calls(reply)
+                continue
+            if reply.finish == "content_filter":
+                self._exchanges.append(Exchange(reply))
+                raise ContentFiltered("the reply was stopped by the server's safety filter", fix="rephrase the message")
+            again = self._asked_again(reply)
+            if again is None:
+                self._exchanges.append(Exchange(reply))
+                if reply.finish == "length":
+                    self.reason = "truncated"
+                    yield Notice("truncated", "the reply was cut at the token limit; options.max_tokens sets it")
+                return
+            kind, aside = again
+            yield Notice(kind, aside[-1].text)
+
+    def _reply(self, aside: tuple[Message, ...]) -> Generator[Event, None, Message]:
+        """One reply as it arrives. One that breaks off enters the exchanges marked, and never runs a tool."""
+        assembly = Assembly()
+        text = assembly.text
+        broke_off = "cancelled"
+        try:
+            for chunk in self._ask(aside):
+                kind = type(chunk)
+                if kind is TextChunk:
+                    text.append(chunk.text)  # type: ignore[union-attr]
+                    yield TextDelta(chunk.text)  # type: ignore[union-attr]
+                elif isinstance(chunk, Notice):
+                    yield chunk
+                else:
+                    assembly.add(chunk)  # type: ignore[arg-type]
+                    if isinstance(chunk, ThinkingChunk):
+                        yield ThinkingDelta(chunk.text)
+            self._context.cancel.check()
+            broke_off = "incomplete"
+            if assembly.done is None:
+                raise IncompleteReply("the reply ended without its terminator")
+            broke_off = ""
+        except GatewayError:
+            broke_off = "incomplete"
+            raise
+        finally:
+            if broke_off:
+                self._keep_partial(assembly, broke_off)
+        reply = assembly.message()
+        usage = assembly.done.usage or Usage()
+        self._spent.add(usage)
+        yield Replied(reply.text, reply.finish, usage, reply.calls, assembly.done.model)
+        return reply
+
+    def _keep_partial(self, assembly: Assembly, finish: str) -> None:
+        """Text and whole calls stay, the calls answered as interrupted; a call cut in the middle is no call."""
+        partial = assembly.message(finish)
+        whole = tuple(call for call in partial.calls if call.raw and call.arguments is not None)
+        if partial.text or whole:
+            self._exchanges.append(Exchange.of(Message("assistant", partial.text, calls=whole, finish=finish)))
+            self._partial = len(partial.text)
+
+    def _asked_again(self, reply: Message) -> tuple[str, tuple[Message, ...]] | None:
+        """The reason and messages of one more request when this reply cannot stand, None when it can."""
+        if not reply.text.strip():
+            self._asides["empty"] += 1
+            if self._asides["empty"] > 1:
+                raise EmptyReply(
+                    "the model answered with nothing, twice",
+                    why="neither text nor a tool call came, only thinking or blanks",
+                    fix="try another model, or raise options.max_tokens if it thinks a lot",
+                )
+            return "empty", (Message.user(NUDGE),)
+        wanted = self._reply_schema
+        if wanted is None or not (problem := wanted.problem(reply.text)):
+            return None
+        self._asides["reply"] += 1
+        if self._asides["reply"] > wanted.retries:
+            self._exchanges.append(Exchange(reply))
+            raise ReplyInvalid(
+                "the reply does not keep its schema",
+                why=problem,
+                fix="loosen reply.schema, raise reply.retries, or use a model that keeps schemas",
+            )
+        return "reply_invalid", (reply, Message.user(f"That reply is not valid: {problem}. Answer again."))
+
+    def _answer_calls(self, reply: Message) -> Iterator[Event]:
+        """Run the calls side by side; the exchange enters with results in call order, also when we are stopped."""
+        results: list[ToolResult | None] = [None] * len(reply.calls)
+        whole = False
+        try:
+            jobs: list[tuple[int, ToolCall]] = []
+            for position, call in enumerate(reply.calls):
+                yield ToolStarted(call)
+                refusal = self._refusal(reply, call)
+                if refusal is None:
+                    jobs.append((position, call))
+                else:
+                    results[position] = refusal
+                    yield ToolFinished(refusal)
+            for position, result in self._side_by_side(jobs):
+                results[position] = result
+                yield ToolFinished(result)
+            self._context.cancel.check()
+            whole = True
+        finally:
+            if not whole:
+                self._context.cancel.cancel()
+            self._exchanges.append(Exchange.of(reply, results))
+        self._stop_repetition(reply, results)
+
+    def _side_by_side(self, jobs: list[tuple[int, ToolCall]]) -> Iterator[tuple[int, ToolResult]]:
+        toolbox, context = self._toolbox, self._context
+
+        def late(index: int) -> ToolResult:
+            call = jobs[index][1]
+            seconds = toolbox.seconds(call)
+            return ToolResult(call.id, call.name, f"timed out after {seconds:g} s", failed=True, seconds=seconds or 0)
+
+        work = [
+            Job(lambda call=call: toolbox.call(call, context), toolbox.seconds(call))  # type: ignore[misc]
+            for _, call in jobs
+        ]
+        for index, result in side_by_side(work, late):
+            yield jobs[index][0], result
+
+    def _refusal(self, reply: Message, call: ToolCall) -> ToolResult | None:
+        """The failed result of a call that must not run, None for one that may."""
+        if reply.finish == "length":
+            why = f"not run: the arguments were cut off after {len(call.raw)} characters; write less, or in parts"
+            return ToolResult(call.id, call.name, why, failed=True)
+        if self._permit is None:
+            return None
+        why_not = self._permit(call)
+        if why_not is None:
+            return None
+        self._denied = why_not
+        return ToolResult(call.id, call.name, f"not allowed: {why_not}", failed=True)
+
+    def _stop_repetition(self, reply: Message, results: list[ToolResult | None]) -> None:
+        for call, result in zip(reply.calls, results, strict=True):
+            said = result.output if result else None
+            key = json.dumps([call.name, call.arguments or call.raw, said], sort_keys=True, default=str)
+            self._seen[key] += 1
+            if self._seen[key] >= self._limits.identical_calls:
+                self._stop("identical_calls", f"{call.name} was called {self._seen[key]} times with the same result")
+        cut = reply.finish == "length"
+        self._asides["cut"] += cut
+        if cut and self._asides["cut"] > 1:
+            self._stop("max_tokens", "tool arguments were cut at the token limit twice")
+
+    def _hold_limits(self) -> None:
+        limits, spent = self._limits, self._spent
+        self._context.cancel.check()
+        if self._rounds >= limits.rounds:
+            self._stop("rounds", f"the turn took {limits.rounds} rounds of tools without an answer")
+        if limits.total_tokens is not None and spent.usage.total_tokens >= limits.total_tokens:
+            self._stop("total_tokens", f"the session used {spent.usage.total_tokens} tokens")
+        if limits.cost_usd is not None and (spent.cost_usd or 0) >= limits.cost_usd:
+            self._stop("cost_usd", f"the session cost ${spent.cost_usd:.4f}")
+        if limits.seconds is not None and time.monotonic() - self._started >= limits.seconds:
+            self._stop("seconds", f"the turn took longer than {limits.seconds:g} s")
+
+    def _stop(self, limit: str, what: str) -> None:
+        self.reason = limit
+        key = "options.max_tokens" if limit == "max_tokens" else f"limits.{limit}"
+        raise LimitReached(what, where=key, fix=f"raise {key}, or send another message to go on from here")
+
+    def _ended(self) -> TurnEnded:
+        usage, cost = self._before
+        now = self._spent.usage
+        used = Usage(
+            now.input_tokens - usage.input_tokens,
+            now.output_tokens - usage.output_tokens,
+            now.cached_tokens - usage.cached_tokens,
+            now.reasoning_tokens - usage.reasoning_tokens,
+        )
+        spent = self._spent.cost_usd
+        paid = None if spent is None else spent - (cost or 0.0)
+        return TurnEnded(used, time.monotonic() - self._started, self.reason, paid)

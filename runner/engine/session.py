@@ -1,0 +1,287 @@
+"""A conversation: its history, what of it fits the window, and one turn at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from runner.core.cancel import Cancel
+from runner.core.chunks import Chunk, DoneChunk
+from runner.core.errors import PromptTooLong, SessionBusy, UsageError
+from runner.core.events import Asked, Event, Notice, TextDelta
+from runner.core.history import History, Turn
+from runner.core.messages import Attachment, Message, Usage, clean
+from runner.core.policy import DEFAULT_WINDOW, ContextPolicy, Limits
+from runner.core.tokens import Calibration, estimate, estimate_tools
+from runner.core.window import View, fit
+from runner.engine.broker import Broker, Route, draft_request
+from runner.engine.loop import Loop, Permit, Spent
+from runner.engine.stream import StreamHandle
+from runner.engine.structured import ReplySchema
+from runner.gateways import Capabilities, Request
+from runner.tools import Context, Toolbox, Tools
+
+if TYPE_CHECKING:
+    from runner.config.agent import Agent
+
+DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
+
+
+class ChatSession:
+    """A conversation with one agent; safe to share between threads, one turn at a time.
+
+    `broker`: who is asked. `system_prompt`: always the first thing the model reads. `tools`: Tool instances or classes,
+    `@tool` functions, or a ready Tools. `context`, `limits`: the agent file's policies. `reply`: the schema answers
+    must keep. `permit`: may refuse a tool call. `clock`: the session's now, for the tools. `stream`: False asks for
+    each reply in one piece.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        system_prompt: str = DEFAULT_SYSTEM_PROMPT,
+        tools: Iterable[Any] | Tools = (),
+        *,
+        tool_choice: str = "auto",
+        context: ContextPolicy | None = None,
+        limits: Limits | None = None,
+        reply: ReplySchema | Mapping[str, Any] | None = None,
+        permit: Permit | None = None,
+        tool_context: Context | None = None,
+        clock: Callable[[], datetime] | None = None,
+        history: History | None = None,
+        stream: bool = True,
+    ) -> None:
+        self.broker = broker
+        self.system_prompt = clean(system_prompt)
+        self._limits = limits or Limits()
+        self._toolbox: Tools = tools if isinstance(tools, Tools) else self._own_toolbox(tools)
+        self._tool_choice = tool_choice
+        self._policy = context or ContextPolicy()
+        self._reply = reply if isinstance(reply, ReplySchema) or reply is None else ReplySchema(reply)
+        self._permit = permit
+        self._context = tool_context or Context()
+        if clock is not None:
+            self._context = replace(self._context, clock=clock)
+        self._streaming = stream
+        self._history = history or History()
+        self._spent = Spent(self._price)
+        self._calibrations: dict[str, Calibration] = {}
+        self._room_cap: int | None = None
+        self._told: set[tuple[str, str]] = set()
+        self._turn_lock = threading.Lock()
+        self._turn_owner: int | None = None
+
+    @classmethod
+    def from_agent(cls, agent: Agent, **options: Any) -> ChatSession:
+        """The session an agent file describes; the options are those of `runner.engine.opening.open_session`."""
+        from runner.engine.opening import open_session  # lazy: it is built on this module
+
+        return open_session(agent, **options)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The history: user messages, replies and tool results, oldest first; the system prompt is not in it."""
+        return self._history.messages()
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all model calls of this session."""
+        return self._spent.usage
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What the session has cost in US dollars, None where no price is known."""
+        return self._spent.cost_usd
+
+    @property
+    def max_context(self) -> int | None:
+        """The window in tokens that the file sets; None leaves it to the model."""
+        return self._policy.max_tokens
+
+    @property
+    def tools(self) -> Tools:
+        return self._toolbox
+
+    def send_message(self, text: str, files: Iterable[Attachment] = ()) -> str:
+        """The answer to `text`. Raises AgentRunError; a turn in which nothing was said leaves no trace."""
+        pieces: list[str] = []
+        for event in self.send(text, files):
+            if type(event) is TextDelta:
+                pieces.append(event.text)
+        last = self._history.turns[-1].exchanges[-1].reply if self._history.turns else None
+        return last.text if last is not None else "".join(pieces)
+
+    def send_stream(self, text: str, files: Iterable[Attachment] = ()) -> tuple[Iterator[str], StreamHandle]:
+        """The answer as it arrives, and a handle on it.
+
+        The user's message enters the history at once; the request is sent when the stream is first read.
+        """
+        cancel = Cancel()
+        events = self._turn(text, files, cancel)
+        next(events)
+        handle = StreamHandle(self, events, cancel)
+        return handle.read(), handle
+
+    def finalize_stream(self, handle: StreamHandle, *, partial: bool = False) -> ChatSession:
+        """This session, with the streamed response recorded; see StreamHandle.finalize."""
+        return handle.finalize(partial=partial)
+
+    def send(
+        self, text: str, files: Iterable[Attachment] = (), *, cancel: Cancel | None = None
+    ) -> Generator[Event, None, None]:
+        """One turn as events; it begins at the first `next()`. Closing the generator stops the turn.
+
+        `cancel` stops it from another thread. Raises AgentRunError.
+        """
+        return self._turn(text, files, cancel or Cancel())
+
+    def reset(self) -> None:
+        """Forget the conversation; the system prompt and the tools stay."""
+        self._history = History()
+
+    def close(self) -> None:
+        """Let go of the tools and of the gateways."""
+        self._toolbox.close()
+        self.broker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _own_toolbox(self, tools: Iterable[Any]) -> Toolbox:
+        return Toolbox(tools, seconds=self._limits.tool_seconds, output_bytes=self._limits.tool_output_bytes)
+
+    def _turn(self, text: str, files: Iterable[Attachment], cancel: Cancel) -> Generator[Event, None, None]:
+        self._take_turn()
+        turn: Turn | None = None
+        try:
+            turn = self._history.open(Message.user(clean(text), files))
+            yield Asked(turn.user.text)
+            loop = Loop(
+                lambda aside: self._ask(aside, cancel),
+                turn.exchanges,
+                self._toolbox,
+                context=replace(self._context, cancel=cancel),
+                limits=self._limits,
+                permit=self._permit,
+                reply_schema=self._reply,
+                spent=self._spent,
+            )
+            yield from loop.run()
+        finally:
+            if turn is not None:
+                self._history.settle(turn)
+            self._turn_owner = None
+            self._turn_lock.release()
+
+    def _take_turn(self) -> None:
+        if self._turn_owner == threading.get_ident():
+            raise SessionBusy(
+                "a turn of this session is still open",
+                fix="read its stream to the end, or call handle.abort() or handle.finalize(partial=True)",
+            )
+        self._turn_lock.acquire()
+        self._turn_owner = threading.get_ident()
+
+    def _ask(self, aside: tuple[Message, ...], cancel: Cancel) -> Iterator[Chunk | Notice]:
+        """The chunks of one reply; a prompt that the server finds too long is shortened once."""
+        asked: list[View] = []
+
+        def draft(route: Route, capabilities: Capabilities) -> tuple[Request, Sequence[Notice]]:
+            request, notices, view = self._draft(route, capabilities, aside, cancel)
+            asked[:] = [view]
+            return request, notices
+
+        try:
+            yield from self._heard(self.broker.reply(draft, cancel), asked)
+        except PromptTooLong as error:
+            if not asked or len(asked[0].messages) <= 1 + len(aside) or self._policy.overflow == "error":
+                raise
+            self._room_cap = self._calibration(self.broker.route)(asked[0].estimated) - 1
+            yield Notice(
+                "evicted", f"the server finds the prompt too long ({error.why or error.what}): asking with less"
+            )
+            yield from self._heard(self.broker.reply(draft, cancel), asked)
+
+    def _heard(self, chunks: Iterator[Chunk | Notice], asked: list[View]) -> Iterator[Chunk | Notice]:
+        """The chunks, while the server's own count corrects our estimate of what it was asked."""
+        for chunk in chunks:
+            if type(chunk) is DoneChunk and chunk.usage is not None and asked:
+                cut = self._learn(asked[0].estimated, chunk.usage.input_tokens)
+                if cut is not None:
+                    yield cut
+            yield chunk
+
+    def _learn(self, estimated: int, counted: int) -> Notice | None:
+        route = self.broker.route
+        calibration = self._calibration(route)
+        expected = calibration(estimated)
+        if route.gateway.capabilities(route.model).truncates and 0 < counted < expected * 0.5 and expected > 512:
+            return Notice(
+                "server_truncated",
+                f"{route.gateway.name} read only {counted} of about {expected} tokens: the prompt's front was dropped",
+                {"counted": counted, "expected": expected},
+            )
+        calibration.learn(estimated, counted)
+        return None
+
+    def _draft(
+        self, route: Route, capabilities: Capabilities, aside: tuple[Message, ...], cancel: Cancel
+    ) -> tuple[Request, Sequence[Notice], View]:
+        window = self._policy.max_tokens or capabilities.window or DEFAULT_WINDOW
+        request = Request(
+            route.model,
+            (),
+            system=self.system_prompt,
+            tools=self._toolbox.specs,
+            tool_choice=self._tool_choice,
+            options=route.options,
+            window=window,
+            stream=self._streaming,
+            timeouts=self.broker.timeouts,
+            seconds=self._limits.seconds,
+            cancel=cancel,
+        )
+        request, notices = draft_request(request, route, capabilities, self._reply)
+        view = self._fit(route, request, window, aside)
+        if view.evicted and self._policy.overflow == "error":
+            raise UsageError(
+                "the conversation no longer fits the context window",
+                why=f"the window has {window} tokens and context.overflow is error",
+                fix="start a new session, raise context.max_tokens, or set context.overflow: evict",
+            )
+        if view.evicted:
+            notices.append(
+                Notice("evicted", f"{view.evicted} older messages no longer fit the window", {"messages": view.evicted})
+            )
+        if not capabilities.images and any(message.files for message in view.messages):
+            raise UsageError(f"{route} takes no images", fix="ask a model that does, or leave the file out")
+        return replace(request, messages=view.messages + aside), self._untold(notices), view
+
+    def _fit(self, route: Route, request: Request, window: int, aside: tuple[Message, ...]) -> View:
+        reserve = min(int(request.options.get("max_tokens") or self._policy.reserve), window // 2)
+        room = window - reserve
+        if self._room_cap is not None:
+            room = min(room, self._room_cap)
+        fixed = estimate(request.system) + estimate_tools(request.tools) + sum(estimate(each.text) for each in aside)
+        return fit(self._history.turns, fixed=fixed, room=room, calibrate=self._calibration(route))
+
+    def _untold(self, notices: Sequence[Notice]) -> list[Notice]:
+        """Those the user has not been told yet in these words."""
+        new = [notice for notice in notices if (notice.kind, notice.text) not in self._told]
+        self._told.update((notice.kind, notice.text) for notice in new)
+        return new
+
+    def _calibration(self, route: Route) -> Calibration:
+        return self._calibrations.setdefault(str(route), Calibration())
+
+    def _price(self, usage: Usage) -> float | None:
+        from runner.engine.cost import price  # lazy: it needs a table of prices
+
+        return price(self.broker.gateway.name, self.broker.model, usage)

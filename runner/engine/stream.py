@@ -1,0 +1,85 @@
+"""The two halves of a streamed turn: the text as it arrives, and a handle on what it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from runner.core.cancel import Cancel
+from runner.core.errors import StreamIncomplete
+from runner.core.events import Event, Replied, TextDelta, ToolStarted, TurnEnded
+from runner.core.messages import ToolCall, Usage
+
+if TYPE_CHECKING:
+    from runner.engine.session import ChatSession
+
+
+class StreamHandle:
+    """A turn under way: its `text`, `usage`, `finish_reason` and `tool_calls` so far.
+
+    It works also after the stream is dropped. `finish_reason` is empty until the last reply of the turn is complete, and `cancelled` after `abort()`.
+    """
+
+    def __init__(self, session: ChatSession, events: Generator[Event, None, None], cancel: Cancel) -> None:
+        self._session = session
+        self._events = events
+        self._cancel = cancel
+        self._pieces: list[str] = []
+        self._ended = False
+        self.usage = Usage()
+        self.finish_reason = ""
+        self.tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What has been streamed so far, all replies of the turn together."""
+        return "".join(self._pieces)
+
+    def abort(self) -> None:
+        """Stop the reply and close the connection, from any thread; what arrived stays in the session, marked."""
+        if self._ended:
+            return
+        self._cancel.cancel()
+        with suppress(ValueError):  # another thread is reading: it ends by itself
+            self._events.close()
+        self._ended = True
+        self.finish_reason = "cancelled"
+
+    def finalize(self, *, partial: bool = False) -> ChatSession:
+        """The session, with the assembled response recorded. Doing it again changes nothing.
+
+        A stream that was not read to its end raises StreamIncomplete, or with `partial` is stopped there and recorded
+        as the incomplete answer it is.
+        """
+        if not self._ended:
+            if not partial:
+                raise StreamIncomplete(
+                    "the stream has not been read to its end",
+                    fix="read it, call handle.abort(), or finalize(partial=True)",
+                )
+            self.abort()
+        return self._session
+
+    def read(self) -> Iterator[str]:
+        """The text pieces, as they arrive. Raises what the turn raises."""
+        pieces = self._pieces
+        try:
+            for event in self._events:
+                if type(event) is TextDelta:
+                    pieces.append(event.text)
+                    yield event.text
+                elif isinstance(event, Replied):
+                    self.finish_reason = "" if event.calls else event.finish_reason
+                elif isinstance(event, ToolStarted):
+                    self.tool_calls += (event.call,)
+                elif isinstance(event, TurnEnded):
+                    self.usage = event.usage
+                    if event.reason in {"cancelled", "incomplete"}:
+                        self.finish_reason = event.reason
+            self._ended = True
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._ended = True
+            raise

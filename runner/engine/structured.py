@@ -1,0 +1,61 @@
+"""Structured output: the schema an answer must keep, and the JSON value that the answer is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_FENCE = re.compile(r"```[A-Za-z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+
+
+class ReplySchema:
+    """A JSON Schema that replies are held to, asked again with the error up to `retries` times."""
+
+    def __init__(self, schema: Mapping[str, Any], retries: int = 2) -> None:
+        self.schema = dict(schema)
+        self.retries = retries
+
+    @property
+    def instruction(self) -> str:
+        """What a model is told whose server does not enforce schemas."""
+        return "Answer with a single JSON value and nothing else. It must keep this JSON Schema:\n" + json.dumps(
+            self.schema, ensure_ascii=False
+        )
+
+    def problem(self, text: str) -> str:
+        """Why the text does not keep the schema, or an empty string."""
+        try:
+            value = json_value(text)
+        except ValueError as error:
+            return str(error)
+        from jsonschema_rs import validator_for  # lazy: only agents with `reply:` need it
+
+        errors = [
+            f"at {_path(error.instance_path)}: {error.message}"
+            for error in validator_for(self.schema).iter_errors(value)
+        ]
+        return "; ".join(errors[:5])
+
+    def value(self, text: str) -> Any:
+        """The JSON value of a reply without a problem."""
+        return json_value(text)
+
+
+def json_value(text: str) -> Any:
+    """The JSON value that a text is, or that its first fenced block holds. Raises ValueError."""
+    fenced = _FENCE.search(text)
+    for candidate in (text, fenced.group(1) if fenced else ""):
+        try:
+            return json.loads(candidate)
+        except ValueError as error:
+            problem = f"the reply is not JSON: {error}"
+            continue
+        except RecursionError:
+            raise ValueError("the reply is nested too deeply") from None
+    raise ValueError(problem)
+
+
+def _path(path: Any) -> str:
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
