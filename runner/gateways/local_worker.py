@@ -1,0 +1,75 @@
+"""The process that holds the embedded model: run as a script, it reads its orders and serves until its parent is gone.
+
+Stdin gives one line of JSON ({model, window, key}) and must then stay open: its end, however the parent came to it,
+ends this process. Stdout gets one line, the address, once the model is loaded. All else goes to stderr, a log file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+_LONGEST_REPLY = 2048  # tokens; where the request sets no limit, a small model in a loop would fill its whole window
+_PROMPT_CACHE_MIB = 256
+_WARNINGS = 2
+
+
+def main() -> None:
+    """Serve one model on loopback."""
+    orders = json.loads(sys.stdin.buffer.readline())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C stops a reply, not the model
+    _end_with_stdin()
+    address = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # native code may print; only the address belongs on stdout
+
+    import xllamacpp  # lazy: 40 ms, and a process that imports this file must not load it
+
+    server = xllamacpp.Server(_params(xllamacpp, orders))
+    print(server.listening_address, file=address, flush=True)
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def _end_with_stdin() -> None:
+    """Let the kernel end this process when stdin does, since native code holds the interpreter while it loads."""
+    if sys.platform == "linux":
+        import fcntl  # lazy: not everywhere
+
+        fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)  # SIGIO, which nobody handles
+
+
+def _params(xllamacpp: Any, orders: dict[str, Any]) -> Any:
+    params = xllamacpp.CommonParams()
+    params.model.path = orders["model"]
+    params.n_ctx = orders["window"]
+    params.n_parallel = 1
+    params.n_predict = _LONGEST_REPLY
+    params.port = 0
+    params.api_keys = [orders["key"]]
+    params.ui = params.endpoint_slots = params.warmup = False
+    params.cache_ram_mib = _PROMPT_CACHE_MIB
+    params.verbosity = _WARNINGS
+    params.fit_params = _has_gpu(xllamacpp)
+    if threads := _threads():
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    return params
+
+
+def _has_gpu(xllamacpp: Any) -> bool:
+    """Fitting a model to a device's memory reads it twice: a fifth of the start, for nothing where all is the CPU's."""
+    cpu = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU
+    return any(device["type"] != cpu for device in xllamacpp.get_device_info())
+
+
+def _threads() -> int:
+    """The cores that we may use where that is fewer than there are; 0 leaves the choice to llama.cpp."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return allowed if allowed < (os.cpu_count() or 0) else 0
+
+
+if __name__ == "__main__":
+    main()

