@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from runner.tools.context import Context
-from runner.tools.toolbox import Declared, Tool, Toolbox, Tools, tool
+from runner.tools.context import Context, Opening, Outcome, ToolFailed
+from runner.tools.toolbox import Declared, Source, Tool, Toolbox, Tools, open_toolbox
 
 if TYPE_CHECKING:
     from runner.tools.dates import CurrentDateTime, DateResolver
+    from runner.tools.function import tool
 
 BUILT_INS: Mapping[str, str] = {
     "resolve_date": "runner.tools.dates:DateResolver",
@@ -21,19 +22,28 @@ KINDS: Mapping[str, str] = {
     "python": "runner.tools.python:open_python",
 }
 
-_CLASSES = {"DateResolver": BUILT_INS["resolve_date"], "CurrentDateTime": BUILT_INS["current_datetime"]}
+_LAZY = {
+    "DateResolver": BUILT_INS["resolve_date"],
+    "CurrentDateTime": BUILT_INS["current_datetime"],
+    "tool": "runner.tools.function:tool",
+}
 
-__all__ = [  # noqa: F822 - the classes are imported by the first look at them
+__all__ = [
     "BUILT_INS",
     "KINDS",
     "Context",
     "CurrentDateTime",
     "DateResolver",
     "Declared",
+    "Opening",
+    "Outcome",
+    "Source",
     "Tool",
+    "ToolFailed",
     "Toolbox",
     "Tools",
     "load",
+    "open_toolbox",
     "tool",
 ]
 
@@ -45,6 +55,6 @@ def load(reference: str) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _CLASSES:
-        return load(_CLASSES[name])
+    if name in _LAZY:
+        return load(_LAZY[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,13 +1,16 @@
-"""What a tool may know of the session that calls it."""
+"""What tools and their openers may know of the session, and what a tool may answer."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from runner.core.cancel import Cancel
+from runner.core.messages import Attachment, Usage
 
 
 def system_clock() -> datetime:
@@ -24,7 +27,8 @@ class Context:
     """One session, as its tools see it.
 
     `clock` gives the session's now (aware); `cancel` stops what is under way; `notify` tells the user something;
-    `ask` puts a question to the user and raises EOFError where nobody can answer; `state` lives as long as the session.
+    `ask` puts a question to the user and raises EOFError where nobody can answer; `state` lives as long as the session;
+    `spend` counts the tokens that a tool used on its own account.
     """
 
     clock: Callable[[], datetime] = system_clock
@@ -34,5 +38,35 @@ class Context:
     variables: Mapping[str, Any] = field(default_factory=dict)
     notify: Callable[[str], None] = lambda text: None
     ask: Callable[[str, tuple[str, ...]], str] = _nobody
+    spend: Callable[[Usage], None] = lambda usage: None
     state: dict[str, Any] = field(default_factory=dict)
     depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a tool returns when a plain value does not say it all: files beside the output, or a failure."""
+
+    output: Any
+    failed: bool = False
+    files: tuple[Attachment, ...] = ()
+
+
+class ToolFailed(Exception):
+    """Raised by a tool to fail in its own words: the model reads the text alone, so it says what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an opener may need to make tools from a declaration.
+
+    `converse` sends a message to the agent of another file and gives its answer; None where agents cannot be tools.
+    `seconds` and `output_bytes` are the agent's limits for one call; `environ` is the environment that declared
+    variables are taken from; `notify` tells the user of a tool that cannot be had.
+    """
+
+    converse: Callable[[Path, str, Context], Outcome] | None = None
+    seconds: float = 120
+    output_bytes: int = 65_536
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    notify: Callable[[str], None] = lambda text: None

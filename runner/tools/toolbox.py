@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from runner.core.messages import Effects, ToolCall, ToolResult, ToolSpec
-from runner.tools.context import Context
+from runner.core.cancel import Cancelled
+from runner.core.errors import AgentRunError, UsageError
+from runner.core.messages import ToolCall, ToolResult, ToolSpec
+from runner.tools.context import Context, Opening, Outcome, ToolFailed
+
+if TYPE_CHECKING:
+    from runner.tools.arguments import Checker
+
+_COMMON = frozenset({"effects", "timeout"})
+_NEAREST = 5
+_FEW = 12
+_QUOTED = 200
 
 
 @runtime_checkable
 class Tool(Protocol):
-    """One thing that can be done."""
+    """One thing that can be done.
+
+    It may also have `timeout` (seconds, None for the agent's), `inline` (True: it runs in the session's own thread,
+    for what talks to the user) and `close()`.
+    """
 
     @property
     def spec(self) -> ToolSpec:
         """What the model is told."""
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
-        """Do it: text or any JSON value. What it raises becomes a failed result that the model reads."""
+        """Do it: text, any JSON value or an Outcome. What it raises becomes a failed result that the model reads."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Tools that are known only later and may change between turns: those of a server, say."""
+
+    def tools(self) -> Sequence[Tool]:
+        """The tools of now; waits until they are known."""
+
+    def close(self) -> None:
+        """Let go of what the tools hold."""
 
 
 @runtime_checkable
@@ -44,10 +71,223 @@ class Tools(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A tool as a file declares it: its kind ("builtin", "python", "command", …), its options, and where it stands."""
+    """A tool as a file declares it: its kind ("builtin", "python", "command", …), its options, and where it stands.
+
+    The options `effects` and `timeout` may stand at every kind.
+    """
 
     kind: str
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
     base: Path = Path()
+
+
+class Toolbox:
+    """Tools by name. Takes tools, tool classes, functions and sources.
+
+    `seconds`: how long a call may take unless its tool says otherwise. `output_bytes`: what of a result the model
+    reads; more goes to a private file. Raises UsageError for what is no tool, and for two tools of one name.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[Tool | Source | type | Callable[..., Any]] = (),
+        *,
+        seconds: float = 120,
+        output_bytes: int = 65_536,
+    ) -> None:
+        self._seconds = seconds
+        self._output_bytes = output_bytes
+        self._offers = tuple(_offer(each) for each in tools)
+        self._lively = any(isinstance(each, Source) for each in self._offers)
+        self._known: dict[str, Tool] = {}
+        self._checkers: dict[str, Checker] = {}
+        if not self._lively:
+            self._known = _by_name(self._offers)
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """The tools as the model is told of them, in order; waits for the servers among them."""
+        if self._lively:
+            self._known = _by_name(self._offers)
+        return tuple(tool.spec for tool in self._known.values())
+
+    def spec(self, name: str) -> ToolSpec | None:
+        """The tool that a call of `name` would run, also in another case; None if there is none."""
+        tool = self._find(name)
+        return tool.spec if tool else None
+
+    def seconds(self, call: ToolCall) -> float | None:
+        tool = self._find(call.name)
+        if tool is None or getattr(tool, "inline", False):
+            return None
+        return getattr(tool, "timeout", None) or self._seconds
+
+    def call(self, call: ToolCall, context: Context) -> ToolResult:
+        """The call's result; whatever goes wrong is a failed one that says what to do.
+
+        Raises KeyboardInterrupt alone, and only in the main thread, where it is the user's ^C.
+        """
+        started = time.perf_counter()
+        outcome = self._outcome(call, context)
+        seconds = time.perf_counter() - started
+        return ToolResult(call.id, call.name, outcome.output, outcome.failed, seconds, outcome.files)
+
+    def close(self) -> None:
+        for offer in self._offers:
+            if close := getattr(offer, "close", None):
+                with suppress(OSError):
+                    close()
+
+    def _outcome(self, call: ToolCall, context: Context) -> Outcome:
+        from runner.tools.printing import Printed  # lazy: many a session calls no tool
+        from runner.tools.results import present  # lazy, as above
+
+        printed = Printed()
+        with nullcontext() if self.seconds(call) is None else printed:
+            try:
+                outcome = present(self._run(call, context), call.name, self._output_bytes)
+            except (Cancelled, KeyboardInterrupt) as stop:
+                if isinstance(stop, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                    raise
+                outcome = Outcome("stopped before it was done", failed=True)
+            except BaseException as error:  # noqa: BLE001 - the wall between a tool and the session: SystemExit, too
+                outcome = present(Outcome(_blame(call.name, error), failed=True), call.name, self._output_bytes)
+        if printed.text:
+            context.notify(f"{call.name} printed: {printed.text}")
+        return outcome
+
+    def _run(self, call: ToolCall, context: Context) -> Any:
+        tool = self._find(call.name)
+        if tool is None:
+            raise ToolFailed(self._unknown(call.name))
+        if call.arguments is None:
+            raise ToolFailed(f"{call.problem}\nIt was not run. What was sent: {_quote(call.raw)}")
+        if tool.spec.name != call.name:
+            context.notify(f"the model called {call.name!r}: taken for {tool.spec.name!r}")
+        if problems := self._checker(tool.spec).problems(call.arguments):
+            raise ToolFailed("\n".join(("The arguments do not fit, so it was not run:", *problems)))
+        context.cancel.check()
+        return tool.run(call.arguments, context)
+
+    def _checker(self, spec: ToolSpec) -> Checker:
+        checker = self._checkers.get(spec.name)
+        if checker is None or checker.schema is not spec.parameters:
+            from runner.tools.arguments import Checker  # lazy: many a session calls no tool
+
+            checker = self._checkers[spec.name] = Checker(spec.parameters)
+        return checker
+
+    def _find(self, name: str) -> Tool | None:
+        if name in self._known:
+            return self._known[name]
+        alike = [tool for each, tool in self._known.items() if each.casefold() == name.casefold()]
+        return alike[0] if len(alike) == 1 else None
+
+    def _unknown(self, name: str) -> str:
+        from difflib import get_close_matches  # lazy: models rarely miss
+
+        names = tuple(self._known)
+        near = get_close_matches(name, names, n=_NEAREST, cutoff=0.5) or (names if len(names) <= _FEW else ())
+        hint = f"Did you mean {' or '.join(near)}?" if near else "Use one of the tools that you were told of."
+        return f"There is no tool {_quote(name)}. {hint}"
+
+
+def open_toolbox(declared: Iterable[Declared], opening: Opening | None = None) -> Toolbox:
+    """The tools that an agent file declares, made by the catalogue's openers. Raises UsageError; close it after use.
+
+    A catalogue row of KINDS is `open_<kind>(declared, opening) -> Sequence[Tool | Source]`; one of BUILT_INS is
+    whatever Toolbox takes, or a tuple of it. A python file is imported here, so the agent must be trusted by now.
+    """
+    opening = opening or Opening()
+    opened: list[Tool | Source] = []
+    try:
+        for each in declared:
+            opened.extend(_adjusted(tool, each) for tool in _open(each, opening))
+        return Toolbox(opened, seconds=opening.seconds, output_bytes=opening.output_bytes)
+    except AgentRunError:
+        Toolbox(opened).close()
+        raise
+
+
+def _open(declared: Declared, opening: Opening) -> Iterable[Tool | Source]:
+    from runner.tools import BUILT_INS, KINDS, load  # lazy: the catalogue's module imports this one
+
+    if opener := KINDS.get(declared.name if declared.kind == "builtin" else declared.kind):
+        found: Iterable[Tool | Source] = load(opener)(declared, opening)
+        return found
+    thing = load(BUILT_INS[declared.name]) if declared.name in BUILT_INS else _third_party(declared)
+    things = thing if isinstance(thing, tuple) else (thing,)
+    return [_offer(each, declared) for each in things]
+
+
+def _third_party(declared: Declared) -> Any:
+    from importlib.metadata import entry_points  # lazy: only for a name the catalogue lacks
+
+    for point in entry_points(group="agent_run.tools", name=declared.name):
+        return point.load()
+    raise UsageError(f"there is no tool {declared.name!r}", where=declared.where)
+
+
+def _offer(thing: Any, declared: Declared | None = None) -> Tool | Source:
+    """A tool or a source out of whatever a caller may give; a class is instantiated, with the declared options."""
+    if isinstance(thing, type) and issubclass(thing, Tool | Source):
+        options = {} if declared is None else {k: v for k, v in declared.options.items() if k not in _COMMON}
+        return thing(**options)
+    if isinstance(thing, Tool | Source) and not isinstance(thing, type):
+        return thing
+    if callable(thing) and not isinstance(thing, type):
+        from runner.tools.function import FunctionTool  # lazy: it needs inspect
+
+        return FunctionTool(thing)
+    raise UsageError(f"{thing!r} is no tool", fix="give a tool, a class of tools or a function with type hints")
+
+
+@dataclass(frozen=True, slots=True)
+class _Adjusted:
+    """A tool whose effects or timeout the agent file sets."""
+
+    tool: Tool
+    spec: ToolSpec
+    timeout: float | None
+    inline: bool
+
+    def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
+        return self.tool.run(arguments, context)
+
+    def close(self) -> None:
+        if close := getattr(self.tool, "close", None):
+            close()
+
+
+def _adjusted(tool: Tool | Source, declared: Declared) -> Tool | Source:
+    options = declared.options
+    if isinstance(tool, Source) or not _COMMON & options.keys():
+        return tool
+    spec = replace(tool.spec, effects=options.get("effects", tool.spec.effects))
+    timeout = options.get("timeout", getattr(tool, "timeout", None))
+    return _Adjusted(tool, spec, timeout, getattr(tool, "inline", False))
+
+
+def _by_name(offers: Iterable[Tool | Source]) -> dict[str, Tool]:
+    known: dict[str, Tool] = {}
+    for offer in offers:
+        for tool in offer.tools() if isinstance(offer, Source) else (offer,):
+            if tool.spec.name in known:
+                raise UsageError(f"two tools are named {tool.spec.name!r}", fix="rename one of them")
+            known[tool.spec.name] = tool
+    return known
+
+
+def _quote(text: str) -> str:
+    return repr(text if len(text) <= _QUOTED else text[:_QUOTED] + "…")
+
+
+def _blame(name: str, error: BaseException) -> str:
+    """What a tool's exception tells the model."""
+    if isinstance(error, ToolFailed):
+        return str(error)
+    if isinstance(error, SystemExit):
+        return f"{name} tried to end the program (exit code {error.code!r}). Its result is not known."
+    return f"{name} failed: {type(error).__name__}: {error}"

@@ -1,0 +1,39 @@
+"""A JSON value against its JSON Schema: what does not fit, and where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+_MOST = 10
+
+
+class Checker:
+    """One schema, compiled at the first check. References to other documents are never fetched."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.schema = schema
+        self._validator: Any = None
+
+    def problems(self, value: Any) -> tuple[str, ...]:
+        """A line for each misfit, `path: message`; none if the value fits."""
+        if self._validator is None:
+            import jsonschema_rs  # lazy: many a session checks nothing
+
+            self._validator = jsonschema_rs.validator_for(dict(self.schema), retriever=_refuse)
+        if self._validator.is_valid(value):
+            return ()
+        errors = list(self._validator.iter_errors(value))
+        lines = tuple(f"{_path(error.instance_path)}: {error.message}" for error in errors[:_MOST])
+        return lines if len(errors) <= _MOST else (*lines, f"… and {len(errors) - _MOST} more")
+
+
+def _path(parts: list[str | int]) -> str:
+    if not parts:
+        return "arguments"
+    return "".join(f"[{json.dumps(part)}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"{uri} is outside the schema")

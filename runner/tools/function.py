@@ -1,0 +1,159 @@
+"""A Python function as a tool: its schema from the signature and the docstring, its arguments as the hints say."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from functools import cached_property, update_wrapper
+from typing import Any, overload
+
+from runner.core.cancel import Cancel
+from runner.core.errors import UsageError
+from runner.core.messages import Effects, ToolSpec
+from runner.tools.context import Context, ToolFailed
+from runner.tools.hints import Shape, Unfit, Unshapely, documented, shape_of
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class FunctionTool:
+    """A function that a model may call; it stays callable as it was.
+
+    Its effects are taken for "read" unless declared: it is not asked for, and never run again by a replay.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str = "",
+        description: str = "",
+        effects: Effects = "read",
+        timeout: float | None = None,
+        inline: bool = False,
+    ) -> None:
+        update_wrapper(self, function)
+        self.timeout = timeout
+        self.inline = inline
+        self._function = function
+        self._name = name or function.__name__
+        self._description = description
+        self._effects: Effects = effects
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<tool {self._name}>"
+
+    @cached_property
+    def spec(self) -> ToolSpec:
+        """What the model is told. Raises UsageError for a signature that JSON cannot express."""
+        summary, described = documented(self._function)
+        properties = {}
+        for name, shape in self._shapes.items():
+            schema = dict(shape.schema)
+            if name in described:
+                schema.setdefault("description", described[name])
+            properties[name] = schema | self._default(name, shape)
+        required = [name for name in properties if self._parameters[name].default is inspect.Parameter.empty]
+        parameters = {"type": "object", "properties": properties, "additionalProperties": False}
+        if required:
+            parameters["required"] = required
+        return ToolSpec(self._name, self._description or summary, parameters, self._effects)
+
+    def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
+        """Call the function with the arguments as its hints say; an async one is run to its end."""
+        given = {name: self._as_hinted(name, value) for name, value in arguments.items()}
+        given |= dict.fromkeys(self._context_names, context)
+        positional = [
+            given.pop(name)
+            for name, parameter in self._parameters.items()
+            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY and name in given
+        ]
+        returned = self._function(*positional, **given)
+        return _finish(returned, context.cancel) if inspect.isawaitable(returned) else returned
+
+    def _as_hinted(self, name: str, value: Any) -> Any:
+        try:
+            return self._shapes[name].convert(value)
+        except Unfit as misfit:
+            raise ToolFailed(f"The arguments do not fit, so it was not run:\n{name}{misfit}") from misfit
+
+    def _default(self, name: str, shape: Shape) -> dict[str, Any]:
+        default = self._parameters[name].default
+        return {} if default is inspect.Parameter.empty else shape.default(default)
+
+    @cached_property
+    def _parameters(self) -> dict[str, inspect.Parameter]:
+        return dict(inspect.signature(self._function).parameters)
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(self._function, include_extras=True)
+        except (NameError, TypeError, AttributeError) as error:
+            raise self._refusal(f"its type hints cannot be read: {error}") from None
+
+    @cached_property
+    def _context_names(self) -> tuple[str, ...]:
+        return tuple(name for name in self._parameters if self._hints.get(name) is Context)
+
+    @cached_property
+    def _shapes(self) -> dict[str, Shape]:
+        shapes = {}
+        for name, parameter in self._parameters.items():
+            if parameter.kind in _VARIADIC:
+                raise self._refusal(f"a model cannot fill {parameter}; name each parameter")
+            if name not in self._context_names:
+                try:
+                    shapes[name] = shape_of(self._hints.get(name, Any))
+                except Unshapely as error:
+                    raise self._refusal(f"parameter {name!r}: {error}") from None
+        return shapes
+
+    def _refusal(self, why: str) -> UsageError:
+        code = getattr(inspect.unwrap(self._function), "__code__", None)
+        where = f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+        return UsageError(f"the function {self._name!r} cannot be a tool", where=where, why=why)
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> FunctionTool: ...
+@overload
+def tool(
+    *,
+    name: str = "",
+    description: str = "",
+    effects: Effects = "read",
+    timeout: float | None = None,
+    inline: bool = False,
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a tool: `@tool`, or `@tool(name=…, description=…, effects=…, timeout=…, inline=…)`.
+
+    The schema comes from the hints, the descriptions from the docstring or from `Annotated[T, "…"]`. `effects` is none,
+    read, write or exec; `timeout` is in seconds; `inline` runs it in the session's own thread, for talking to the user.
+    A parameter hinted `Context` is filled in and not shown to the model.
+    """
+    if function is None:
+        return lambda each: FunctionTool(each, **options)
+    return FunctionTool(function, **options)
+
+
+def _finish(awaitable: Any, cancel: Cancel) -> Any:
+    """Run an awaitable to its end, or until the session is stopped."""
+    import asyncio  # lazy: 70 ms that only async tools pay
+
+    async def wait() -> Any:
+        task = asyncio.ensure_future(awaitable)
+        loop = asyncio.get_running_loop()
+        with cancel.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel)):
+            return await task
+
+    try:
+        return asyncio.run(wait())
+    except asyncio.CancelledError:
+        cancel.check()
+        raise
