@@ -1,0 +1,47 @@
+"""What a call cost, by the price table that genai-prices carries as data; nothing is looked up over the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runner.core.messages import Usage
+
+PRICED: Mapping[str, str] = {
+    "anthropic": "anthropic",
+    "azure": "azure",
+    "cerebras": "cerebras",
+    "deepseek": "deepseek",
+    "fireworks": "fireworks",
+    "gemini": "google",
+    "groq": "groq",
+    "mistral": "mistral",
+    "openai": "openai",
+    "openrouter": "openrouter",
+    "responses": "openai",
+    "together": "together",
+    "xai": "x-ai",
+}
+"""Our gateways' names, and the price table's."""
+
+_HERE = ("localhost", "127.", "[::1]", "0.0.0.0")
+
+
+def price(gateway: str, model: str, usage: Usage, *, where: str = "") -> float | None:
+    """US dollars for `usage` of a gateway's model; None where no price is known, 0 never stands for "unknown".
+
+    `where`: the gateway's address; what runs on this machine has no price. Tokens written to a cache count as input.
+    """
+    seller = PRICED.get(gateway)
+    if seller is None or where.partition("://")[2].startswith(_HERE):
+        return None
+    import genai_prices  # lazy: half a second, after the first reply of a paid gateway
+
+    tokens = genai_prices.Usage(
+        input_tokens=usage.input_tokens,
+        cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
+        output_tokens=usage.output_tokens,
+    )
+    try:
+        return float(genai_prices.calc_price(tokens, model.removeprefix("models/"), provider_id=seller).total_price)
+    except (LookupError, ValueError):
+        return None
