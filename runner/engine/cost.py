@@ -36,12 +36,12 @@ def price(gateway: str, model: str, usage: Usage, *, where: str = "") -> float |
         return None
     import genai_prices  # lazy: half a second, after the first reply of a paid gateway
 
-    tokens = genai_prices.Usage(
-        input_tokens=usage.input_tokens,
-        cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
-        output_tokens=usage.output_tokens,
-    )
     try:
+        tokens = genai_prices.Usage(
+            input_tokens=usage.input_tokens,
+            cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
+            output_tokens=usage.output_tokens,
+        )
         return float(genai_prices.calc_price(tokens, model.removeprefix("models/"), provider_id=seller).total_price)
     except (LookupError, ValueError):
         return None
