@@ -1,0 +1,309 @@
+"""YAML 1.2, core schema, with the line and column of everything.
+
+`no` and dates are strings, keys are strings and stand once, there are no tags; size, depth and the number of nodes
+after the expansion of aliases are bounded. The C parser composes nodes, a small constructor of our own makes values of
+them, and a place is looked up in the nodes when somebody asks.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from runner.config.problems import Problem
+from runner.config.yamlerrors import reworded, undecodable
+from runner.core.errors import ConfigError
+
+try:
+    from yaml.cyaml import CParser as _Parser  # type: ignore[attr-defined]
+except ImportError:  # libyaml is missing: the same, eight times slower
+
+    class _Parser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer):  # type: ignore[no-redef]
+        def __init__(self, stream: str) -> None:
+            yaml.reader.Reader.__init__(self, stream)
+            yaml.scanner.Scanner.__init__(self)
+            yaml.parser.Parser.__init__(self)
+            yaml.composer.Composer.__init__(self)
+
+        def dispose(self) -> None:
+            pass
+
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 64
+MAX_NODES = 50_000
+
+Key = str | int
+Span = tuple[int, int, int]
+"""Line and column from 1, and the length of what stands there."""
+
+_PLAIN = "plain"
+_QUOTED = "quoted"
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_NUMERIC = frozenset("0123456789+-.")
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a file: its value, and the place of every part of it. `path` is the file as the user named it."""
+
+    path: str
+    text: str = field(repr=False)
+    value: Any
+    root: Node | None = field(default=None, repr=False, compare=False)
+
+    def node(self, path: Sequence[Key]) -> Node | None:
+        """The node at `path`, None where there is none."""
+        found = self.root
+        for key in path:
+            found = _child(found, key)
+        return found
+
+    def span(self, path: Sequence[Key]) -> Span | None:
+        """Where the value at `path` stands."""
+        return None if (found := self.node(path)) is None else _span(found)
+
+    def key_span(self, path: Sequence[Key]) -> Span | None:
+        """Where the last key of `path` stands; for an item of a list, the item."""
+        if path and isinstance(parent := self.node(path[:-1]), MappingNode):
+            for key, _ in parent.value:
+                if key.value == path[-1]:
+                    return _span(key)
+            return None
+        return self.span(path)
+
+
+def load_document(path: Path | str, *, text: str | None = None) -> Document:
+    """The only document of an agent file, or of `text` under that name. Raises ConfigError with every problem."""
+    documents = load_documents(path, text=text)
+    shown = str(path)
+    if not documents:
+        raise ConfigError([Problem(shown, 1, 1, "the file is empty", "an agent needs at least gateway: and model:")])
+    if len(documents) > 1:
+        line, column, _ = documents[1].span(()) or (1, 1, 1)
+        message = "a second document begins here: an agent file holds one"
+        raise ConfigError([Problem(shown, line, column, message, "remove the --- before it")])
+    return documents[0]
+
+
+def load_documents(
+    path: Path | str, *, text: str | None = None, max_bytes: int = MAX_BYTES, max_nodes: int = MAX_NODES
+) -> tuple[Document, ...]:
+    """Every document of a file, those without content left out. Raises ConfigError with every problem."""
+    shown = str(path)
+    if text is None:
+        text = read_text(path, max_bytes)
+    problems: list[Problem] = []
+    with _gc_paused(len(text)):
+        try:
+            roots = _compose(text)
+        except yaml.YAMLError as error:
+            raise ConfigError([reworded(error, shown, text)]) from None
+        construction = _Construction(shown, max_nodes, problems)
+        documents = tuple(Document(shown, text, construction.value(root), root) for root in roots)
+    if problems:
+        raise ConfigError(sorted(problems))
+    return documents
+
+
+def parse_scalar(text: str) -> Any:
+    """The value that one plain word stands for, by the core schema: `1e3` is a number, `no` a string."""
+    if text in _WORDS:
+        return _WORDS[text]
+    return _number(text) if text[0] in _NUMERIC else text
+
+
+def read_text(path: Path | str, max_bytes: int = MAX_BYTES) -> str:
+    """A file's text, UTF-8 with or without a byte order mark. Raises ConfigError."""
+    shown = str(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        hint = "name a file" if isinstance(error, IsADirectoryError) else ""
+        raise ConfigError(
+            [Problem(shown, 0, 0, f"cannot be read: {(error.strerror or 'error').lower()}", hint)]
+        ) from None
+    except ValueError:
+        raise ConfigError([Problem(shown, 0, 0, "cannot be read: no file can have this name")]) from None
+    if len(data) > max_bytes:
+        raise ConfigError([Problem(shown, 0, 0, f"the file is larger than {max_bytes:,} bytes")])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError([undecodable(shown, data, error.start)]) from None
+    if "\0" in text:
+        raise ConfigError([undecodable(shown, data, data.index(0))])
+    return text
+
+
+@contextmanager
+def _gc_paused(size: int) -> Iterator[None]:
+    """Nodes are many and live as long as the file: the collector would walk them again and again."""
+    paused = size > 20_000 and gc.isenabled()
+    if paused:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if paused:
+            gc.enable()
+
+
+class _Composer(_Parser):  # type: ignore[misc, valid-type, unused-ignore]
+    """Composes nodes whose tag says only: plain, quoted, or tagged by hand; and stops at the depth limit."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def resolve(self, kind: type[Node], value: Any, implicit: Any) -> str:
+        return _PLAIN if implicit is True or (implicit and implicit[0]) else _QUOTED
+
+    def descend_resolver(self, parent: Node | None, index: Any) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            mark = parent.start_mark if parent else None
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=mark)
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
+
+
+def _compose(text: str) -> list[Node]:
+    composer = _Composer(text)
+    roots = []
+    try:
+        while composer.check_node():
+            root = composer.get_node()
+            if root is not None and not (isinstance(root, ScalarNode) and root.tag == _PLAIN and not root.value):
+                roots.append(root)
+    finally:
+        composer.dispose()
+    return roots
+
+
+class _Construction:
+    """Makes values of nodes. Aliases are expanded, so that values share nothing and a bomb runs out of nodes."""
+
+    def __init__(self, path: str, max_nodes: int, problems: list[Problem]) -> None:
+        self._path = path
+        self._max_nodes = self._left = max_nodes
+        self._problems = problems
+
+    def value(self, node: Any, depth: int = 0) -> Any:
+        tag = node.tag
+        kind = type(node)
+        if kind is ScalarNode:
+            self._left -= 1
+            if tag is _QUOTED:
+                return node.value
+            if tag is _PLAIN:
+                return self._plain(node)
+        elif tag is _PLAIN or tag is _QUOTED:
+            if depth > MAX_DEPTH:
+                self._stop(node, "an alias stands inside what it names, or the nesting is too deep")
+            self._left -= 1
+            if self._left < 0:
+                self._stop(node, f"more than {self._max_nodes:,} values after the aliases are expanded")
+            if kind is SequenceNode:
+                return [self.value(item, depth + 1) for item in node.value]
+            return self._mapping(node, depth + 1)
+        self._problem(
+            node, f"tags such as {tag.replace('tag:yaml.org,2002:', '!!')} are not allowed", "write the plain value"
+        )
+        return None
+
+    def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node)
+            if key is None:
+                continue
+            if key in made:
+                first = next(each for each, _ in node.value if each.value == key)
+                hint = "keep one of the two"
+                self._problem(
+                    key_node, f"the key {key!r} stands twice, first at line {first.start_mark.line + 1}", hint
+                )
+                continue
+            made[key] = self.value(value_node, depth)
+        return made
+
+    def _key(self, node: Node) -> str | None:
+        if type(node) is ScalarNode:
+            text: str = node.value
+            if node.tag is _QUOTED:
+                return text
+            if node.tag is _PLAIN:
+                if text == "<<":
+                    self._problem(node, "merge keys are not part of YAML 1.2", "repeat the keys, or use extends:")
+                    return None
+                if text not in _WORDS and (text[0] not in _NUMERIC or type(_number(text)) is str):
+                    return text
+            self._problem(node, f"a key must be a string, not {text or 'nothing'}", f'write "{text}":' if text else "")
+        elif isinstance(node, MappingNode):
+            self._problem(node, "a mapping cannot be a key", "quote a template: '{{ name }}'")
+        else:
+            self._problem(node, "a list cannot be a key", "quote it")
+        return None
+
+    def _plain(self, node: ScalarNode) -> Any:
+        text = node.value
+        if text in _WORDS:
+            return _WORDS[text]
+        if text[0] not in _NUMERIC:
+            return text
+        number = _number(text)
+        if number is None or number in (float("inf"), float("-inf")):
+            self._problem(node, f"{text[:40]} is not a number that fits here", "a finite number, or quotes for a text")
+        return number
+
+    def _problem(self, node: Node, message: str, hint: str = "") -> None:
+        line, column, length = _span(node)
+        self._problems.append(Problem(self._path, line, column, message, hint, length=length))
+
+    def _stop(self, node: Node, message: str) -> None:
+        self._problem(node, message)
+        raise ConfigError(sorted(self._problems))
+
+
+def _number(text: str) -> int | float | str | None:
+    """The number that `text` stands for; the text if it stands for none; None if it is out of bounds."""
+    if _INTEGER.fullmatch(text):
+        if len(text) > 400:
+            return None
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return None if _NOT_FINITE.fullmatch(text) else text
+
+
+def _child(node: Node | None, key: Key) -> Node | None:
+    if isinstance(node, MappingNode):
+        return next((value for each, value in node.value if each.value == key), None)
+    if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
+        child: Node = node.value[key]
+        return child
+    return None
+
+
+def _span(node: Node) -> Span:
+    start, end = node.start_mark, node.end_mark
+    length = end.column - start.column if end.line == start.line else 1
+    return start.line + 1, start.column + 1, max(1, length)
