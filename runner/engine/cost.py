@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runner.core.messages import Usage
+from runner.gateways.keys import host_of, is_loopback
 
 PRICED: Mapping[str, str] = {
     "anthropic": "anthropic",
@@ -23,8 +24,6 @@ PRICED: Mapping[str, str] = {
 }
 """Our gateways' names, and the price table's."""
 
-_HERE = ("localhost", "127.", "[::1]", "0.0.0.0")
-
 
 def price(gateway: str, model: str, usage: Usage, *, where: str = "") -> float | None:
     """US dollars for `usage` of a gateway's model; None where no price is known, 0 never stands for "unknown".
@@ -32,7 +31,7 @@ def price(gateway: str, model: str, usage: Usage, *, where: str = "") -> float |
     `where`: the gateway's address; what runs on this machine has no price. Tokens written to a cache count as input.
     """
     seller = PRICED.get(gateway)
-    if seller is None or where.partition("://")[2].startswith(_HERE):
+    if seller is None or is_loopback(host_of(where)):
         return None
     import genai_prices  # lazy: half a second, after the first reply of a paid gateway
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from runner.core.cancel import Cancelled
@@ -76,7 +77,8 @@ class Loop:
         self._ask = ask
         self._exchanges = exchanges
         self._toolbox = toolbox
-        self._context = context
+        self._told: deque[str] = deque()
+        self._context = replace(context, notify=self._told.append, spend=self._spend)
         self._limits = limits
         self._permit = permit
         self._reply_schema = reply_schema
@@ -220,6 +222,8 @@ class Loop:
                     yield ToolFinished(refusal)
             for position, result in self._side_by_side(jobs):
                 results[position] = result
+                while self._told:
+                    yield Notice("tool", self._told.popleft())
                 yield ToolFinished(result)
             self._context.cancel.check()
             whole = True
@@ -256,6 +260,10 @@ class Loop:
             return None
         self._denied = why_not
         return ToolResult(call.id, call.name, f"not allowed: {why_not}", failed=True)
+
+    def _spend(self, usage: Usage) -> None:
+        """What a tool used on its own account counts as ours."""
+        self._spent.add(usage)
 
     def _stop_repetition(self, reply: Message, results: list[ToolResult | None]) -> None:
         for call, result in zip(reply.calls, results, strict=True):

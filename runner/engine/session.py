@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 
 
+def new_session_id() -> str:
+    """A name for a session that no other has."""
+    return "s_" + os.urandom(8).hex()
+
+
 class ChatSession:
     """A conversation with one agent; safe to share between threads, one turn at a time.
 
@@ -54,7 +60,9 @@ class ChatSession:
         clock: Callable[[], datetime] | None = None,
         history: History | None = None,
         stream: bool = True,
+        id: str = "",
     ) -> None:
+        self.id = id or new_session_id()
         self.broker = broker
         self.system_prompt = clean(system_prompt)
         self._limits = limits or Limits()
@@ -63,7 +71,7 @@ class ChatSession:
         self._policy = context or ContextPolicy()
         self._reply = reply if isinstance(reply, ReplySchema) or reply is None else ReplySchema(reply)
         self._permit = permit
-        self._context = tool_context or Context()
+        self._context = replace(tool_context or Context(), session=self.id)
         if clock is not None:
             self._context = replace(self._context, clock=clock)
         self._streaming = stream

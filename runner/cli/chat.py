@@ -1,0 +1,180 @@
+"""`agent-run chat`: at a terminal, in a pipe, or in one shot."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.terminal.plain import Plain, warn
+from runner.core.errors import AgentRunError, UsageError
+
+if TYPE_CHECKING:
+    from runner.cli.terminal.machine import JsonLines, OneJson
+    from runner.config.agent import Agent
+    from runner.engine.session import ChatSession
+
+GOODBYE = "exit"
+
+
+@click.command()
+@click.argument("agent", type=click.Path())
+@click.option("-m", "--message", "messages", multiple=True, metavar="TEXT", help="Ask this and exit; once a turn.")
+@click.option("-a", "--attach", "files", multiple=True, metavar="FILE", help="Send this image with the first message.")
+@click.option("--lines", is_flag=True, help="Piped input: one message a line, each answer ended by a newline.")
+@click.option("--var", "variables", multiple=True, metavar="K=V", help="Set a variable of the agent's templates.")
+@click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the agent file.")
+@click.option("--gateway", metavar="NAME", help="Ask this gateway instead of the file's.")
+@click.option("--model", metavar="NAME", help="Ask this model instead of the file's.")
+@click.option("--stream/--no-stream", default=True, help="Show the answer as it arrives, or in one piece.")
+@click.option(
+    "--output", type=click.Choice(["text", "json", "jsonl"]), default="text", help="What stdout carries.", show_default=True
+)
+@click.option("--allow", multiple=True, metavar="TOOL", help="Let this tool run without asking.")
+@click.option("--deny", multiple=True, metavar="TOOL", help="Never let this tool run.")
+@click.option("--trust", is_flag=True, help="Consent to all that the file can execute and reach, this once.")
+@click.option("--record", metavar="FILE", help="Write the conversation to FILE as a transcript.")
+@click.option("-v", "--verbose", is_flag=True, help="Show tool results, usage and cost.")
+def chat(agent: str, **options: Any) -> int:
+    """Talk with AGENT, an agent file.
+
+    On a terminal it prompts until `exit` or end of input; ^C stops a reply, and leaves at the prompt.
+    With -m, or with piped input, it answers and exits.
+    """
+    machine = _machine(options["output"])
+    try:
+        return _converse(agent, options, machine)
+    except AgentRunError as error:
+        if machine is not None:
+            machine.fail(error)
+        raise
+    finally:
+        if machine is not None:
+            machine.end()
+
+
+def _machine(output: str) -> JsonLines | OneJson | None:
+    if output == "text":
+        return None
+    from runner.cli.terminal.machine import JsonLines, OneJson  # lazy: people read text
+
+    return JsonLines(sys.stdout) if output == "jsonl" else OneJson(sys.stdout)
+
+
+def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson | None) -> int:
+    from runner.config.loader import load_agent
+    from runner.engine.opening import open_session
+
+    agent = load_agent(path, overrides=options["settings"], gateway=options["gateway"], model=options["model"])
+    messages = options["messages"]
+    at_prompt = not messages and sys.stdin is not None and sys.stdin.isatty()
+    from runner.cli.terminal.people import approve, ask  # the questions a tool or a rule may put
+
+    session = open_session(
+        agent,
+        variables=_pairs(options["variables"]),
+        stream=options["stream"],
+        allow=options["allow"],
+        deny=options["deny"],
+        trust=options["trust"],
+        approve=approve if at_prompt else None,
+        ask=ask if at_prompt else None,
+    )
+    with closing(session):
+        talk = Talk(session, Plain(sys.stdout, sys.stderr, verbose=options["verbose"]), machine)
+        if machine is not None:
+            machine.begin(talk.introduce(agent))
+        if at_prompt:
+            return talk.at_prompt(agent, files=options["files"])
+        return talk.through(messages or _piped(lines=options["lines"]), files=options["files"])
+
+
+class Talk:
+    """One run of `chat`: a session, and where its events are shown."""
+
+    def __init__(self, session: ChatSession, plain: Plain, machine: JsonLines | OneJson | None) -> None:
+        self._session = session
+        self._plain = plain
+        self._machine = machine
+
+    def introduce(self, agent: Agent) -> dict[str, Any]:
+        """The `session` event's fields."""
+        return {
+            "agent": agent.name,
+            "gateway": self._session.broker.gateway.name,
+            "model": self._session.broker.model,
+            "session": self._session.id,
+        }
+
+    def through(self, messages: Iterable[str], files: Iterable[str] = ()) -> int:
+        """Ask each message in turn; the first failure ends the run."""
+        asked = 0
+        for message in messages:
+            self._turn(message, files if not asked else ())
+            asked += 1
+        if not asked:
+            raise UsageError(
+                "there is no message", why="stdin is empty or closed", fix="give one with -m TEXT, or pipe it in"
+            )
+        return 0
+
+    def at_prompt(self, agent: Agent, files: Iterable[str] = ()) -> int:
+        """Read and answer until the user leaves; a failed turn is told, and the conversation goes on."""
+        from runner.cli.failure import tell
+        from runner.cli.terminal.prompt import read_lines
+
+        print(agent.greeting, file=sys.stdout if sys.stdout.isatty() and self._machine is None else sys.stderr)
+        for line in read_lines(agent.prompt):
+            query = line.strip()
+            if query == GOODBYE:
+                break
+            if not query:
+                continue
+            try:
+                self._turn(query, files)
+                files = ()
+            except KeyboardInterrupt:
+                self._plain.end_line()
+                self._plain.say("agent-run: stopped")
+            except AgentRunError as error:
+                self._plain.end_line()
+                tell(error)
+                if self._machine is not None:
+                    self._machine.fail(error)
+        return 0
+
+    def _turn(self, message: str, files: Iterable[str]) -> None:
+        from runner.engine.attachments import attach  # lazy: it guesses media types
+
+        shown = self._machine or self._plain
+        attached = [attach(file) for file in files]
+        with closing(self._session.send(message, attached)) as events:
+            for event in events:
+                shown.show(event)
+        self._plain.end_line()
+
+
+def _piped(*, lines: bool) -> Iterator[str]:
+    """The messages that stdin holds: all of it as one, or one a line; blank ones are left out."""
+    if sys.stdin is None or sys.stdin.closed:
+        return
+    source = sys.stdin if lines else [sys.stdin.read()]
+    for message in source:
+        if message.strip():
+            yield message.strip()
+
+
+def _pairs(settings: Iterable[str]) -> dict[str, str]:
+    pairs = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--var {setting!r} is not K=V", fix="write --var language=Erlang")
+        pairs[key] = value
+    return pairs
+
+
+__all__ = ["chat", "warn"]

@@ -1,0 +1,92 @@
+"""Machine output: events as JSON lines while they happen, or one object when all is over."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TextIO
+
+from runner.core.errors import AgentRunError
+from runner.core.events import Event, Notice, Replied, TextDelta, ToolFinished, ToolStarted, TurnEnded
+from runner.core.messages import Usage
+
+
+class JsonLines:
+    """`--output jsonl`: one object a line, `type` first."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def begin(self, session: dict[str, Any]) -> None:
+        self._write({"type": "session"} | session)
+
+    def show(self, event: Event) -> None:
+        self._write(event.to_dict())
+
+    def fail(self, error: AgentRunError) -> None:
+        self._write(error.to_dict())
+
+    def end(self) -> None:
+        """Nothing is held back."""
+
+    def _write(self, value: dict[str, Any]) -> None:
+        self._out.write(json.dumps(value, default=str) + "\n")
+        self._out.flush()
+
+
+class OneJson:
+    """`--output json`: the last turn's answer and the whole run's usage, cost and calls, as one object at the end."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._shown: dict[str, Any] = {
+            "text": "",
+            "finish_reason": "",
+            "usage": Usage().to_dict(),
+            "cost_usd": None,
+            "tool_calls": [],
+            "session": {},
+        }
+        self._usage = Usage()
+        self._deltas: list[str] = []
+        self._notices: list[dict[str, Any]] = []
+
+    def begin(self, session: dict[str, Any]) -> None:
+        self._shown["session"] = session
+
+    def show(self, event: Event) -> None:
+        shown = self._shown
+        if isinstance(event, TextDelta):
+            self._deltas.append(event.text)
+            shown["text"] = "".join(self._deltas)
+        elif isinstance(event, Replied):
+            self._deltas.clear()
+            shown["text"] = event.text
+            shown["finish_reason"] = event.finish_reason
+        elif isinstance(event, ToolStarted):
+            shown["tool_calls"].append(event.call.to_dict())
+        elif isinstance(event, ToolFinished):
+            self._answer(event)
+        elif isinstance(event, Notice):
+            self._notices.append(event.to_dict())
+        elif isinstance(event, TurnEnded):
+            self._usage += event.usage
+            shown["usage"] = self._usage.to_dict()
+            if event.cost_usd is not None:
+                shown["cost_usd"] = (shown["cost_usd"] or 0.0) + event.cost_usd
+            if event.reason != "answered":
+                shown["finish_reason"] = {"truncated": "length"}.get(event.reason, event.reason)
+
+    def _answer(self, event: ToolFinished) -> None:
+        for call in reversed(self._shown["tool_calls"]):
+            if call["id"] == event.result.call_id:
+                call |= {"output": event.result.output, "failed": event.result.failed}
+                return
+
+    def fail(self, error: AgentRunError) -> None:
+        self._shown["error"] = {key: value for key, value in error.to_dict().items() if key != "type"}
+
+    def end(self) -> None:
+        if self._notices:
+            self._shown["notices"] = self._notices
+        self._out.write(json.dumps(self._shown, default=str) + "\n")
+        self._out.flush()

@@ -1,0 +1,44 @@
+"""Questions to the person at the terminal: may this call run, and what a tool wants to know."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from runner.cli.terminal.plain import inert
+from runner.core.messages import ToolCall
+
+
+def approve(call: ToolCall, why: str) -> str:
+    """`yes`, `no` or `always`: the answer to whether this exact call may run. End of input is no."""
+    shown = json.dumps(call.to_dict()["arguments"], ensure_ascii=True, indent=2)
+    print(f"agent-run: {inert(call.name)} wants to run ({inert(why)}), with\n{shown}", file=sys.stderr)
+    while True:
+        answer = _read("Allow it? [y]es, [n]o, [a]lways in this session: ").strip().lower()
+        for word in ("yes", "no", "always"):
+            if answer and word.startswith(answer):
+                return word
+        if not answer:
+            return "no"
+
+
+def ask(question: str, choices: tuple[str, ...]) -> str:
+    """The user's answer to a tool's question. Raises EOFError when nobody answers any more."""
+    print(inert(question), file=sys.stderr)
+    for number, choice in enumerate(choices, 1):
+        print(f"  {number}. {inert(choice)}", file=sys.stderr)
+    answer = _read("> ").strip()
+    if answer.isdecimal() and 1 <= int(answer) <= len(choices):
+        return choices[int(answer) - 1]
+    return answer
+
+
+def _read(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        if prompt == "> ":
+            raise EOFError
+        return ""
+    return line

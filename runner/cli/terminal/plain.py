@@ -1,0 +1,81 @@
+"""Plain rendering: the answer as it arrives on stdout, everything else in single lines on stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any, TextIO
+
+from runner.core.events import Event, Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded
+
+_LINE = 120
+# C0 but tab and newline, DEL and C1, bidirectional overrides: what could move a cursor or reorder what is read.
+_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def inert(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return _ACTIVE.sub("", text)
+
+
+class Plain:
+    """Prints a turn's events; `terminal` says that stdout is one, so that hostile text must be made inert."""
+
+    def __init__(self, out: TextIO, err: TextIO, *, verbose: bool = False) -> None:
+        self._out = out
+        self._err = err
+        self._terminal = out.isatty()
+        self._verbose = verbose
+        self._mid_line = False
+
+    def show(self, event: Event) -> None:
+        """Print one event; text is flushed at once."""
+        if isinstance(event, TextDelta):
+            text = inert(event.text) if self._terminal else event.text
+            self._out.write(text)
+            self._out.flush()
+            self._mid_line = bool(text) and not text.endswith("\n") if text else self._mid_line
+        elif isinstance(event, ToolStarted):
+            self.say(f"→ {_call(event)}")
+        elif isinstance(event, ToolFinished) and (self._verbose or event.result.failed):
+            mark = "✗" if event.result.failed else "←"
+            self.say(f"{mark} {event.result.name}: {_short(event.result.output)}")
+        elif isinstance(event, Notice):
+            self.say(f"agent-run: {event.text}")
+        elif isinstance(event, TurnEnded) and self._verbose:
+            cost = "" if event.cost_usd is None else f", ${event.cost_usd:.4f}"
+            usage = event.usage
+            self.say(f"· {usage.input_tokens} in, {usage.output_tokens} out, {event.seconds:.1f} s{cost}")
+
+    def say(self, line: str) -> None:
+        """One line on stderr, below whatever stands unfinished on the same screen."""
+        if self._terminal:
+            self.end_line()
+        print(inert(line), file=self._err, flush=True)
+
+    def end_line(self) -> None:
+        """End the answer's last line if it has none of its own."""
+        if self._mid_line:
+            self._out.write("\n")
+            self._out.flush()
+            self._mid_line = False
+
+
+def warn(text: str) -> None:
+    """A line for the user that no event carries."""
+    print(f"agent-run: {inert(text)}", file=sys.stderr, flush=True)
+
+
+def _call(event: ToolStarted) -> str:
+    arguments = event.call.arguments
+    if arguments is None:
+        return f"{event.call.name}({_short(event.call.raw)})"
+    return f"{event.call.name}({', '.join(f'{key}={_short(value)}' for key, value in arguments.items())})"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(text, ensure_ascii=False) if isinstance(value, str) and len(text) < _LINE else text
+    text = " ".join(text.split())
+    return text if len(text) <= _LINE else text[: _LINE - 1] + "…"

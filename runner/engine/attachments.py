@@ -1,0 +1,36 @@
+"""Files that travel with a message: images, checked before anything is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.core.errors import UsageError
+from runner.core.messages import Attachment
+
+MAX_BYTES = 20 * 1024 * 1024
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF87a": "image/gif",
+    b"GIF89a": "image/gif",
+}
+
+
+def attach(path: str | Path) -> Attachment:
+    """The image in a file, known by its first bytes: PNG, JPEG, GIF or WebP, 20 MB at most. Raises UsageError."""
+    place = Path(path)
+    try:
+        with place.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read the attachment {str(path)!r}", why=error.strerror or str(error)) from None
+    if len(data) > MAX_BYTES:
+        raise UsageError(
+            f"the attachment {str(path)!r} is too large", why="more than 20 MB", fix="send a smaller image"
+        )
+    kind = next((kind for start, kind in _SIGNATURES.items() if data.startswith(start)), "")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        kind = "image/webp"
+    if not kind:
+        raise UsageError(f"the attachment {str(path)!r} is no image", fix="attach a PNG, JPEG, GIF or WebP file")
+    return Attachment(kind, data, place.name)

@@ -1,0 +1,44 @@
+"""Whether a tool call may run: the rules decide, and where they say `ask`, the person at the terminal does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from runner.core.messages import ToolCall, ToolSpec
+
+if TYPE_CHECKING:
+    from runner.tools.permissions import Gate
+
+Answer = Literal["yes", "no", "always"]
+Approve = Callable[[ToolCall, str], str]
+
+
+class Permits:
+    """Callable as the engine's Permit: None lets a call run, a text says why not.
+
+    `approve(call, why)` answers yes, no or always (for that tool, while the session lasts); None means that nobody is
+    there, and then what would be asked is refused.
+    """
+
+    def __init__(self, gate: Gate, spec: Callable[[str], ToolSpec | None], approve: Approve | None = None) -> None:
+        self._gate = gate
+        self._spec = spec
+        self._approve = approve
+        self._always: set[str] = set()
+
+    def __call__(self, call: ToolCall) -> str | None:
+        spec = self._spec(call.name)
+        if spec is None or call.arguments is None:
+            return None  # the toolbox says better what is wrong with it
+        verdict = self._gate.decide(call, spec)
+        if verdict.decision == "deny":
+            return verdict.reason
+        if verdict.decision == "allow" or spec.name in self._always:
+            return None
+        if self._approve is None:
+            return f"{spec.name} needs approval ({verdict.reason}), and nobody is there to give it"
+        answer = self._approve(call, verdict.reason)
+        if answer == "always":
+            self._always.add(spec.name)
+        return None if answer in {"yes", "always"} else "the user said no"
