@@ -19,6 +19,10 @@ BUILT_INS: Mapping[str, str] = {
 }
 
 KINDS: Mapping[str, str] = {
+    "agent": "runner.tools.agent:open_agent",
+    "http": "runner.tools.http:open_http",
+    "mcp": "runner.tools.mcp:open_mcp",
+    "openapi": "runner.tools.openapi:open_openapi",
     "python": "runner.tools.python:open_python",
 }
 

@@ -1,0 +1,164 @@
+"""`http:`, a request as a tool: arguments fill places in its url, query, headers and body, and change nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+from runner.core.errors import UsageError
+from runner.core.messages import Attachment, Effects, ToolSpec
+from runner.tools.context import Context, Opening, Outcome, ToolFailed
+from runner.tools.outbound import MAX_BODY, Answer, Outgoing, fetch
+from runner.tools.parameters import PLACE, fill, fill_json, places, plain, schema_of
+from runner.tools.toolbox import Declared
+
+DEFAULT_SECONDS = 30.0
+_HEAD = 2_000
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTool:
+    """One request with places for arguments.
+
+    A place in the url is one component, percent-encoded: it never moves the scheme, the host or a slash. In the query
+    a list repeats its key; there and in headers and as the body, None leaves its key out.
+    """
+
+    spec: ToolSpec
+    method: str
+    url: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    timeout: float = DEFAULT_SECONDS
+
+    def run(self, arguments: Mapping[str, Any], context: Context) -> Outcome:
+        values = {**self.defaults, **arguments}
+        body, media_type = self._body(values)
+        headers = {
+            name: _header(name, filled)
+            for name, template in self.headers.items()
+            if (filled := fill_json(template, values)) is not None
+        }
+        if media_type and "content-type" not in {name.lower() for name in headers}:
+            headers["Content-Type"] = media_type
+        outgoing = Outgoing(self.method, self._address(values), headers, body, self.hosts, self.timeout)
+        return _outcome(fetch(outgoing, context.cancel))
+
+    def _address(self, values: Mapping[str, Any]) -> str:
+        parts = urlsplit(self.url)
+        path = "/".join(_segment(each, values) for each in parts.path.split("/"))
+        fixed = "&".join(fill(each, values, _component) for each in parts.query.split("&") if each)
+        query = "&".join(filter(None, (fixed, urlencode(_flat(self.query, values), quote_via=quote))))
+        return parts._replace(path=path, query=query, fragment="").geturl()
+
+    def _body(self, values: Mapping[str, Any]) -> tuple[bytes | None, str]:
+        if self.body is None:
+            return None, ""
+        if isinstance(self.body, str) and not PLACE.fullmatch(self.body):
+            return fill(self.body, values, plain).encode(), "text/plain; charset=utf-8"
+        filled = fill_json(self.body, values)
+        if filled is None:
+            return None, ""
+        return json.dumps(filled, ensure_ascii=False).encode(), "application/json"
+
+
+def open_http(declared: Declared, opening: Opening) -> Sequence[HttpTool]:
+    """The tool that an `http:` entry declares. Raises UsageError."""
+    options = declared.options
+    parameters = options.get("parameters", {})
+    method = str(options.get("method", "GET")).upper()
+    effects: Effects = options.get("effects") or ("read" if method in ("GET", "HEAD") else "write")
+    tool = HttpTool(
+        spec=ToolSpec(declared.name, options.get("description", ""), schema_of(parameters), effects),
+        method=method,
+        url=options["url"],
+        query=options.get("query", {}),
+        headers=options.get("headers", {}),
+        body=options.get("body"),
+        defaults={name: each["default"] for name, each in parameters.items() if "default" in each},
+        hosts=tuple(options.get("hosts", ())),
+        timeout=options.get("timeout", min(DEFAULT_SECONDS, opening.seconds)),
+    )
+    if problem := _flaw(tool):
+        raise UsageError(f"the tool {declared.name!r} cannot be made: {problem}", where=declared.where)
+    return (tool,)
+
+
+def _flaw(tool: HttpTool) -> str:
+    """What is wrong with the declaration; nothing if it can be used."""
+    parts = urlsplit(tool.url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return f"its url must begin with http:// or https:// and a host, not {tool.url[:60]!r}"
+    if any(places(f"{parts.scheme} {parts.netloc}")):
+        return "a place in its url may stand in the path or the query, never in the host"
+    if tool.body is not None and tool.method not in (*_BODY_METHODS, "DELETE"):
+        return f"a {tool.method} request carries no body"
+    used = {*places(tool.url), *places(tool.query), *places(tool.headers), *places(tool.body)}
+    known = set(tool.spec.parameters["properties"])
+    if stray := sorted(used - known):
+        return f"{{{stray[0]}}} stands in it, but is not among its parameters"
+    if idle := sorted(known - used):
+        return f"its parameter {idle[0]!r} is used nowhere"
+    return ""
+
+
+def _component(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(_component(each) for each in value)
+    return quote(plain(value), safe="")
+
+
+def _segment(template: str, values: Mapping[str, Any]) -> str:
+    """One segment of the path; the arguments in it can neither empty it nor climb out of it."""
+    if not PLACE.search(template):
+        return template
+    segment = fill(template, values, _component)
+    if unquote(segment) in ("", ".", ".."):
+        raise ToolFailed(f"{segment!r} cannot stand in the path of the url. Give another value for {template}.")
+    return segment
+
+
+def _flat(query: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for key, template in query.items():
+        value = fill_json(template, values)
+        each = value if isinstance(value, list) else [value]
+        pairs.extend((fill(key, values, plain), plain(one)) for one in each if one is not None)
+    return pairs
+
+
+def _header(name: str, value: Any) -> str:
+    text = plain(value)
+    if not text.isprintable() or not text.isascii():
+        raise ToolFailed(f"the header {name} takes one line of ASCII text, not {text[:60]!r}")
+    return text
+
+
+def _outcome(answer: Answer) -> Outcome:
+    """What the model reads of an answer."""
+    if answer.status >= 400:
+        text = f"HTTP {answer.status} {answer.reason}".rstrip()
+        return Outcome(f"{text}\n{answer.text[:_HEAD]}".rstrip(), failed=True)
+    if answer.cut:
+        head = answer.text[:_HEAD]
+        return Outcome(f"the answer is larger than {MAX_BODY} bytes; it begins:\n{head}", failed=True)
+    if not answer.body:
+        return Outcome(f"HTTP {answer.status} {answer.reason}, with an empty body")
+    kind = answer.media_type
+    if kind.startswith("image/"):
+        return Outcome(f"an image ({kind}, {len(answer.body)} bytes)", files=(Attachment(kind, answer.body),))
+    if kind == "application/json" or kind.endswith("+json"):
+        try:
+            return Outcome(json.loads(answer.body))
+        except (ValueError, RecursionError):
+            return Outcome(answer.text)
+    if b"\0" in answer.body[:_HEAD]:
+        return Outcome(f"{len(answer.body)} bytes of {kind or 'an unknown kind'}, which cannot be shown", failed=True)
+    return Outcome(answer.text)
