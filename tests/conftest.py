@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
+import pexpect
 import pytest
 
 from runner.core.errors import ModelMissing
 from runner.gateways import local_worker, weights
 
+ROOT = Path(__file__).parent.parent
 EMBEDDED = "smollm2-135m"
 KEY = "test-key"
 WINDOW = 4096
@@ -61,3 +65,48 @@ def llama_server(embedded_weights: str, tmp_path_factory: pytest.TempPathFactory
         address = child.stdout.readline().decode().strip()
         assert address, log.read_text()
         yield LlamaServer(address)
+
+
+class Terminal:
+    """`agent-run` in a real pseudo-terminal."""
+
+    def __init__(self, arguments: tuple[str, ...], cwd: Path, environment: dict[str, str]) -> None:
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "runner", *arguments],
+            cwd=str(cwd),
+            env=os.environ | {"TERM": "xterm", "NO_COLOR": "1"} | environment,
+            encoding="utf-8",
+            timeout=30,
+        )
+
+    def expect(self, text: str) -> str:
+        """Wait for a text; gives what stood before it."""
+        self.child.expect_exact(text)
+        return str(self.child.before)
+
+    def type(self, line: str) -> None:
+        self.child.sendline(line)
+
+    def press(self, key: str) -> None:
+        self.child.send(key)
+
+    def ended(self) -> int:
+        """Wait for the end; the exit code, or minus the signal."""
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        return int(self.child.exitstatus) if self.child.exitstatus is not None else -int(self.child.signalstatus)
+
+
+@pytest.fixture
+def at_terminal() -> Iterator[Callable[..., Terminal]]:
+    """Starts `agent-run ARGUMENTS` in a pseudo-terminal; what is left at the end of the test is killed."""
+    started: list[Terminal] = []
+
+    def start(*arguments: str, cwd: Path = ROOT, **environment: str) -> Terminal:
+        started.append(Terminal(arguments, cwd, environment))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        terminal.child.close(force=True)

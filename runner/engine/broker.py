@@ -11,7 +11,6 @@ from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, Unreachable, UsageError
 from runner.core.events import Notice
-from runner.core.history import Exchange
 from runner.core.messages import Message
 from runner.core.policy import Limits, Retry, Timeouts
 from runner.gateways import Capabilities, Gateway, Request
@@ -84,48 +83,9 @@ class Broker:
 
         Tools the model asks for are run. Raises GatewayError, LimitReached.
         """
-        from runner.engine.loop import Loop  # lazy: the loop is built on this module
-        from runner.engine.structured import ReplySchema
-        from runner.tools import Context, Toolbox
+        from runner.engine.single import answer  # lazy: it is built on this module
 
-        limits = limits or Limits()
-        toolbox = Toolbox(tools, seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes)
-        system = "\n\n".join(message.text for message in messages if message.role == "system")
-        said = tuple(message for message in messages if message.role != "system")
-        exchanges: list[Exchange] = []
-        context = Context()
-        wanted = ReplySchema(schema) if schema is not None else None
-
-        def ask(aside: tuple[Message, ...]) -> Iterator[Chunk | Notice]:
-            past = (message for exchange in exchanges for message in exchange.messages)
-            conversation = (*said, *past, *aside)
-
-            def draft(route: Route, capabilities: Capabilities) -> tuple[Request, Sequence[Notice]]:
-                return draft_request(
-                    Request(
-                        route.model,
-                        conversation,
-                        system=system,
-                        tools=toolbox.specs,
-                        options=route.options,
-                        window=capabilities.window,
-                        timeouts=self.timeouts,
-                        cancel=context.cancel,
-                    ),
-                    route,
-                    capabilities,
-                    wanted,
-                )
-
-            return self.reply(draft, context.cancel)
-
-        try:
-            for _ in Loop(ask, exchanges, toolbox, context=context, limits=limits, reply_schema=wanted).run():
-                pass
-        finally:
-            toolbox.close()
-        text = exchanges[-1].reply.text
-        return wanted.value(text) if wanted else text
+        return answer(self, messages, tools, schema, limits or Limits())
 
     def reply(self, draft: Draft, cancel: Cancel) -> Iterator[Chunk | Notice]:
         """The chunks of one reply, notices of retries and of a fallback before them.
@@ -196,30 +156,6 @@ class _Heard:
     """Whether a reply has begun to reach the reader."""
 
     anything: bool = False
-
-
-def draft_request(
-    request: Request, route: Route, capabilities: Capabilities, wanted: Any = None
-) -> tuple[Request, list[Notice]]:
-    """The request as the model can take it, with a notice for each thing that had to be left out."""
-    from dataclasses import replace
-
-    notices: list[Notice] = []
-    if request.tools and not capabilities.tools:
-        notices.append(Notice("tools_off", f"{route} cannot call tools: answering without them"))
-        request = replace(request, tools=(), tool_choice="auto")
-    if not capabilities.sampling:
-        refused = [key for key in ("temperature", "top_p", "top_k") if key in request.options]
-        if refused:
-            notices.append(Notice("options_off", f"{route} takes no {', '.join(refused)}: left out"))
-            kept = {key: value for key, value in request.options.items() if key not in refused}
-            request = replace(request, options=kept)
-    if wanted is not None:
-        if capabilities.structured:
-            request = replace(request, schema=wanted.schema)
-        else:
-            request = replace(request, system=f"{request.system}\n\n{wanted.instruction}".strip())
-    return request, notices
 
 
 def _instance(gateway: Any) -> Gateway:

@@ -18,7 +18,8 @@ from runner.core.messages import Attachment, Message, Usage, clean
 from runner.core.policy import DEFAULT_WINDOW, ContextPolicy, Limits
 from runner.core.tokens import Calibration, estimate, estimate_tools
 from runner.core.window import View, fit
-from runner.engine.broker import Broker, Route, draft_request
+from runner.engine.broker import Broker, Route
+from runner.engine.drafts import within
 from runner.engine.loop import Loop, Permit, Spent
 from runner.engine.stream import StreamHandle
 from runner.engine.structured import ReplySchema
@@ -256,7 +257,7 @@ class ChatSession:
             seconds=self._limits.seconds,
             cancel=cancel,
         )
-        request, notices = draft_request(request, route, capabilities, self._reply)
+        request, notices = within(capabilities, request, route, self._reply)
         view = self._fit(route, request, window, aside)
         if view.evicted and self._policy.overflow == "error":
             raise UsageError(

@@ -69,7 +69,7 @@ def test_calls_run_and_their_results_come_back_in_call_order():
     assert [type(event) for event in events if isinstance(event, ToolStarted)] == [ToolStarted] * 3
     assert {event.result.name for event in events if isinstance(event, ToolFinished)} == {"add", "boom"}
     results = chat.messages[2].results
-    assert [(result.output, result.failed) for result in results][0] == (3, False)
+    assert next((result.output, result.failed) for result in results) == (3, False)
     assert results[1].failed and "no luck" in results[1].output
     assert results[2].output == 7
     assert roles(chat) == ["user", "assistant", "tool", "assistant"]
@@ -139,7 +139,9 @@ def test_retries_happen_only_before_output():
     chat = session([{"error": {"status": 503, "message": "busy", "retry_after": 0}}, {"text": "ok"}])
     events = list(chat.send("hi"))
     assert [event.kind for event in events if isinstance(event, Notice)] == ["retry"]
-    broken = session([{"text": "partial", "error": {"status": 503, "message": "busy", "retry_after": 0}}, {"text": "ok"}])
+    broken = session(
+        [{"text": "partial", "error": {"status": 503, "message": "busy", "retry_after": 0}}, {"text": "ok"}]
+    )
     with pytest.raises(GatewayError):
         broken.send_message("hi")
     assert broken.messages[-1].text == "partial" and broken.messages[-1].finish == "incomplete"
