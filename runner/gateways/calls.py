@@ -1,0 +1,96 @@
+"""One call to a server: what is sent, and how long each part of the answer may take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from runner.core.cancel import Cancel
+from runner.core.errors import TimedOut
+from runner.core.policy import Timeouts
+
+
+class Timers:
+    """What one call may still wait for: its first event, the next one, and its end.
+
+    Only time spent waiting for the server counts, so that a slow consumer never makes a timer ring;
+    `event()` says that a real event was decoded, which pings and comments are not.
+    """
+
+    def __init__(self, timeouts: Timeouts, first_token: float, seconds: float | None) -> None:
+        self.connect = timeouts.connect
+        self._gap = timeouts.gap
+        self._budget = timeouts.first_token if timeouts.first_token is not None else first_token
+        self._name = "timeouts.first_token"
+        self._waited = 0.0
+        self._seconds = seconds
+        self._began = time.monotonic()
+
+    def event(self, linger: float | None = None) -> None:
+        """An event came: wait for the next, at most `linger` seconds where nothing more is needed."""
+        self._name = "timeouts.gap"
+        self._budget = self._gap if linger is None else min(linger, self._gap)
+        self._waited = 0.0
+
+    def remaining(self) -> float:
+        """Seconds until the next timer rings. Raises TimedOut when it has."""
+        left = self._budget - self._waited
+        if self._seconds is not None:
+            total = self._seconds - (time.monotonic() - self._began)
+            if total <= 0:
+                raise TimedOut(
+                    f"the call took longer than {self._seconds:g} s in all",
+                    fix="raise limits.seconds in the agent file",
+                )
+            left = min(left, total)
+        if left <= 0:
+            self.ring()
+        return left
+
+    def ring(self) -> NoReturn:
+        """Raise TimedOut for the event that is awaited."""
+        awaited = "the first event" if self._name == "timeouts.first_token" else "the next event"
+        raise TimedOut(
+            f"no answer: waited {self._budget:g} s for {awaited}",
+            why=f"the timer {self._name} rang",
+            fix=f"raise {self._name} in the agent file, or see whether the server is busy",
+        )
+
+    def waited(self, seconds: float) -> None:
+        """Count seconds spent in waiting for the server."""
+        self._waited += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is sent to a server, under which timers, and who may stop it."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    timers: Timers
+    cancel: Cancel
+
+
+class Answer(Protocol):
+    """A status, headers in lower case, and the body's bytes as they arrive; `reusable` once all of it was read."""
+
+    status: int
+    headers: dict[str, str]
+
+    @property
+    def reusable(self) -> bool: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class Connection(Protocol):
+    """One connection; what breaks raises OSError, HTTPException or TimedOut."""
+
+    @property
+    def stale(self) -> bool: ...
+    def send(self, call: Call) -> Answer: ...
+    def shut(self) -> None: ...
+    def close(self) -> None: ...

@@ -1,0 +1,120 @@
+"""Addresses and keys: where they come from, and the only hosts that a key may go to."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from runner.core.errors import KeyRefused
+from runner.gateways import CATALOGUE, Row
+
+_LOOPBACK_NAMES = ("localhost", "::1", "ip6-localhost")
+_SHORTEST_SECRET = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A gateway's key: `given` by the program, or read from `variable` when the first request is made.
+
+    `hosts`: where the user allows it to go besides the catalogue's own hosts and this machine. `extra`: headers that
+    the gateway sends besides.
+    """
+
+    gateway: str
+    variable: str = ""
+    given: str | None = None
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+    hosts: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def headers(self, url: str) -> dict[str, str]:
+        """The headers that go to `url`: the key's, and the gateway's own ones, which win. Raises KeyRefused."""
+        self._check_extra(url)
+        found = dict(self.extra)
+        if not any(name.lower() == self.header.lower() for name in found) and (value := self._value(url)):
+            found[self.header] = self.prefix + value
+        for name, value in found.items():
+            if not (name + value).isprintable() or not (name + value).isascii():
+                raise KeyRefused(
+                    f"the header {name} of {self.gateway} holds characters that no header can carry",
+                    where=url,
+                    fix=f"set {self.variable or 'it'} again, without quotes or line breaks",
+                )
+        return found
+
+    def redact(self, text: str) -> str:
+        """The text without the key and without the values of the gateway's own headers."""
+        for secret in (self.given or os.environ.get(self.variable, ""), *self.extra.values()):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "[redacted]")
+        return text
+
+    def _value(self, url: str) -> str:
+        value = (self.given if self.given is not None else os.environ.get(self.variable, "")).strip()
+        if value:
+            self._check(url, self.variable)
+        elif self.variable and host_of(url) in _homes(self.variable) and not is_loopback(host_of(url)):
+            raise KeyRefused(
+                f"{self.gateway} needs a key, and {self.variable} is not set",
+                where=url,
+                fix=f"export {self.variable}=…",
+            )
+        return value
+
+    def _check_extra(self, url: str) -> None:
+        """Hold a known key that hides in another header to the same rules."""
+        for variable in {row.key_from for row in CATALOGUE.values()} | {self.variable}:
+            value = os.environ.get(variable, "")
+            if len(value) >= _SHORTEST_SECRET and any(value in each for each in self.extra.values()):
+                self._check(url, variable)
+
+    def _check(self, url: str, variable: str) -> None:
+        host = host_of(url)
+        if is_loopback(host):
+            return
+        if urlsplit(url).scheme != "https":
+            raise KeyRefused(
+                f"refused to send the key of {self.gateway} in clear text to {host}",
+                where=url,
+                fix="use an https:// url",
+            )
+        given = self.given is not None and variable == self.variable
+        if not given and host not in _homes(variable) and host not in self.hosts:
+            raise KeyRefused(
+                f"refused to send {variable} to {host}",
+                where=url,
+                why="a key goes only to its own service and to hosts that you listed yourself",
+                fix=f"if you trust it, add {host} to `hosts` in your config.yaml",
+            )
+
+
+def address(row: Row) -> str:
+    """The url of a catalogue row: from the user's environment where the row names a variable, or its own."""
+    named = os.environ.get(row.url_from, "") if row.url_from else ""
+    return named or re.sub(r"\$\{env:(\w+)\}", lambda found: os.environ.get(found[1], "").rstrip("/"), row.url)
+
+
+def host_of(url: str) -> str:
+    """The host of a URL in lower case, without port."""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine."""
+    return host in _LOOPBACK_NAMES or host.startswith("127.") or host.endswith(".localhost")
+
+
+def _homes(variable: str) -> set[str]:
+    """The hosts whose key `variable` is, by the catalogue and by the user's own environment."""
+    homes: set[str] = set()
+    for row in CATALOGUE.values():
+        if row.key_from == variable:
+            homes |= {host_of(row.url), host_of(address(row))}
+    return homes - {""}
