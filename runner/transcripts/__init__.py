@@ -1,0 +1,1 @@
+"""Conversations as files: recorded at the gateway interface, replayed without a network, judged, reported."""

@@ -1,0 +1,176 @@
+"""A transcript file as frozen values: the script that people write, and the recordings that `record` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from runner.config.agent import Place
+from runner.core.messages import Opaque, Usage
+
+Route = tuple[str | int, ...]
+"""Keys and positions that lead to a value inside one YAML document."""
+Locate = Callable[[Route], Place]
+ToolMode = Literal["verify", "stub", "execute", "forbid"]
+
+HAND = "hand/"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One thing that must hold; `kind` is its key in the file, `wanted` what stands there, `place` where it stands."""
+
+    kind: str
+    wanted: Any
+    place: Place
+    negated: bool = False
+    when: str = "both"
+    severity: str = "error"
+    normalize: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the user would answer during a turn: to `ask_user`, in order, and which tools may run.
+
+    `approve` is None where the file says nothing, so that a stubbed tool needs no approval.
+    """
+
+    ask_user: tuple[str, ...] = ()
+    approve: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One turn of the script: what the user says, and what must hold of all that follows."""
+
+    id: str
+    user: str
+    place: Place
+    expect: tuple[Expectation, ...] = ()
+    answers: Answers = Answers()
+    files: tuple[Path, ...] = ()
+    keep_going: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a conversation depends on besides its words; saved with a recording and injected into its replay.
+
+    `capabilities` holds what the gateway said of the model where it departs from the defaults.
+    """
+
+    clock: datetime | None = None
+    seed: int | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTool:
+    """A tool as the model was told of it: readable, and as a hash."""
+
+    signature: str
+    description: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """What every request of a recording had in common, and the hashes of its parts."""
+
+    system: str
+    tools: Mapping[str, RecordedTool]
+    options: Mapping[str, Any]
+    stamp: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedError:
+    """A failure in place of a reply, or after its pieces."""
+
+    status: int = 0
+    code: str = ""
+    message: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A tool call and its result; `arguments` is None for text that is no JSON object, `ran` False if no tool ran."""
+
+    name: str
+    arguments: Mapping[str, Any] | None
+    raw: str = ""
+    returned: Any = None
+    failed: bool = False
+    ran: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedReply:
+    """One model reply at the gateway interface; `lengths` cut `text` into its streamed pieces."""
+
+    seen: str = ""
+    finish: str = "stop"
+    text: str = ""
+    lengths: tuple[int, ...] = ()
+    thinking: str = ""
+    calls: tuple[RecordedCall, ...] = ()
+    usage: Usage | None = None
+    ms: tuple[int, int] | None = None
+    error: RecordedError | None = None
+    opaque: Opaque | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One model's part of the conversation.
+
+    `request` is None in a hand-written recording, which therefore never goes stale. `edited` is True for a
+    machine-written one whose turns are no longer what was written. `expect` replaces the script's expectations.
+    """
+
+    name: str
+    turns: Mapping[str, tuple[RecordedReply, ...]]
+    place: Place
+    resolved: str = ""
+    recorded: str = ""
+    setting: Setting = Setting()
+    request: RecordedRequest | None = None
+    redacted: Mapping[str, int] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+    expect: tuple[Expectation, ...] | None = None
+    edited: bool = False
+
+    @property
+    def by_hand(self) -> bool:
+        """Written by people: `record` leaves it alone."""
+        return self.name.startswith(HAND)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One file: its script, and its recordings in their order. `stale` says which parts only warn."""
+
+    path: Path
+    agent: Path
+    turns: tuple[Said, ...]
+    place: Place
+    agent_place: Place
+    about: str = ""
+    tags: tuple[str, ...] = ()
+    setting: Setting = Setting()
+    modes: Mapping[str, ToolMode] = field(default_factory=dict)
+    finally_: tuple[Expectation, ...] = ()
+    recordings: tuple[Recording, ...] = ()
+    keep_going: bool = False
+    stale: Mapping[str, str] = field(default_factory=dict)
+    redact: Mapping[str, str] = field(default_factory=dict)
+
+    def recording(self, name: str) -> Recording | None:
+        """The recording of that name."""
+        return next((each for each in self.recordings if each.name == name), None)
