@@ -12,7 +12,7 @@ from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolSpec
 from runner.tools.context import Context, ToolFailed
-from runner.tools.hints import Shape, Unfit, Unshapely, documented, shape_of
+from runner.tools.hints import Shape, Unfit, Unshapely, at, default_of, object_schema, shape_of
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -50,18 +50,10 @@ class FunctionTool:
     @cached_property
     def spec(self) -> ToolSpec:
         """What the model is told. Raises UsageError for a signature that JSON cannot express."""
-        summary, described = documented(self._function)
-        properties = {}
-        for name, shape in self._shapes.items():
-            schema = dict(shape.schema)
-            if name in described:
-                schema.setdefault("description", described[name])
-            properties[name] = schema | self._default(name, shape)
+        summary, described = _documented(self._function.__doc__)
+        properties = {name: described.get(name, {}) | self._schema(name) for name in self._shapes}
         required = [name for name in properties if self._parameters[name].default is inspect.Parameter.empty]
-        parameters = {"type": "object", "properties": properties, "additionalProperties": False}
-        if required:
-            parameters["required"] = required
-        return ToolSpec(self._name, self._description or summary, parameters, self._effects)
+        return ToolSpec(self._name, self._description or summary, object_schema(properties, required), self._effects)
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
         """Call the function with the arguments as its hints say; an async one is run to its end."""
@@ -77,13 +69,13 @@ class FunctionTool:
 
     def _as_hinted(self, name: str, value: Any) -> Any:
         try:
-            return self._shapes[name].convert(value)
+            return at(name, self._shapes[name].convert, value)
         except Unfit as misfit:
-            raise ToolFailed(f"The arguments do not fit, so it was not run:\n{name}{misfit}") from misfit
+            raise ToolFailed(f"The arguments do not fit, so it was not run:\n{misfit}") from None
 
-    def _default(self, name: str, shape: Shape) -> dict[str, Any]:
+    def _schema(self, name: str) -> dict[str, Any]:
         default = self._parameters[name].default
-        return {} if default is inspect.Parameter.empty else shape.default(default)
+        return {**self._shapes[name].schema, **({} if default is inspect.Parameter.empty else default_of(default))}
 
     @cached_property
     def _parameters(self) -> dict[str, inspect.Parameter]:
@@ -140,6 +132,21 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     if function is None:
         return lambda each: FunctionTool(each, **options)
     return FunctionTool(function, **options)
+
+
+def _documented(docstring: str | None) -> tuple[str, Mapping[str, dict[str, Any]]]:
+    """A docstring's prose, and its descriptions of the parameters: Google, NumPy, reST or Epydoc."""
+    text = inspect.cleandoc(docstring or "")
+    if "\n" not in text:
+        return text, {}
+    import docstring_parser  # lazy: only sections need parsing
+
+    try:
+        parsed = docstring_parser.parse(text)
+    except docstring_parser.ParseError:
+        return text, {}
+    described = {each.arg_name: {"description": each.description} for each in parsed.params if each.description}
+    return parsed.description or text, described
 
 
 def _finish(awaitable: Any, cancel: Cancel) -> Any:
