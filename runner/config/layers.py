@@ -1,0 +1,150 @@
+"""Several documents as one: the command line over the agent file over what it extends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from runner.config.paths import Outside, rooted
+from runner.config.problems import Problem, Severity
+from runner.config.yamlfile import Document, Key, Run, Span, load_document, load_documents, place_in
+from runner.core.errors import ConfigError
+
+MAX_EXTENDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Documents, the strongest first, and their merged value."""
+
+    documents: tuple[Document, ...]
+    value: Any
+
+    @classmethod
+    def of(cls, documents: Sequence[Document]) -> Layers:
+        merged: Any = {}
+        for document in reversed(documents):
+            merged = _merge(merged, document.value)
+        if isinstance(merged, dict):
+            merged.pop("extends", None)
+        return cls(tuple(documents), merged)
+
+    def holder(self, path: Sequence[Key]) -> Document:
+        """The document that the value at `path` comes from."""
+        return next((each for each in self.documents if each.node(path) is not None), self.documents[-1])
+
+    def span(self, path: Sequence[Key], at_key: bool = False) -> tuple[Document, Span]:
+        """Where `path` stands, or the nearest thing around it that stands somewhere."""
+        for length in range(len(path), -1, -1):
+            for document in self.documents:
+                if document.node(path[:length]) is not None:
+                    found = (document.key_span if at_key and length else document.span)(path[:length])
+                    return document, found or (1, 1, 1)
+        return self.documents[-1], (1, 1, 1)
+
+    def runs(self, path: Sequence[Key]) -> tuple[Run, ...]:
+        """How the text at `path` lies in its file."""
+        return self.holder(path).runs(path)
+
+    def problem(
+        self,
+        path: Sequence[Key],
+        message: str,
+        hint: str = "",
+        *,
+        at_key: bool = False,
+        severity: Severity = "error",
+        offset: int | None = None,
+        length: int = 1,
+    ) -> Problem:
+        """A problem where `path` stands, or at `offset` of the text there."""
+        document, (line, column, span) = self.span(path, at_key)
+        if offset is not None:
+            place = place_in(document.runs(path), offset)
+            line, column, span = (*place, length) if place else (line, column, span)
+        if not document.text:  # the command line has no lines
+            line = column = 0
+        return Problem(document.path, line, column, message, hint, severity, span)
+
+
+def _merge(lower: Any, upper: Any) -> Any:
+    if not (isinstance(lower, dict) and isinstance(upper, dict)):
+        return upper
+    return {**lower, **{key: _merge(lower.get(key), value) for key, value in upper.items()}}
+
+
+def chain(path: Path) -> Iterator[Document]:
+    """The file, then each file that it extends. Raises ConfigError, located at the `extends:` that is wrong."""
+    root = path.parent
+    seen = {path.resolve()}
+    document = load_document(path)
+    while True:
+        yield document
+        named = document.value.get("extends") if isinstance(document.value, dict) else None
+        if not isinstance(named, str):
+            return
+        target = _extended(document, named, root)
+        if target.resolve() in seen or len(seen) > MAX_EXTENDS:
+            raise _at_extends(document, f"{named!r} extends this file in turn")
+        seen.add(target.resolve())
+        document = load_document(target)
+
+
+def _extended(document: Document, named: str, root: Path) -> Path:
+    try:
+        target = rooted(named, Path(document.path).parent, root)
+    except Outside as error:
+        raise _at_extends(document, str(error)) from None
+    if not target.is_file():
+        raise _at_extends(document, f"there is no file {named!r}")
+    return target
+
+
+def _at_extends(document: Document, message: str) -> ConfigError:
+    line, column, length = document.span(("extends",)) or (1, 1, 1)
+    return ConfigError([Problem(document.path, line, column, f"extends: {message}", length=length)])
+
+
+def from_settings(settings: Iterable[str]) -> Iterator[Document]:
+    """`--set KEY.PATH=VALUE` as documents, the last and strongest first. Raises ConfigError with every problem."""
+    problems: list[Problem] = []
+    documents: list[Document] = []
+    for setting in settings:
+        try:
+            documents.append(_from_setting(setting))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return reversed(documents)
+
+
+def _from_setting(setting: str) -> Document:
+    where = f"--set {setting}"
+    keys, equals, text = setting.partition("=")
+    path = keys.strip().split(".")
+    if not equals or not all(path):
+        raise ConfigError([Problem(where, 0, 0, "not a setting", "write --set KEY.PATH=VALUE")])
+    if path[0] == "extends":
+        raise ConfigError([Problem(where, 0, 0, "extends: can only stand in a file")])
+    try:
+        found = load_documents(where, text=text)
+    except ConfigError as error:
+        wrong = [Problem(where, 0, 0, each.message, each.hint) for each in error.problems]
+        raise ConfigError(wrong) from None
+    if not found:
+        return setting_document(where, path, None)
+    return setting_document(where, path, found[0].value, found[0].root)
+
+
+def setting_document(where: str, path: Sequence[str], value: Any, node: Node | None = None) -> Document:
+    """One value at `path`, given on the command line."""
+    node = node or ScalarNode("", str(value))
+    for key in reversed(path):
+        node = MappingNode("", [(ScalarNode("", key), node)])
+        value = {key: value}
+    return Document(where, "", value, node)

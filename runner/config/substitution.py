@@ -1,0 +1,106 @@
+"""The one substitution, `${env:NAME}` or `${env:NAME:-default}`, in urls, headers, tool environments and paths.
+
+Anything that looks like a placeholder elsewhere is an error, so that none is ever sent to a model as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from runner.config.layers import Layers
+from runner.config.problems import Problem, Severity
+from runner.config.schema import dotted
+from runner.config.secrets import looks_secret
+from runner.config.yamlfile import Key
+
+_PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_LOOKALIKE = re.compile(r"\$\{[^}\n]*\}?")
+_LOOKALIKE_IN_PROSE = re.compile(r"\$\{(?:env\b[^}\n]*|[A-Z][A-Z0-9_]*(?::-[^}\n]*)?)\}")
+
+_PROSE = frozenset({"system_prompt", "description", "greeting", "prompt", "script", "reply"})
+_FIELDS = frozenset(
+    {
+        ("gateways", "url"),
+        ("gateways", "headers"),
+        ("files", "root"),
+        ("command", "env"),
+        ("command", "cwd"),
+        ("http", "url"),
+        ("http", "query"),
+        ("http", "headers"),
+        ("openapi", "spec"),
+        ("openapi", "url"),
+        ("openapi", "headers"),
+        ("mcp", "url"),
+        ("mcp", "env"),
+        ("mcp", "headers"),
+        ("mcp", "cwd"),
+    }
+)
+_SECRET_FIELDS = frozenset({"headers", "env", "query"})
+
+
+def _field(path: tuple[Key, ...]) -> tuple[Key, ...]:
+    """`tools[0].http.headers.X` is the field (http, headers), `gateways.groq.url` is (gateways, url)."""
+    if path[0] == "tools":
+        return path[2:4]
+    return (path[0], *path[2:3])
+
+
+class Substitution:
+    """Fills the placeholders of one agent; keeps what it could not fill, and which secrets came in."""
+
+    def __init__(self, layers: Layers, environ: Mapping[str, str], missing: Severity) -> None:
+        self._layers = layers
+        self._environ = environ
+        self._missing = missing
+        self.problems: list[Problem] = []
+        self.secrets: dict[str, str] = {}
+        self.from_user: set[tuple[Key, ...]] = set()
+        """Paths whose text begins with a value of the user's own environment."""
+
+    def fill(self, value: Any, path: tuple[Key, ...] = ()) -> Any:
+        """The value with its placeholders filled in."""
+        if isinstance(value, str):
+            return self._text(value, path) if "${" in value else value
+        if isinstance(value, dict):
+            return {key: self.fill(each, (*path, key)) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.fill(each, (*path, index)) for index, each in enumerate(value)]
+        return value
+
+    def _text(self, text: str, path: tuple[Key, ...]) -> str:
+        if _field(path) not in _FIELDS:
+            self._refuse(text, path, _LOOKALIKE_IN_PROSE if path[0] in _PROSE else _LOOKALIKE)
+            return text
+        rest = _PLACEHOLDER.sub(lambda found: " " * len(found.group()), text)
+        self._refuse(rest, path, _LOOKALIKE)
+        return _PLACEHOLDER.sub(lambda found: self._value(found, path), text)
+
+    def _value(self, found: re.Match[str], path: tuple[Key, ...]) -> str:
+        name, default = found.groups()
+        value = self._environ.get(name)
+        if default is not None and not value:
+            return str(default)
+        if value is None:
+            self._problem(path, found, f"{dotted(path)}: the environment variable {name} is not set", self._missing)
+            return ""
+        if found.start() == 0:
+            self.from_user.add(path)
+        if looks_secret(value) or (len(value) > 3 and not _SECRET_FIELDS.isdisjoint(path)):
+            self.secrets[f"env:{name}"] = value
+        return value
+
+    def _refuse(self, text: str, path: tuple[Key, ...], pattern: re.Pattern[str]) -> None:
+        why = "is not filled in here"
+        if _field(path) in _FIELDS:
+            why = "is no placeholder: write ${env:NAME} or ${env:NAME:-default}"
+        for found in pattern.finditer(text):
+            self._problem(path, found, f"{dotted(path)}: {found.group()} {why}", "error")
+
+    def _problem(self, path: tuple[Key, ...], found: re.Match[str], message: str, severity: Severity) -> None:
+        self.problems.append(
+            self._layers.problem(path, message, severity=severity, offset=found.start(), length=len(found.group()))
+        )
