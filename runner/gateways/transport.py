@@ -133,9 +133,11 @@ class Wire:
         decoder: Decoder,
         *,
         accept: str = EVENTS,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[Chunk]:
         """POST `body` and decode the answer as it arrives. Raises GatewayError or Cancelled; closing it hangs up."""
         sent = {"Content-Type": "application/json", "Accept": accept if request.stream else "application/json"}
+        sent |= headers or {}
         timers = Timers(request.timeouts, self._first_token, request.seconds)
         call = Call("POST", path, self._headers(sent), body, timers, request.cancel)
         with self._exchange(call, request.model) as answer:
