@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
+MAX_BYTES = 8_000_000
+MAX_VALUES = 500_000
+
 # YAML lets no line inside a document begin so, not even in a block of literal text.
 _MARK = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:\s|#[^\n]*(?:\n|\Z)|%[^\n]*(?:\n|\Z))*\Z")

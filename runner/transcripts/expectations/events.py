@@ -51,7 +51,7 @@ KINDS: Mapping[str, Kind] = {
     "finish": Kind(
         {
             "description": "How the last reply finished (stop, length, …) or the turn ended (answered, truncated, …).",
-            "oneOf": [_FINISH, {"type": "array", "minItems": 1, "items": _FINISH}],
+            "anyOf": [_FINISH, {"type": "array", "minItems": 1, "items": _FINISH}],
         },
         _finish,
     ),

@@ -91,7 +91,7 @@ def _regex_problem(wanted: Any) -> str:
 
 
 _PIECES = {
-    "oneOf": [
+    "anyOf": [
         {"type": "string", "minLength": 1},
         {
             "type": "object",
@@ -123,7 +123,7 @@ KINDS: Mapping[str, Kind] = {
     "words": Kind(
         {
             "description": "How many words the final text may have: the most, or `{min, max}`.",
-            "oneOf": [
+            "anyOf": [
                 {"type": "integer", "minimum": 0},
                 {
                     "type": "object",

@@ -151,7 +151,7 @@ KINDS: Mapping[str, Kind] = {
     "tools": Kind(
         {
             "description": "`[]` for none; a list for exactly these; or `{mode, calls}`.",
-            "oneOf": [
+            "anyOf": [
                 {"type": "array", "items": _CALL},
                 {
                     "type": "object",
