@@ -12,32 +12,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from runner.core.cancel import Cancel
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
-from runner.core.errors import (
-    GatewayError,
-    IncompleteReply,
-    KeyRefused,
-    ModelMissing,
-    RateLimited,
-    Rejected,
-    ServerFailed,
-    Unreachable,
-)
+from runner.core.errors import GatewayError, IncompleteReply, Rejected, Unreachable
 from runner.core.messages import Usage, clean
 from runner.gateways import Capabilities, Request
 
 Entry = Mapping[str, Any]
 
-_KINDS: Mapping[int, type[GatewayError]] = {
-    0: Unreachable,
-    401: KeyRefused,
-    403: KeyRefused,
-    404: ModelMissing,
-    408: ServerFailed,
-    409: ServerFailed,
-    429: RateLimited,
-}
 _WORDS = re.compile(r"\s*\S+|\s+")
 
 
@@ -91,7 +72,7 @@ def _play(entry: Entry, number: int, where: str, request: Request) -> Iterator[C
     delay = entry.get("delay", 0)
     for chunk in _chunks(entry, number, whole=not request.stream):
         if delay:
-            _wait(delay, cancel)
+            cancel.wait(delay)
         cancel.check()
         yield chunk
     if (error := entry.get("error")) is not None:
@@ -135,21 +116,16 @@ def _usage(counts: Mapping[str, int] | None) -> Usage | None:
     return None if counts is None else Usage(**{f"{kind}_tokens": count for kind, count in counts.items()})
 
 
-def _wait(seconds: float, cancel: Cancel) -> None:
-    from threading import Event  # lazy: only a script with delays waits
-
-    stopped = Event()
-    with cancel.on_cancel(stopped.set):
-        stopped.wait(seconds)
-
-
 def _failure(error: Mapping[str, Any], where: str) -> GatewayError:
-    """What the wire would raise for the same status."""
-    status = error.get("status", 0)
-    what = f"the script answers with status {status}" if status else "the script breaks the connection"
-    return _KINDS.get(status, ServerFailed if status >= 500 else Rejected)(
-        what, where=where, why=error.get("message", ""), status=status, retry_after=error.get("retry_after")
-    )
+    """What the wire would raise for the same status and words."""
+    status, message = error.get("status", 0), error.get("message", "")
+    if not status:
+        return Unreachable("the script breaks the connection", where=where, why=message)
+    from runner.gateways.failures import Scene, failure  # lazy: most scripts never fail
+
+    wait = error.get("retry_after")
+    headers = {} if wait is None else {"retry-after": str(wait)}
+    return failure(Scene("the script", where), message, status=status, headers=headers)
 
 
 def _replies(count: int) -> str:
