@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from runner.core.cancel import Cancel
+from runner.core.chunks import Chunk
 from runner.core.errors import TimedOut
 from runner.core.policy import Timeouts
 
@@ -94,3 +96,45 @@ class Connection(Protocol):
     def send(self, call: Call) -> Answer: ...
     def shut(self) -> None: ...
     def close(self) -> None: ...
+
+
+class Decoder(Protocol):
+    """The pure half of a dialect: bytes to chunks, the same however the bytes are split.
+
+    `events` counts what was decoded, without pings. `complete`: the terminator was seen, so a break loses nothing.
+    `ended`: the DoneChunk was given, and nothing more is awaited.
+    """
+
+    events: int
+    complete: bool
+    ended: bool
+
+    def feed(self, data: bytes) -> Iterator[Chunk]:
+        """The chunks that `data` completes; read it to its end. Raises GatewayError after those that came before."""
+
+    def end(self) -> Iterator[Chunk]:
+        """What is left when the bytes end. Raises IncompleteReply where no terminator came."""
+
+    def whole(self, data: bytes) -> Iterator[Chunk]:
+        """The chunks of a reply that came in one piece. Raises GatewayError."""
+
+
+def is_whole(answer: Answer) -> bool:
+    """Whether the body is one JSON value, whatever was asked for."""
+    kind = content_type(answer)
+    return kind.startswith("application/") and kind.endswith("json")
+
+
+def content_type(answer: Answer) -> str:
+    """The media type of the body, without parameters."""
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def unpacked(answer: Answer) -> Iterator[bytes]:
+    """The body's bytes, decompressed for a server that compresses unasked."""
+    if answer.headers.get("content-encoding", "identity").lower() not in ("gzip", "deflate"):
+        yield from answer
+        return
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    for data in answer:
+        yield unpack.decompress(data)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import os
 import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from socket import SHUT_RDWR
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runner.core.cancel import Cancel
@@ -21,7 +20,7 @@ from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, ProtocolBroken, TimedOut
 from runner.core.policy import Timeouts
 from runner.gateways import CATALOGUE, Request
-from runner.gateways.calls import Answer, Call, Connection, Timers
+from runner.gateways.calls import Answer, Call, Connection, Decoder, Timers, content_type, is_whole, unpacked
 from runner.gateways.failures import Scene, broke_off, failure, not_a_reply, unreachable
 from runner.gateways.keys import Key, address, host_of, is_loopback
 
@@ -37,27 +36,6 @@ _DRAIN = 0.05
 _HEAD = 200
 _WHOLE = 64 * 1024 * 1024
 _QUICK = Timeouts(connect=5, first_token=10, gap=10)
-
-
-class Decoder(Protocol):
-    """The pure half of a dialect: bytes to chunks, the same however the bytes are split.
-
-    `events` counts what was decoded, without pings. `complete`: the terminator was seen, so a break loses nothing.
-    `ended`: the DoneChunk was given, and nothing more is awaited.
-    """
-
-    events: int
-    complete: bool
-    ended: bool
-
-    def feed(self, data: bytes) -> Iterator[Chunk]:
-        """The chunks that `data` completes; read it to its end. Raises GatewayError after those that came before."""
-
-    def end(self) -> Iterator[Chunk]:
-        """What is left when the bytes end. Raises IncompleteReply where no terminator came."""
-
-    def whole(self, data: bytes) -> Iterator[Chunk]:
-        """The chunks of a reply that came in one piece. Raises GatewayError."""
 
 
 def open_wire(
@@ -121,6 +99,11 @@ class Wire:
         parts = urlsplit(self.url)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the server runs on this machine."""
+        return is_loopback(host_of(self.url))
+
     def scene(self, model: str = "") -> Scene:
         """Who is asked for what, for the words of errors."""
         return Scene(self.name, self.where, model, self.key.variable, self._fixes)
@@ -141,7 +124,7 @@ class Wire:
         timers = Timers(request.timeouts, self._first_token, request.seconds)
         call = Call("POST", path, self._headers(sent), body, timers, request.cancel)
         with self._exchange(call, request.model) as answer:
-            if _is_whole(answer):
+            if is_whole(answer):
                 data = self._read(answer, call)
                 timers.event()
                 yield from decoder.whole(data)
@@ -176,11 +159,11 @@ class Wire:
             try:
                 return json.loads(data)
             except (ValueError, RecursionError):
-                raise not_a_reply(self.scene(), data, _content_type(answer)) from None
+                raise not_a_reply(self.scene(), data, content_type(answer)) from None
 
     def _decoded(self, answer: Answer, decoder: Decoder, call: Call) -> Iterator[Chunk]:
         head, seen = b"", 0
-        arriving = iter(_unpacked(answer))
+        arriving = iter(unpacked(answer))
         try:
             for data in arriving:
                 call.cancel.check()
@@ -201,7 +184,7 @@ class Wire:
         if not decoder.ended:
             yield from decoder.end()
             if not decoder.events:
-                raise not_a_reply(self.scene(), head, _content_type(answer))
+                raise not_a_reply(self.scene(), head, content_type(answer))
             return
         call.timers.event(_DRAIN)
         with suppress(*_breaks(TimedOut)):
@@ -211,7 +194,7 @@ class Wire:
     def _read(self, answer: Answer, call: Call) -> bytes:
         """The whole body. Raises ProtocolBroken where it is too large."""
         pieces, size = [], 0
-        for data in _unpacked(answer):
+        for data in unpacked(answer):
             pieces.append(data)
             size += len(data)
             if size > _WHOLE:
@@ -358,26 +341,6 @@ class _ProxiedAnswer:
                 return
             yield data
             self._timers.remaining()
-
-
-def _is_whole(answer: Answer) -> bool:
-    """Whether the body is one JSON value, whatever was asked for."""
-    kind = _content_type(answer)
-    return kind.startswith("application/") and kind.endswith("json")
-
-
-def _content_type(answer: Answer) -> str:
-    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _unpacked(answer: Answer) -> Iterator[bytes]:
-    """The body's bytes, decompressed for a server that compresses unasked."""
-    if answer.headers.get("content-encoding", "identity").lower() not in ("gzip", "deflate"):
-        yield from answer
-        return
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    for data in answer:
-        yield unpack.decompress(data)
 
 
 def _send(connection: Connection, call: Call) -> Answer:

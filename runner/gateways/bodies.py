@@ -1,0 +1,108 @@
+"""What every dialect needs to make a request's body, and to make it without encoding old messages again."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from runner.core.messages import Attachment, Message, ToolCall, ToolResult, clean
+
+_KEPT = 4096
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def to_json(value: Any) -> bytes:
+    """The value as compact UTF-8 JSON; lone surrogates, which no server takes, become U+FFFD."""
+    return clean(_ENCODER.encode(value)).encode()
+
+
+class Encoded:
+    """The wire's form of messages, made once each: messages are frozen, and a conversation repeats them every turn."""
+
+    def __init__(self, encode: Callable[[Message, str], Iterable[Any]]) -> None:
+        self._encode = encode
+        self._known: dict[tuple[int, str], tuple[Message, bytes]] = {}
+
+    def join(self, messages: Iterable[Message], model: str = "") -> bytes:
+        """The objects that `encode(message, model)` gives for each message, joined by commas."""
+        known = self._known
+        if len(known) > _KEPT:
+            known.clear()
+        parts = []
+        for message in messages:
+            # The message itself is kept beside its bytes, so that its id is not given to another one meanwhile.
+            found = known.get((id(message), model))
+            if found is None or found[0] is not message:
+                encoded = b",".join(map(to_json, self._encode(message, model)))
+                found = known[id(message), model] = (message, encoded)
+            if found[1]:
+                parts.append(found[1])
+        return b",".join(parts)
+
+
+def body(fields: Mapping[str, Any], name: str, items: bytes) -> bytes:
+    """A JSON object of `fields`, and of the list `name` whose items are encoded already."""
+    rest = to_json(fields)[1:]
+    return b"".join((b'{"', name.encode(), b'":[', items, b"]", b"," if rest != b"}" else b"", rest))
+
+
+def sendable(messages: Iterable[Message]) -> Iterator[Message]:
+    """The messages that a server may see: of a reply that broke off only its text, without the calls and results."""
+    broken = False
+    for message in messages:
+        if message.role == "tool" and broken:
+            continue
+        broken = message.role == "assistant" and not message.complete
+        if not broken or message.text.strip():
+            yield message
+
+
+def calls_of(message: Message) -> tuple[ToolCall, ...]:
+    """The calls to send: none of a reply that broke off, since nobody answers them."""
+    return message.calls if message.complete else ()
+
+
+def alternating(messages: Iterable[Message]) -> Iterator[Message]:
+    """The messages for servers that want user and assistant in turns: equals merged, a gap after results filled."""
+    held: Message | None = None
+    for message in messages:
+        if held is None:
+            held = message
+        elif held.role == message.role and not held.calls and held.role in ("user", "assistant"):
+            text = "\n\n".join(filter(None, (held.text, message.text)))
+            held = Message(held.role, text, message.calls, files=held.files + message.files, finish=message.finish)
+        else:
+            yield held
+            if held.role == "tool" and message.role == "user":
+                yield _GAP
+            held = message
+    if held is not None:
+        yield held
+
+
+_GAP = Message.assistant("(no answer was given)")
+
+
+def result_text(result: ToolResult) -> str:
+    """A result as text: strings as they stand, any other value as JSON, failures marked."""
+    text = result.output if isinstance(result.output, str) else to_json(result.output).decode()
+    return f"error: {text}" if result.failed else text
+
+
+def raw_arguments(call: ToolCall) -> str:
+    """A call's arguments as JSON text, an object even where the model wrote something else."""
+    if call.arguments is None:
+        return to_json({"not_json": call.raw}).decode()
+    return call.raw if call.raw.strip().startswith("{") else to_json(dict(call.arguments)).decode()
+
+
+def base64_of(file: Attachment) -> str:
+    """A file's bytes as base64."""
+    return base64.b64encode(file.data).decode()
+
+
+def data_url(file: Attachment) -> str:
+    """A file as a data: URL."""
+    return f"data:{file.media_type};base64,{base64_of(file)}"
