@@ -32,8 +32,10 @@ class FunctionTool:
         effects: Effects = "read",
         timeout: float | None = None,
         inline: bool = False,
+        kind: str = "python",
     ) -> None:
         update_wrapper(self, function)
+        self.kind = kind
         self.timeout = timeout
         self.inline = inline
         self._function = function

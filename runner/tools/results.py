@@ -1,12 +1,115 @@
-"""What a tool returned, as the model can read it: plain JSON of bounded size."""
+"""What a tool returned, as the model can read it: plain JSON of bounded size, the same at every run."""
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+import enum
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence, Set
+from itertools import islice
+from pathlib import PurePath
 from typing import Any
 
+from runner.core.messages import Attachment, clean
 from runner.tools.context import Outcome
+from runner.tools.spill import Capture
+
+_DEEPEST = 32
+_MOST_ITEMS = 10_000
+_IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 def present(returned: Any, name: str, limit: int) -> Outcome:
-    """The outcome to show."""
-    return returned if isinstance(returned, Outcome) else Outcome(returned)
+    """The outcome to show of what `name` returned; what is beyond `limit` bytes goes to a private file."""
+    outcome = returned if isinstance(returned, Outcome) else Outcome(returned)
+    value, files = outcome.output, outcome.files
+    if isinstance(value, bytes) and (media_type := _image_type(value)):
+        value = Attachment(media_type, value)
+    if isinstance(value, Attachment):
+        files = (*files, value)
+        value = f"({value.media_type}, {len(value.data)} bytes)"
+    return Outcome(_bounded(plain(value), name, limit), outcome.failed, files)
+
+
+def plain(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """The value as JSON can say it; what it cannot say becomes text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, enum.Enum):
+        return plain(value.value, above)
+    if isinstance(value, str):
+        return clean(str(value))
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _text_of(bytes(value))
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if id(value) in above:
+        return "(contains itself)"
+    if len(above) >= _DEEPEST:
+        return "(nested too deeply)"
+    return _composite(value, (*above, id(value)))
+
+
+def _composite(value: Any, above: tuple[int, ...]) -> Any:
+    if isinstance(value, Outcome):
+        return plain(value.output, above)
+    if callable(as_json := getattr(value, "model_dump", None)) and not isinstance(value, type):
+        return plain(as_json(mode="json"), above)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name), above) for each in dataclasses.fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return plain(value._asdict(), above)
+    if isinstance(value, Mapping):
+        return {_key(key): plain(each, above) for key, each in value.items()}
+    if isinstance(value, Set):
+        return [plain(each, above) for each in sorted(value, key=repr)]
+    if isinstance(value, Sequence | Iterator) and not isinstance(value, PurePath):
+        items = [plain(each, above) for each in islice(value, _MOST_ITEMS + 1)]
+        return items if len(items) <= _MOST_ITEMS else [*items[:-1], f"(more than {_MOST_ITEMS} items)"]
+    return _words(value)
+
+
+def _number(value: int | float) -> Any:
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(value)
+    return int(value) if value.bit_length() < 10_000 else hex(value)
+
+
+def _key(key: Any) -> str:
+    found = plain(key)
+    return found if isinstance(found, str) else json.dumps(found)
+
+
+def _words(value: Any) -> str:
+    """Text for anything else; never an address in memory, which would differ at each run."""
+    words = str(value)
+    return clean(words) if words != object.__repr__(value) else f"({type(value).__qualname__})"
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return f"({len(data)} bytes that are no text)"
+
+
+def _image_type(data: bytes) -> str:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for magic, kind in _IMAGES.items() if data.startswith(magic)), "")
+
+
+def _bounded(value: Any, name: str, limit: int) -> Any:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) <= limit // 4:
+        return value
+    data = text.encode()
+    if len(data) <= limit:
+        return value
+    with Capture(name, limit) as capture:
+        capture.feed(data)
+    return capture.text()

@@ -29,7 +29,8 @@ class Tool(Protocol):
     """One thing that can be done.
 
     It may also have `timeout` (seconds, None for the agent's), `inline` (True: it runs in the session's own thread,
-    for what talks to the user) and `close()`.
+    for what talks to the user), `close()`, and for permission rules `kind` ("command", …), `canonical(arguments)`:
+    the arguments in their one spelling, and `subjects(arguments)`: the texts that stand for a call, the truest first.
     """
 
     @property
@@ -113,13 +114,20 @@ class Toolbox:
             self._known = _by_name(self._offers)
         return tuple(tool.spec for tool in self._known.values())
 
-    def spec(self, name: str) -> ToolSpec | None:
+    def find(self, name: str) -> Tool | None:
         """The tool that a call of `name` would run, also in another case; None if there is none."""
-        tool = self._find(name)
+        if name in self._known:
+            return self._known[name]
+        alike = [tool for each, tool in self._known.items() if each.casefold() == name.casefold()]
+        return alike[0] if len(alike) == 1 else None
+
+    def spec(self, name: str) -> ToolSpec | None:
+        """What the model is told of the tool that a call of `name` would run."""
+        tool = self.find(name)
         return tool.spec if tool else None
 
     def seconds(self, call: ToolCall) -> float | None:
-        tool = self._find(call.name)
+        tool = self.find(call.name)
         if tool is None or getattr(tool, "inline", False):
             return None
         return getattr(tool, "timeout", None) or self._seconds
@@ -159,7 +167,7 @@ class Toolbox:
         return outcome
 
     def _run(self, call: ToolCall, context: Context) -> Any:
-        tool = self._find(call.name)
+        tool = self.find(call.name)
         if tool is None:
             raise ToolFailed(self._unknown(call.name))
         if call.arguments is None:
@@ -178,12 +186,6 @@ class Toolbox:
 
             checker = self._checkers[spec.name] = Checker(spec.parameters)
         return checker
-
-    def _find(self, name: str) -> Tool | None:
-        if name in self._known:
-            return self._known[name]
-        alike = [tool for each, tool in self._known.items() if each.casefold() == name.casefold()]
-        return alike[0] if len(alike) == 1 else None
 
     def _unknown(self, name: str) -> str:
         from difflib import get_close_matches  # lazy: models rarely miss
@@ -251,14 +253,12 @@ class _Adjusted:
     tool: Tool
     spec: ToolSpec
     timeout: float | None
-    inline: bool
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
         return self.tool.run(arguments, context)
 
-    def close(self) -> None:
-        if close := getattr(self.tool, "close", None):
-            close()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tool, name)
 
 
 def _adjusted(tool: Tool | Source, declared: Declared) -> Tool | Source:
@@ -267,7 +267,7 @@ def _adjusted(tool: Tool | Source, declared: Declared) -> Tool | Source:
         return tool
     spec = replace(tool.spec, effects=options.get("effects", tool.spec.effects))
     timeout = options.get("timeout", getattr(tool, "timeout", None))
-    return _Adjusted(tool, spec, timeout, getattr(tool, "inline", False))
+    return _Adjusted(tool, spec, timeout)
 
 
 def _by_name(offers: Iterable[Tool | Source]) -> dict[str, Tool]:

@@ -24,8 +24,8 @@ class Colour(enum.Enum):
 
 
 class Weight(enum.Enum):
-    LIGHT = object()
-    HEAVY = object()
+    LIGHT = b"light"
+    HEAVY = b"heavy"
 
 
 @dataclasses.dataclass

@@ -1,0 +1,91 @@
+"""Output of any length in a bounded memory: head and tail are kept, and the whole goes to a private file."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+MOST = 64 * 2**20
+_KEPT_FILES = 20
+
+
+def state_home() -> Path:
+    """The folder of what outlives a run: AGENT_RUN_STATE_HOME, else the platform's own."""
+    if named := os.environ.get("AGENT_RUN_STATE_HOME"):
+        return Path(named)
+    from platformdirs import user_state_path  # lazy: most runs keep nothing
+
+    return user_state_path("agent-run")
+
+
+class Capture:
+    """Takes bytes as they come; `text()` gives them whole up to `limit` bytes, else head, tail and the file's path."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._name = re.sub(r"\W+", "_", name)[:40]
+        self._limit = limit
+        self._head = bytearray()
+        self._tail = b""
+        self._file: BinaryIO | None = None
+        self._where = ""
+        self.total = 0
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+
+    @property
+    def full(self) -> bool:
+        """More has come than any file keeps: whoever sends should be stopped."""
+        return self.total > MOST
+
+    def feed(self, data: bytes) -> None:
+        begins = self.total <= self._limit
+        self.total += len(data)
+        if self.total <= self._limit:
+            self._head += data
+            return
+        if begins:
+            data = bytes(self._head) + data
+            self._open()
+            self._head = bytearray(data[: self._limit * 3 // 4])
+        self._tail = (self._tail + data)[-self._limit // 4 :]
+        self._write(data)
+
+    def text(self) -> str:
+        """What came, as UTF-8; bytes that are none become U+FFFD."""
+        if self.total <= self._limit:
+            return self._head.decode(errors="replace")
+        head = codecs.getincrementaldecoder("utf-8")("replace").decode(bytes(self._head))
+        tail = self._tail.lstrip(bytes(range(0x80, 0xC0))).decode(errors="replace")
+        note = f"[… {self.total} bytes in all, cut here. {self._where} Ask for less, or for a part.]"
+        return f"{head}\n{note}\n{tail}"
+
+    def _open(self) -> None:
+        folder = state_home() / "outputs"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for old in sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime)[: -_KEPT_FILES + 1]:
+                old.unlink()
+            path = folder / f"{self._name}-{os.urandom(6).hex()}.txt"
+            self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+            self._where = f"The whole is in {path}."
+        except OSError as error:
+            self._where = f"The rest could not be kept: {error.strerror}."
+
+    def _write(self, data: bytes) -> None:
+        if self._file is None or self.full:
+            return
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._where = f"The rest could not be kept: {error.strerror}."
+            self._file = None
