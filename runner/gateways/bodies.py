@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from runner.core.messages import Attachment, Message, ToolCall, ToolResult, clean
+from runner.gateways import Request
 
 _KEPT = 4096
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
@@ -27,19 +30,27 @@ class Encoded:
 
     def join(self, messages: Iterable[Message], model: str = "") -> bytes:
         """The objects that `encode(message, model)` gives for each message, joined by commas."""
+        return b",".join(filter(None, self.each(messages, model)))
+
+    def each(self, messages: Iterable[Message], model: str = "") -> Iterator[bytes]:
+        """The objects of one message after the other, joined by commas; empty where there are none."""
         known = self._known
         if len(known) > _KEPT:
             known.clear()
-        parts = []
         for message in messages:
             # The message itself is kept beside its bytes, so that its id is not given to another one meanwhile.
             found = known.get((id(message), model))
             if found is None or found[0] is not message:
                 encoded = b",".join(map(to_json, self._encode(message, model)))
                 found = known[id(message), model] = (message, encoded)
-            if found[1]:
-                parts.append(found[1])
-        return b",".join(parts)
+            yield found[1]
+
+    def in_turns(self, messages: Iterable[Message], model: str, roles: Mapping[str, str], member: str) -> bytes:
+        """The messages as `{"role": …, member: [objects]}`, neighbours of one role made one, joined by commas."""
+        spoken = [message for message in messages if message.role in roles]
+        said = ((roles[message.role], parts) for message, parts in zip(spoken, self.each(spoken, model), strict=True))
+        turns = groupby((each for each in said if each[1]), key=itemgetter(0))
+        return b",".join(body({"role": role}, member, b",".join(parts for _, parts in run)) for role, run in turns)
 
 
 def body(fields: Mapping[str, Any], name: str, items: bytes) -> bytes:
@@ -57,6 +68,17 @@ def sendable(messages: Iterable[Message]) -> Iterator[Message]:
         broken = message.role == "assistant" and not message.complete
         if not broken or message.text.strip():
             yield message
+
+
+def system_text(request: Request, *, as_words: bool = False) -> str:
+    """The system prompt and the system messages of the conversation, for servers that want them in one place.
+
+    `as_words`: the schema of the reply too, where the server cannot be told of it otherwise.
+    """
+    texts = [request.system, *(message.text for message in request.messages if message.role == "system")]
+    if as_words and request.schema is not None:
+        texts.append(f"Reply with one JSON value alone, by this JSON Schema: {to_json(request.schema).decode()}")
+    return "\n\n".join(text for text in texts if text.strip())
 
 
 def calls_of(message: Message) -> tuple[ToolCall, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+_LARGEST = 10_000
 _FORMATS = frozenset({"date-time", "enum", "double", "float", "int32", "int64"})
 _GEMINI_KEYS = (
     "title",
@@ -19,6 +20,9 @@ _GEMINI_KEYS = (
 )
 _ANTHROPIC_KEYS = frozenset(
     {"type", "enum", "const", "anyOf", "allOf", "description", "title", "properties", "required", "items", "format"}
+)
+_ANTHROPIC_FORMATS = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
 )
 _TYPES: Mapping[type, str] = {
     bool: "boolean",
@@ -47,16 +51,58 @@ def parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema with each local `$ref` replaced by what it names; one that contains itself ends as "anything"."""
-    written: Any = _written_out(schema, schema, ())
+    written: dict[str, Any] = _Writer(schema).write(schema, ())
     written.pop("$defs", None)
     written.pop("definitions", None)
-    return dict(written)
+    return written
 
 
-def closed(schema: Any) -> Any:
-    """The schema with every object closed and the constraints that Anthropic refuses left out."""
+class _Writer:
+    """Writes references out, up to a size: nested ones grow without bounds, and a hostile server's may."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._left = _LARGEST
+
+    def write(self, part: Any, inside: tuple[str, ...]) -> Any:
+        self._left -= 1
+        if isinstance(part, list | tuple):
+            return [self.write(each, inside) for each in part]
+        if not isinstance(part, Mapping):
+            return part
+        reference = part.get("$ref")
+        if not isinstance(reference, str):
+            return {key: self.write(value, inside) for key, value in part.items()}
+        beside = {key: self.write(value, inside) for key, value in part.items() if key != "$ref"}
+        if reference in inside or self._left < 0:
+            return beside
+        target = self.write(_named(reference, self._root), (*inside, reference))
+        return {**target, **beside} if isinstance(target, dict) else beside
+
+
+def closed(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The schema as Anthropic takes it: each object closed, constraints it refuses left out.
+
+    None where there is none, and where an object may have members that the schema does not name.
+    """
+    if schema is None:
+        return None
+    plain = inlined(schema)
+    return None if _open(plain) else _closed(plain)
+
+
+def _open(schema: Any) -> bool:
+    """Whether some object has members that are not named: a closed one would have to stay empty."""
+    return any(
+        (part.get("type") == "object" and not part.get("properties"))
+        or isinstance(part.get("additionalProperties"), dict)
+        for part in _parts(schema)
+    )
+
+
+def _closed(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [closed(each) for each in schema]
+        return [_closed(each) for each in schema]
     if not isinstance(schema, dict):
         return {} if schema is True else schema
     if "oneOf" in schema:
@@ -64,9 +110,11 @@ def closed(schema: Any) -> Any:
     kept = {key: value for key, value in schema.items() if key in _ANTHROPIC_KEYS}
     for key in ("anyOf", "allOf", "items"):
         if key in kept:
-            kept[key] = closed(kept[key])
+            kept[key] = _closed(kept[key])
+    if kept.get("format", "date") not in _ANTHROPIC_FORMATS:
+        del kept["format"]
     if kept.get("type") == "object" or "properties" in kept:
-        kept["properties"] = {name: closed(each) for name, each in kept.get("properties", {}).items()}
+        kept["properties"] = {name: _closed(each) for name, each in kept.get("properties", {}).items()}
         kept["additionalProperties"] = False
     return kept
 
@@ -155,21 +203,6 @@ def _united(schema: Mapping[str, Any], branches: list[dict[str, Any]], *, every:
     merged["properties"] = properties
     merged["required"] = sorted(required)
     return {key: value for key, value in merged.items() if value or key not in ("properties", "required")}
-
-
-def _written_out(part: Any, root: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
-    if isinstance(part, list | tuple):
-        return [_written_out(each, root, inside) for each in part]
-    if not isinstance(part, Mapping):
-        return part
-    reference = part.get("$ref")
-    if not isinstance(reference, str):
-        return {key: _written_out(value, root, inside) for key, value in part.items()}
-    beside = {key: _written_out(value, root, inside) for key, value in part.items() if key != "$ref"}
-    if reference in inside:
-        return beside
-    target = _written_out(_named(reference, root), root, (*inside, reference))
-    return {**target, **beside} if isinstance(target, dict) else beside
 
 
 def _named(reference: str, root: Mapping[str, Any]) -> Any:

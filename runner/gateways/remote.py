@@ -1,0 +1,60 @@
+"""What the gateways over the wire have in common: their making, their address, their quirks and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from runner.core.errors import UsageError
+from runner.gateways import CATALOGUE
+from runner.gateways.transport import open_wire
+
+
+class Remote:
+    """A server that speaks `dialect`; making one does no I/O.
+
+    `url`, `key`, `headers`: in place of the catalogue's. `name`: a row of the catalogue, or the agent file's own
+    name. `key_from`: the variable that holds the key. `hosts`: where else the key may go. `quirks`: how the server
+    departs from its dialect. Raises UsageError for a quirk that there is not.
+    """
+
+    dialect: ClassVar[str]
+    key_header: ClassVar[str] = "Authorization"
+    key_prefix: ClassVar[str] = "Bearer "
+    known_quirks: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(
+        self,
+        *,
+        url: str | None = None,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        name: str = "",
+        key_from: str | None = None,
+        quirks: Mapping[str, Any] | None = None,
+        hosts: Sequence[str] = (),
+    ) -> None:
+        self.name = name or self.dialect
+        row = CATALOGUE.get(self.name)
+        usual = row.quirks if row is not None and row.dialect == self.dialect else {}
+        self.quirks = {**self.known_quirks, **usual, **(quirks or {})}
+        for quirk in self.quirks.keys() - self.known_quirks.keys():
+            raise UsageError(f"unknown quirk {quirk!r}", fix=f"one of {', '.join(sorted(self.known_quirks))}")
+        self.wire = open_wire(
+            self.dialect,
+            self.name,
+            url=url,
+            key=key,
+            key_from=key_from,
+            headers={each.lower(): value for each, value in (headers or {}).items()},
+            hosts=hosts,
+            key_header=self.key_header,
+            key_prefix=self.key_prefix,
+        )
+
+    @property
+    def where(self) -> str:
+        return self.wire.where
+
+    def close(self) -> None:
+        self.wire.close()
