@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runner.core.messages import Message, ToolSpec
+from runner.gateways import Request
+from runner.transcripts.redaction import Redactor
 
 DIGITS = 8
 PARTS = ("system", "tools", "options")
 
-Mask = Callable[[str], str]
-
 
 def canonical(value: Any) -> str:
     """One JSON text for one value, whatever the order of its keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
 def fold(text: str) -> str:
@@ -39,47 +39,70 @@ def tool_digest(spec: ToolSpec) -> str:
     return digest(canonical([spec.name, spec.description, spec.parameters]))
 
 
-def tools_digest(tools: Mapping[str, str]) -> str:
-    """The hash of all tools from their names and hashes, in their order."""
-    return digest(canonical(list(tools.items())))
-
-
-def options_digest(options: Mapping[str, Any]) -> str:
-    return digest(canonical(options))
-
-
 def turns_digest(turns: Any) -> str:
     """The hash of a recording's turns as its document holds them: tells an edit by hand from a reformatting."""
     return digest(canonical(turns))
 
 
-def message_text(message: Message, mask: Mask) -> str:
-    """What of a message counts, as canonical JSON."""
-    said: list[Any] = [message.role, fold(message.text)]
-    if message.calls:
-        said.append([[call.name, call.raw if call.arguments is None else call.arguments] for call in message.calls])
-    if message.results:
-        said.append([[result.name, result.output, result.failed] for result in message.results])
-    if message.files:
-        said.append([[each.media_type, hashlib.blake2b(each.data).hexdigest()] for each in message.files])
-    return mask(json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str))
+def sent_options(request: Request) -> dict[str, Any]:
+    """The options that were set, and what else changes how the model answers."""
+    options = dict(request.options)
+    if request.tool_choice != "auto":
+        options["tool_choice"] = request.tool_choice
+    if request.schema is not None:
+        options["schema"] = request.schema
+    return options
 
 
-class Seen:
-    """Hashes what each request of one conversation shows the model; a message is hashed once."""
+class Stamper:
+    """Hashes what each request of one conversation shows the model; what has not changed is not hashed again.
 
-    def __init__(self, mask: Mask) -> None:
-        self._mask = mask
-        self._known: dict[int, tuple[Message, bytes]] = {}
+    `known` gives the hashes of tools whose schema cannot be had offline.
+    """
 
-    def __call__(self, stamp: Mapping[str, str], messages: Iterable[Message]) -> str:
-        """The chained hash over the parts' stamps and all messages of one request."""
+    def __init__(self, redactor: Redactor, known: Mapping[str, str] | None = None) -> None:
+        self._redactor = redactor
+        self._known_tools = known or {}
+        self._parts: tuple[Any, Mapping[str, str]] | None = None
+        self._messages: dict[int, tuple[Message, bytes]] = {}
+
+    def parts(self, request: Request) -> Mapping[str, str]:
+        """The hashes of the request's system text, tools and options."""
+        facts = (request.system, request.tools, request.options, request.tool_choice, request.schema)
+        if self._parts is None or self._parts[0] != facts:
+            stamp = {
+                "system": digest(self._redactor(request.system)),
+                "tools": digest(canonical(list(self.tools(request).items()))),
+                "options": digest(canonical(self._redactor.value(sent_options(request)))),
+            }
+            self._parts = facts, stamp
+        return self._parts[1]
+
+    def tools(self, request: Request) -> dict[str, str]:
+        """The hash of each tool, in their order."""
+        return {spec.name: self._known_tools.get(spec.name) or tool_digest(spec) for spec in request.tools}
+
+    def seen(self, request: Request) -> str:
+        """The hash chained over the parts and all messages of the request."""
+        stamp = self.parts(request)
         chain = hashlib.blake2b(" ".join(stamp[part] for part in PARTS).encode(), digest_size=DIGITS // 2)
-        known = self._known
-        for message in messages:
+        known = self._messages
+        for message in request.messages:
             held = known.get(id(message))
             if held is None:
-                text = message_text(message, self._mask).encode("utf-8", "surrogatepass")
+                text = self._text(message).encode("utf-8", "surrogatepass")
                 held = known[id(message)] = (message, hashlib.blake2b(text, digest_size=DIGITS).digest())
             chain.update(held[1])
         return chain.hexdigest()
+
+    def _text(self, message: Message) -> str:
+        """What of a message counts, as canonical JSON with its secrets masked."""
+        said: list[Any] = [message.role, fold(message.text)]
+        if message.calls:
+            said.append([[call.name, call.raw if call.arguments is None else call.arguments] for call in message.calls])
+        if message.results:
+            said.append([[result.name, result.output, result.failed] for result in message.results])
+        if message.files:
+            said.append([[each.media_type, hashlib.blake2b(each.data).hexdigest()] for each in message.files])
+        text = canonical(said)
+        return canonical(self._redactor.value(said)) if self._redactor.concerns(text) else text

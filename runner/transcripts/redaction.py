@@ -42,6 +42,12 @@ class Redactor:
         self._shapes = _compiled(own)
         self._own = bool(own)
 
+    def concerns(self, text: str) -> bool:
+        """The text, or the JSON text of a value, may hold a secret; a cheap look."""
+        if self._own or any(hint in text for hint in _HINTS):
+            return True
+        return self._exact is not None and self._exact.search(text) is not None
+
     def __call__(self, text: str) -> str:
         """The text with every secret replaced."""
         if self._exact is not None:
@@ -99,7 +105,8 @@ def _spellings(secrets: Mapping[str, str]) -> dict[str, str]:
 
 def _ways(value: str) -> Iterable[str]:
     yield value
-    yield from {quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]}
+    yield from {quote(value, safe=""), quote_plus(value)}
+    yield from {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     raw = value.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         coded = encode(raw).decode()

@@ -1,0 +1,270 @@
+"""Listens at the gateway's and the tools' doors while a conversation goes on, and makes a recording of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runner.config.agent import Place
+from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk
+from runner.core.errors import GatewayError, IncompleteReply
+from runner.core.events import Event, Replied, ToolStarted
+from runner.core.messages import Message, ToolCall, ToolResult, ToolSpec
+from runner.gateways import Capabilities, Gateway, Request
+from runner.tools import Context, Tools
+from runner.transcripts.fingerprint import Stamper, sent_options, tool_digest
+from runner.transcripts.model import (
+    RecordedCall,
+    RecordedError,
+    RecordedReply,
+    RecordedRequest,
+    RecordedTool,
+    Recording,
+    Setting,
+)
+from runner.transcripts.redaction import Redactor
+from runner.transcripts.tape import able
+
+
+@dataclass(slots=True)
+class _Heard:
+    """One reply while it arrives."""
+
+    seen: str
+    started: float
+    assembly: Assembly = field(default_factory=Assembly)
+    lengths: list[int] = field(default_factory=list)
+    first: float = 0.0
+    last: float = 0.0
+    finish: str = "cancelled"
+    error: GatewayError | None = None
+    call_ids: list[str] = field(default_factory=list)
+
+    def hear(self, chunk: Chunk) -> None:
+        self.last = time.monotonic()
+        self.first = self.first or self.last
+        if type(chunk) is TextChunk:
+            self.lengths.append(len(chunk.text))
+            self.assembly.text.append(chunk.text)
+        else:
+            self.assembly.add(chunk)
+        if isinstance(chunk, DoneChunk):
+            self.finish = ""
+
+    @property
+    def ms(self) -> tuple[int, int] | None:
+        """Milliseconds to the first chunk and to the last."""
+        if not self.first:
+            return None
+        return round((self.first - self.started) * 1000), round((self.last - self.started) * 1000)
+
+
+class Recorder:
+    """Records one conversation: wrap its gateway and its tools, call `begin` before each turn, feed `hear` its events.
+
+    Nothing is kept of a turn in which the model was never asked.
+    """
+
+    def __init__(self, redactor: Redactor, setting: Setting) -> None:
+        self._redactor = redactor
+        self._setting = setting
+        self._stamper = Stamper(redactor)
+        self._turns: dict[str, list[_Heard]] = {}
+        self._current: list[_Heard] = []
+        self._results: dict[str, ToolResult] = {}
+        self._first: Request | None = None
+        self._capabilities = Capabilities()
+        self._resolved = ""
+
+    def gateway(self, inner: Gateway) -> Gateway:
+        """The gateway, listened to."""
+        return _Listening(inner, self)
+
+    def tools(self, inner: Tools) -> Tools:
+        """The tools, listened to."""
+        return _ListeningTools(inner, self._results)
+
+    def begin(self, turn: str) -> None:
+        """What follows belongs to this turn."""
+        self._current = self._turns[turn] = []
+
+    def drop(self, turn: str) -> None:
+        """Forget a turn."""
+        self._turns.pop(turn, None)
+
+    def hear(self, event: Event) -> None:
+        """Take note of one of the session's events."""
+        if isinstance(event, ToolStarted) and self._current:
+            self._current[-1].call_ids.append(event.call.id)
+        elif isinstance(event, Replied):
+            self._resolved = event.model or self._resolved
+
+    @property
+    def asked(self) -> bool:
+        """The model was asked at least once."""
+        return self._first is not None
+
+    def recording(self, name: str, *, now: datetime | None = None) -> Recording:
+        """What was heard so far, with every secret masked."""
+        turns = {turn: tuple(map(self._reply, heard)) for turn, heard in self._turns.items()}
+        mask = self._redactor
+        variables = mask.value(self._setting.variables)
+        setting = Setting(self._setting.clock, self._setting.seed, variables, able(self._capabilities))
+        return Recording(
+            name,
+            turns,
+            Place(Path(), 0),
+            "" if self._resolved == name.partition("/")[2] else mask(self._resolved),
+            f"{now or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            setting,
+            self._request(self._first) if self._first is not None else None,
+            dict(sorted(mask.counts.items())),
+        )
+
+    def listen(self, inner: Gateway, request: Request) -> Iterator[Chunk]:
+        """The inner gateway's chunks, noted as they pass."""
+        if self._first is None:
+            self._first = request
+            self._capabilities = inner.capabilities(request.model)
+        heard = _Heard(self._stamper.seen(request), time.monotonic())
+        self._current.append(heard)
+        try:
+            for chunk in inner.stream(request):
+                heard.hear(chunk)
+                yield chunk
+        except IncompleteReply:
+            heard.finish = "incomplete"
+            raise
+        except GatewayError as error:
+            heard.finish, heard.error = "", error
+            raise
+
+    def _request(self, request: Request) -> RecordedRequest:
+        tools = {
+            spec.name: RecordedTool(signature(spec), self._redactor(spec.description), tool_digest(spec))
+            for spec in request.tools
+        }
+        options = self._redactor.value(sent_options(request))
+        return RecordedRequest(self._redactor(request.system), tools, options, dict(self._stamper.parts(request)))
+
+    def _reply(self, heard: _Heard) -> RecordedReply:
+        mask = self._redactor
+        message = heard.assembly.message(heard.finish)
+        masked = mask(message.text)
+        done = heard.assembly.done
+        return RecordedReply(
+            heard.seen,
+            heard.finish if heard.finish or done is None else message.finish,
+            masked,
+            tuple(heard.lengths) if masked == message.text else (),
+            mask(message.thinking),
+            self._calls(heard, message),
+            done.usage if done else None,
+            heard.ms,
+            _error(heard.error, mask),
+            message.opaque,
+        )
+
+    def _calls(self, heard: _Heard, message: Message) -> tuple[RecordedCall, ...]:
+        mask = self._redactor
+        calls = []
+        for position, call in enumerate(message.calls):
+            known = heard.call_ids[position] if position < len(heard.call_ids) else ""
+            result = self._results.get(known)
+            arguments = mask.value(call.arguments) if _writable(call.arguments) else None
+            raw = mask(call.raw) if arguments is None else ""
+            if result is None:
+                calls.append(RecordedCall(mask(call.name), arguments, raw))
+            else:
+                returned = mask.value(result.output)
+                calls.append(RecordedCall(mask(call.name), arguments, raw, returned, result.failed, True))
+        return tuple(calls)
+
+
+class _Listening:
+    """A gateway whose replies are noted by a recorder as they pass."""
+
+    def __init__(self, inner: Gateway, recorder: Recorder) -> None:
+        self._inner = inner
+        self._recorder = recorder
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    @property
+    def where(self) -> str:
+        return self._inner.where
+
+    def capabilities(self, model: str) -> Capabilities:
+        return self._inner.capabilities(model)
+
+    def stream(self, request: Request) -> Iterator[Chunk]:
+        return self._recorder.listen(self._inner, request)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _ListeningTools:
+    """Tools whose results are noted by the calls' ids."""
+
+    def __init__(self, inner: Tools, results: dict[str, ToolResult]) -> None:
+        self._inner = inner
+        self._results = results
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        return self._inner.specs
+
+    def spec(self, name: str) -> ToolSpec | None:
+        return next((spec for spec in self._inner.specs if spec.name == name), None)
+
+    def seconds(self, call: ToolCall) -> float | None:
+        return self._inner.seconds(call)
+
+    def call(self, call: ToolCall, context: Context) -> ToolResult:
+        result = self._results[call.id] = self._inner.call(call, context)
+        return result
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def signature(spec: ToolSpec) -> str:
+    """A tool's parameters as people write them: `(date: string, reference?: string)`."""
+    required = spec.parameters.get("required", ())
+    shown = (
+        f"{name}{'' if name in required else '?'}: {_type(schema)}"
+        for name, schema in spec.parameters.get("properties", {}).items()
+    )
+    return f"({', '.join(shown)})"
+
+
+def _type(schema: Any) -> str:
+    if not isinstance(schema, Mapping):
+        return "any"
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    kind = schema.get("type", "any")
+    return " | ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def _writable(arguments: Mapping[str, Any] | None) -> bool:
+    """YAML can hold the arguments: an object without infinities and lone surrogates."""
+    try:
+        json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        return False
+    return arguments is not None
+
+
+def _error(error: GatewayError | None, mask: Redactor) -> RecordedError | None:
+    if error is None:
+        return None
+    return RecordedError(error.status, error.code, mask(error.why or error.what), error.retry_after)

@@ -1,0 +1,253 @@
+"""A recording as a gateway and as tools. The engine cannot tell it from the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.core import errors
+from runner.core.cancel import Cancel, Cancelled
+from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
+from runner.core.errors import GatewayError, IncompleteReply, RecordingError
+from runner.core.messages import ToolCall, ToolResult, ToolSpec
+from runner.gateways import Capabilities, Request
+from runner.tools import Context, Tools
+from runner.transcripts.chunking import pieces
+from runner.transcripts.fingerprint import Stamper
+from runner.transcripts.matchers import differences
+from runner.transcripts.model import RecordedCall, RecordedError, RecordedReply, Recording, ToolMode
+from runner.transcripts.redaction import Redactor
+
+
+class Unhurried(Cancel):
+    """A way to stop that never waits: in a replay, a retry comes at once."""
+
+    def wait(self, seconds: float) -> None:
+        self.check()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One reply as it was served: to which request, and what that request's hashes are today."""
+
+    turn: str
+    number: int
+    reply: RecordedReply
+    request: Request
+    stamp: Mapping[str, str]
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What the tape noticed besides staleness: `kind` is extra-call, left-over, forbidden, unrecorded or tool-drift."""
+
+    kind: str
+    turn: str
+    what: str
+    diff: str = ""
+
+
+class Tape:
+    """Serves a recording's replies, turn by turn and by position; as a gateway it has `name`, `where` and `stream`.
+
+    `served` and `troubles` tell what happened, oldest first.
+    """
+
+    def __init__(self, recording: Recording, name: str, stamper: Stamper, chunking: str = "recorded") -> None:
+        self.name = name
+        self.where = f"the recording {recording.name}"
+        self.served: list[Served] = []
+        self.troubles: list[Trouble] = []
+        self.turn = ""
+        self.by_hand = recording.by_hand
+        self._recording = recording
+        self._stamper = stamper
+        self._chunking = chunking
+        self._capabilities = Capabilities(**recording.setting.capabilities)
+        self._replies: Sequence[RecordedReply] = ()
+        self._next = 0
+        self._calls: dict[str, RecordedCall] = {}
+
+    def capabilities(self, model: str) -> Capabilities:
+        return self._capabilities
+
+    def begin(self, turn: str) -> bool:
+        """Wind to a turn; False if the recording has none of that name."""
+        self.turn = turn
+        self._replies = self._recording.turns.get(turn, ())
+        self._next = 0
+        self._calls.clear()
+        return turn in self._recording.turns
+
+    def end(self) -> None:
+        """Note what of the turn was recorded but never asked for."""
+        left = len(self._replies) - self._next
+        if left > 0:
+            asked = f"{self._next} of {len(self._replies)} recorded replies were asked for"
+            self.trouble("left-over", f"{asked}: {left} left over")
+        for call in self._calls.values():
+            if call.ran:
+                self.trouble("left-over", f"the recorded call of {call.name} never reached its tool")
+
+    def trouble(self, kind: str, what: str, diff: str = "") -> None:
+        self.troubles.append(Trouble(kind, self.turn, what, diff))
+
+    def stream(self, request: Request) -> Iterator[Chunk]:
+        """The next reply of the turn. Raises RecordingError past its end, and the recorded error."""
+        number = self._next
+        if number >= len(self._replies):
+            self.trouble("extra-call", f"the engine asked for reply {number + 1}; {len(self._replies)} are recorded")
+            raise RecordingError(
+                f"the recording has no reply {number + 1} for the turn {self.turn}",
+                where=self.where,
+                why=f"{len(self._replies)} were recorded",
+                fix="record it again",
+            )
+        self._next += 1
+        reply = self._replies[number]
+        stamper = self._stamper
+        self.served.append(Served(self.turn, number + 1, reply, request, stamper.parts(request), stamper.seen(request)))
+        return self._play(reply, f"{self.turn}/{number + 1}/", request)
+
+    def recorded(self, call: ToolCall) -> RecordedCall | None:
+        """The recorded call behind one of today's, handed out once."""
+        return self._calls.pop(call.id, None)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _play(self, reply: RecordedReply, mark: str, request: Request) -> Iterator[Chunk]:
+        if reply.thinking:
+            yield ThinkingChunk(reply.thinking)
+        for piece in pieces(reply.text, reply.lengths, self._chunking):
+            yield TextChunk(piece)
+        for index, call in enumerate(reply.calls):
+            self._calls[f"{mark}{index + 1}"] = call
+            yield CallChunk(
+                index, f"{mark}{index + 1}", call.name, call.raw if call.arguments is None else call.arguments
+            )
+        if reply.error is not None:
+            raise _failure(reply.error, self.where)
+        if reply.finish == "incomplete":
+            raise IncompleteReply("the reply broke off before its end", where=self.where)
+        if reply.finish == "cancelled":
+            raise Cancelled
+        yield DoneChunk(
+            reply.finish, reply.finish, reply.usage, self._recording.resolved or request.model, reply.opaque
+        )
+
+
+class TapedTools:
+    """The agent's tools in a replay: each runs, or gives its recorded result, as its mode says.
+
+    `modes` gives a mode by tool; without one a tool without effects is on verify and any other on stub. `ghosts` are
+    the specs of tools that only a running server could tell.
+    """
+
+    def __init__(
+        self,
+        real: Tools,
+        tape: Tape,
+        modes: Mapping[str, ToolMode],
+        redactor: Redactor,
+        ghosts: Sequence[ToolSpec] = (),
+        order: Sequence[str] = (),
+    ) -> None:
+        self._real = real
+        self._tape = tape
+        self._modes = modes
+        self._redactor = redactor
+        self._specs = _merged(real.specs, ghosts, order)
+        self._effects = {spec.name: spec.effects for spec in real.specs}
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        return self._specs
+
+    def spec(self, name: str) -> ToolSpec | None:
+        return next((spec for spec in self._specs if spec.name == name), None)
+
+    def mode(self, name: str) -> ToolMode:
+        """What a call of the tool does here."""
+        return self._modes.get(name) or ("verify" if self._effects.get(name) == "none" else "stub")
+
+    def seconds(self, call: ToolCall) -> float | None:
+        return self._real.seconds(call) if self.mode(call.name) in ("verify", "execute") else None
+
+    def call(self, call: ToolCall, context: Context) -> ToolResult:
+        recorded = self._tape.recorded(call)
+        mode = self.mode(call.name)
+        if mode == "forbid":
+            self._tape.trouble("forbidden", f"{call.name} was called, and its mode is forbid")
+        if mode == "execute":
+            return self._real.call(call, context)
+        if mode == "verify" and self._tape.by_hand and not (recorded and recorded.ran):
+            return self._real.call(call, context)
+        if recorded is None or not recorded.ran:
+            self._tape.trouble("unrecorded", f"{call.name} was called, and no result of that call is recorded")
+            return ToolResult(call.id, call.name, "no result is recorded for this call", failed=True)
+        if mode == "verify":
+            self._verify(recorded, self._real.call(call, context))
+        return ToolResult(call.id, call.name, recorded.returned, recorded.failed)
+
+    def close(self) -> None:
+        self._real.close()
+
+    def _verify(self, recorded: RecordedCall, result: ToolResult) -> None:
+        today = self._redactor.value(result.output)
+        wrong = [f"!{line}" for line in differences(recorded.returned, today, recorded.name, exact=True)]
+        if recorded.failed != result.failed:
+            wrong.append(f"!{recorded.name}: {'fails' if result.failed else 'no longer fails'} today")
+        if wrong:
+            self._tape.trouble(
+                "tool-drift", f"{recorded.name} gives another result than was recorded", "\n".join(wrong)
+            )
+
+
+def ghost(name: str, description: str) -> ToolSpec:
+    """A tool as a recording knows it, without its schema."""
+    return ToolSpec(name, description, {"type": "object"}, "exec")
+
+
+def _merged(real: tuple[ToolSpec, ...], ghosts: Sequence[ToolSpec], order: Sequence[str]) -> tuple[ToolSpec, ...]:
+    """The real specs with the ghosts among them where they were recorded."""
+    if not ghosts:
+        return real
+    place = {name: position for position, name in enumerate(order)}
+    merged = list(real)
+    for spec in ghosts:
+        before = sum(place.get(each.name, len(place)) < place.get(spec.name, len(place)) for each in merged)
+        merged.insert(before, spec)
+    return tuple(merged)
+
+
+_BY_CODE: Mapping[str, type[GatewayError]] = {
+    each.code: each
+    for each in vars(errors).values()
+    if isinstance(each, type) and issubclass(each, GatewayError) and each is not GatewayError
+}
+
+
+def _failure(error: RecordedError, where: str) -> GatewayError:
+    """The recorded error again: by its code, or what the wire makes of its status."""
+    kind = _BY_CODE.get(error.code)
+    if kind is not None:
+        what = error.message or f"the recording answers with {error.code}"
+        return kind(what, where=where, status=error.status, retry_after=error.retry_after)
+    from runner.gateways.failures import Scene, failure  # lazy: only hand-written errors have no code
+
+    scene = Scene("the recording", where)
+    made: Any = failure(scene, error.message or f"status {error.status}", status=error.status)
+    made.retry_after = error.retry_after if error.retry_after is not None else made.retry_after
+    return made  # type: ignore[no-any-return]
+
+
+def able(capabilities: Capabilities) -> dict[str, Any]:
+    """What of the capabilities departs from the defaults."""
+    default = Capabilities()
+    return {key: value for key in _ABLE if (value := getattr(capabilities, key)) != getattr(default, key)}
+
+
+_ABLE = tuple(Capabilities.__dataclass_fields__)
