@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.config.secrets import Secrets
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.gateways import Row
 from runner.tools.toolbox import Declared
@@ -30,16 +31,20 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PromptSource:
-    """A template's text, the folder its includes may come from, and where it stands."""
+    """A template's text, the folder its includes may come from, and where it stands.
+
+    `runs` say, each (offset, line, column), how the text lies in its file, for the place of an error.
+    """
 
     text: str
     root: Path
     place: Place | None = None
+    runs: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A declared variable of the templates; `default` is None where a value is required."""
+    """A declared variable of the templates; `default` is None where there is none."""
 
     name: str
     type: str = "string"
@@ -76,9 +81,25 @@ class Permissions:
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """The user's own `config.yaml`: it stands below the agent file, save for permissions, which no file loosens.
+
+    `gateway` and `model` are for agents that name none; `hosts` may be sent keys, beside the known servers' own.
+    """
+
+    path: Path | None = None
+    gateway: str = ""
+    model: str = ""
+    gateways: Mapping[str, Row] = field(default_factory=dict)
+    permissions: Permissions = Permissions()
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """One valid agent file, with its `extends` chain merged and its `${env:…}` filled in.
 
+    `gateways` are the file's and the user's own; `files` is all that was read, the agent file first, for trust.
     `places` gives the place of each top-level key, for messages; `path` is the file, as the user named it.
     """
 
@@ -103,6 +124,9 @@ class Agent:
     greeting: str = DEFAULT_GREETING
     gateways: Mapping[str, Row] = field(default_factory=dict)
     script: tuple[Mapping[str, Any], ...] = ()
+    user: User = User()
+    secrets: Secrets = field(default_factory=Secrets)
+    files: tuple[Path, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
 
     def place(self, key: str) -> str:

@@ -39,12 +39,12 @@ class Layers:
 
     def span(self, path: Sequence[Key], at_key: bool = False) -> tuple[Document, Span]:
         """Where `path` stands, or the nearest thing around it that stands somewhere."""
-        for length in range(len(path), -1, -1):
+        for length in range(len(path), 0, -1):
             for document in self.documents:
                 if document.node(path[:length]) is not None:
-                    found = (document.key_span if at_key and length else document.span)(path[:length])
+                    found = (document.key_span if at_key else document.span)(path[:length])
                     return document, found or (1, 1, 1)
-        return self.documents[-1], (1, 1, 1)
+        return next(document for document in self.documents if document.text), (1, 1, 1)
 
     def runs(self, path: Sequence[Key]) -> tuple[Run, ...]:
         """How the text at `path` lies in its file."""

@@ -95,7 +95,7 @@ def _explain(errors: Iterable[Any], value: Any, root: Mapping[str, Any]) -> Iter
                 yield Mistake((*path, key), _unknown(path, key), nearest(key, node.get("properties", ())), at_key=True)
         elif keyword == "required":
             missing = error.kind.property
-            yield Mistake(path, f"{dotted((*path, missing))}: required, and missing")
+            yield Mistake((*path, missing), f"{dotted((*path, missing))}: required, and missing")
         elif keyword == "propertyNames":
             key = error.instance
             yield Mistake((*path, key), f"{dotted((*path, key))}: not a name that can stand here", at_key=True)

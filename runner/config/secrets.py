@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 _KNOWN = re.compile(
     r"""\b(?:
@@ -18,10 +17,15 @@ _KNOWN = re.compile(
 _RANDOM = re.compile(r"[A-Za-z0-9_\-+/=.]{32,}")
 
 
+def has_known_secret(text: str) -> bool:
+    """Whether a text holds a key of a well-known form."""
+    return bool(_KNOWN.search(text))
+
+
 def looks_secret(text: str) -> bool:
-    """Whether a text looks like a key: a known prefix, or one long word of mixed letters and digits."""
+    """Whether a text looks like a key: a well-known form, or one long word of mixed letters and digits."""
     word = text.strip().removeprefix("Bearer ").strip()
-    if _KNOWN.search(word):
+    if has_known_secret(word):
         return True
     return bool(_RANDOM.fullmatch(word)) and sum(each.isdigit() for each in word) >= 4 and any(map(str.isalpha, word))
 
@@ -30,7 +34,7 @@ def looks_secret(text: str) -> bool:
 class Secrets:
     """Name to value, `env:NAME` as a rule. Its repr shows the names alone."""
 
-    values: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.values.items())

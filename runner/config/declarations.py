@@ -1,0 +1,155 @@
+"""The entries under `tools:` as declarations, checked without running or importing anything that they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from runner.config.draft import Draft
+from runner.config.problems import Problem, nearest
+from runner.config.sense import offered, wrong_schema
+from runner.config.yamlfile import Key
+from runner.tools import BUILT_INS
+from runner.tools.toolbox import Declared
+
+FILE_KINDS = frozenset({"files", "python", "command", "http", "openapi", "mcp", "agent"})
+_SHORT = {"python": "function", "agent": "file"}
+_GROUPS = frozenset({"files", "openapi", "mcp"})
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
+
+
+def declarations(draft: Draft) -> tuple[list[Declared], list[Problem]]:
+    """What each sound entry declares, and what is wrong with any."""
+    found: dict[int, Declared] = {}
+    problems: list[Problem] = []
+    for index, entry in enumerate(draft.value.get("tools") or ()):
+        if draft.sound("tools", index):
+            declared = _declared(draft, index, entry)
+            problems += _wrong(draft, declared, ("tools", index))
+            found[index] = declared
+    problems += _twice(draft, found)
+    return list(found.values()), problems
+
+
+def _declared(draft: Draft, index: int, entry: str | Mapping[str, Any]) -> Declared:
+    where, base = str(draft.place("tools", index)), draft.base(("tools", index))
+    if isinstance(entry, str):
+        return Declared("builtin", entry, {}, where, base)
+    kind, given = next(iter(entry.items()))
+    options = {_SHORT[kind]: given} if isinstance(given, str) else given
+    return Declared(kind, options.get("name") or _own_name(kind, options), options, where, base)
+
+
+def _own_name(kind: str, options: Mapping[str, Any]) -> str:
+    """The name of a tool that is given none."""
+    if kind == "python":
+        return str(options["function"]).rpartition(":")[2].rpartition(".")[2]
+    if kind == "agent":
+        return re.sub(r"[^A-Za-z0-9_-]+", "_", str(options["file"]).rpartition("/")[2].partition(".")[0]) or "agent"
+    return kind
+
+
+def _wrong(draft: Draft, declared: Declared, path: tuple[Key, ...]) -> Iterator[Problem]:
+    kind, options = declared.kind, declared.options
+    if kind == "builtin":
+        yield from _unknown(draft, declared.name, path)
+        return
+    short = not isinstance(draft.value["tools"][path[1]][kind], dict)
+    inner = (*path, kind)
+    if kind not in _GROUPS and not _NAME.fullmatch(declared.name):
+        yield draft.problem(inner, f"{declared.name!r} cannot be a tool's name", "give it one with name:")
+    if kind == "python":
+        yield from _python(draft, options["function"], inner if short else (*inner, "function"))
+    elif kind == "agent":
+        yield from _missing(draft, options["file"], inner if short else (*inner, "file"))
+    elif kind == "openapi":
+        yield from _missing(draft, options["spec"], (*inner, "spec"))
+    elif kind == "files" and not options.get("write"):
+        yield from _missing(draft, options["root"], (*inner, "root"), folder=True)
+    elif kind == "files":
+        yield from _outside(draft, options["root"], (*inner, "root"))
+    if "cwd" in options:
+        yield from _missing(draft, options["cwd"], (*inner, "cwd"), folder=True)
+    if "parameters" in options or kind in ("command", "http"):
+        yield from _parameters(draft, options, inner)
+
+
+def _unknown(draft: Draft, name: str, path: tuple[Key, ...]) -> Iterator[Problem]:
+    if name in FILE_KINDS:
+        yield draft.problem(path, f"{name} needs its options", f"write {name}: {{…}}")
+    elif name not in BUILT_INS and not offered("agent_run.tools", name):
+        hint = nearest(name, {*BUILT_INS, *FILE_KINDS}) or f"built-ins: {', '.join(BUILT_INS)}"
+        yield draft.problem(path, f"no tool is named {name!r}", hint)
+
+
+def _python(draft: Draft, reference: str, path: tuple[Key, ...]) -> Iterator[Problem]:
+    file, _, function = reference.rpartition(":")
+    if not file.endswith(".py"):
+        return
+    if problem := draft.existing(path, file):
+        yield problem
+        return
+    import ast  # lazy: the file is read, never run
+
+    shown = draft.file(path, file)
+    try:
+        tree = ast.parse(shown.read_bytes())
+    except (SyntaxError, ValueError, OSError) as error:
+        line, column = getattr(error, "lineno", None) or 0, getattr(error, "offset", None) or 1
+        yield Problem(str(shown), line, column if line else 0, f"not valid Python: {getattr(error, 'msg', error)}")
+        return
+    names = set(_defined(tree))
+    if "*" not in names and function.partition(".")[0] not in names:
+        yield draft.problem(path, f"{file} defines no {function!r}", nearest(function, names))
+
+
+def _defined(tree: Any) -> Iterator[str]:
+    """The names that a module's text may give; `*` when it cannot be told."""
+    import ast  # lazy
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name.partition(".")[0]
+
+
+def _missing(draft: Draft, named: str, path: tuple[Key, ...], *, folder: bool = False) -> Iterator[Problem]:
+    if named and (problem := draft.existing(path, named, folder=folder)):
+        yield problem
+
+
+def _outside(draft: Draft, named: str, path: tuple[Key, ...]) -> Iterator[Problem]:
+    from runner.config.paths import Outside
+
+    try:
+        draft.file(path, named)
+    except Outside as error:
+        yield draft.problem(path, str(error))
+
+
+def _parameters(draft: Draft, options: Mapping[str, Any], path: tuple[Key, ...]) -> Iterator[Problem]:
+    parameters = options.get("parameters", {})
+    for name, schema in parameters.items():
+        if why := wrong_schema(schema):
+            yield draft.problem((*path, "parameters", name), f"not a valid JSON Schema: {why}")
+    whole: list[tuple[tuple[Key, ...], str]] = [(("run", at), text) for at, text in enumerate(options.get("run", ()))]
+    whole += [(("query", key), text) for key, text in options.get("query", {}).items() if isinstance(text, str)]
+    used = [(at, found.group(1)) for at, text in whole if (found := _PLACEHOLDER.fullmatch(text))]
+    used += [(("url",), name) for name in _PLACEHOLDER.findall(options.get("url", ""))]
+    for at, name in used:
+        if name not in parameters:
+            yield draft.problem((*path, *at), f"no parameter is named {name!r}", nearest(name, parameters))
+
+
+def _twice(draft: Draft, found: Mapping[int, Declared]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index, declared in found.items():
+        if declared.name in first and not (declared.kind == "openapi" and "name" not in declared.options):
+            where = draft.place("tools", first[declared.name])
+            yield draft.problem(("tools", index), f"a second tool named {declared.name!r}", f"the first: {where}")
+        first.setdefault(declared.name, index)

@@ -1,0 +1,79 @@
+"""An agent file on its way to an Agent: its merged value, where each part stands, and what is already known wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.config.agent import Place, User
+from runner.config.layers import Layers
+from runner.config.paths import Outside, rooted
+from runner.config.problems import Problem
+from runner.config.schema import Mistake, dotted
+from runner.config.yamlfile import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """`value` has its placeholders filled; `mistakes` are those of shape, so that sense is asked of sound parts alone.
+
+    `from_user` holds the paths that begin with a value of the user's own environment: those may lead anywhere.
+    """
+
+    path: Path
+    value: Mapping[str, Any]
+    layers: Layers
+    user: User
+    mistakes: Sequence[Mistake]
+    from_user: frozenset[tuple[Key, ...]]
+
+    def sound(self, *path: Key) -> bool:
+        """Whether something stands at `path`, and its shape is right in and around it."""
+        if any(_related(mistake.path, path) for mistake in self.mistakes):
+            return False
+        found: Any = self.value
+        for key in path:
+            if not isinstance(found, dict | list) or (isinstance(found, dict) and key not in found):
+                return False
+            found = found[key]  # type: ignore[index]
+        return True
+
+    def problem(self, path: Sequence[Key], message: str, hint: str = "", **more: Any) -> Problem:
+        """A problem at `path`, which begins its message."""
+        return self.layers.problem(path, f"{dotted(path)}: {message}", hint, **more)
+
+    def place(self, *path: Key) -> Place:
+        """Where the key of `path` stands."""
+        document, (line, column, _) = self.layers.span(path, at_key=True)
+        return Place(Path(document.path), line, column)
+
+    def base(self, path: Sequence[Key]) -> Path:
+        """The folder that a path which stands at `path` begins from: that of its file."""
+        document = self.layers.holder(path)
+        return Path(document.path).parent if document.text else self.path.parent
+
+    def file(self, path: tuple[Key, ...], named: str) -> Path:
+        """The file or folder that the text at `path` names. Raises Outside."""
+        base = self.base(path)
+        if path in self.from_user:
+            return base / named
+        return rooted(named, base, self.path.parent)
+
+    def existing(self, path: tuple[Key, ...], named: str, *, folder: bool = False) -> Problem | None:
+        """What is wrong with a file, or a folder, that must be there."""
+        try:
+            target = self.file(path, named)
+        except Outside as error:
+            return self.problem(path, str(error))
+        if folder:
+            return None if target.is_dir() else self.problem(path, f"there is no folder {named!r}")
+        if target.is_file():
+            return None
+        return self.problem(path, f"{named!r} is a folder" if target.is_dir() else f"there is no file {named!r}")
+
+
+def _related(wrong: Sequence[Key], path: Sequence[Key]) -> bool:
+    shared = min(len(wrong), len(path))
+    return tuple(wrong[:shared]) == tuple(path[:shared])

@@ -1,0 +1,266 @@
+"""Where templates run: Jinja2 cut down to what a prompt needs. The only module that imports jinja2, and itself lazy.
+
+The time and the size of a rendering are bounded here, in this process: a child would cost more than all the rest of a
+short chat. Loops, calls, includes and output look at the clock; whatever can multiply text (`*`, `~`, join, replace,
+indent, the printing of nested lists) computes the size first; other filters and methods that multiply are left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime
+from datetime import time as time_of_day
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2 import nodes
+from jinja2.runtime import Context, LoopContext, Macro, TemplateReference
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from runner.config.paths import Outside, rooted
+from runner.config.yamlfile import read_text
+from runner.core.errors import ConfigError
+
+MAX_CHARACTERS = 1_000_000
+MAX_PARTS = 50_000
+MAX_BITS = 10_000
+SECONDS = 2.0
+
+_FILTERS = (
+    "abs capitalize count d default dictsort first float groupby int items last length list lower map max min reject "
+    "rejectattr reverse select selectattr sort title trim truncate unique upper wordcount"
+)
+
+_STR = (
+    "capitalize casefold count endswith find index isalnum isalpha isdigit islower isnumeric isspace istitle isupper "
+    "lower lstrip partition removeprefix removesuffix rfind rpartition rsplit rstrip split splitlines startswith strip "
+    "swapcase title upper"
+)
+_WHEN = "year month day hour minute second weekday isoweekday isoformat strftime date time"
+_METHODS: Mapping[type, frozenset[str]] = {
+    str: frozenset(_STR.split()),
+    dict: frozenset(("get", "items", "keys", "values")),
+    list: frozenset(("count", "index")),
+    tuple: frozenset(("count", "index")),
+    datetime: frozenset(_WHEN.split()),
+    date: frozenset(_WHEN.split()),
+    time_of_day: frozenset(_WHEN.split()),
+}
+_ATOMS = (str, bool, int, float, date, time_of_day, type(None))
+_CONTAINERS = (dict, list, tuple, set, frozenset)
+
+
+class Refused(jinja2.TemplateRuntimeError):
+    """The template wants more time, more text or more rights than a prompt needs."""
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """One rendering: a clock that runs out, files under `root` alone, plain data in and text out."""
+
+    intercepted_binops = frozenset(("+", "*", "**", "%"))
+
+    def __init__(self, root: Path, now: Callable[[], datetime], seconds: float = SECONDS) -> None:
+        super().__init__(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, loader=_Includes(root))
+        self._deadline = time.monotonic() + seconds
+        self.filters = {name: self.filters[name] for name in _FILTERS.split()}
+        own = {"indent": self._indent, "join": self._join, "replace": self._replace, "round": _round}
+        self.filters |= own | {"string": self.text, "tojson": self._to_json}
+        self.globals = {"range": self.globals["range"], "now": lambda form=None: _now(now, form)}
+        self.finalize = self.text
+
+    def tick(self) -> None:
+        """Raise Refused when the time is up."""
+        if time.monotonic() > self._deadline:
+            raise Refused(f"took longer than {SECONDS:g} seconds")
+
+    def paced(self, items: Iterable[Any]) -> Iterator[Any]:
+        """The items, with a look at the clock before each."""
+        for item in items:
+            self.tick()
+            yield item
+
+    def text(self, value: Any) -> str:
+        """A plain value as text; nothing for none."""
+        if isinstance(value, str):
+            return value
+        if value is None:
+            return ""
+        self.tick()
+        if isinstance(value, _CONTAINERS):
+            _weigh(value)
+        elif not isinstance(value, (*_ATOMS, jinja2.Undefined)):
+            raise Refused(f"a {type(value).__name__} is no text")
+        return str(value)
+
+    def joined(self, *parts: Any) -> str:
+        """The parts of `a ~ b` as one text."""
+        return self.concat(map(self.text, parts))
+
+    def concat(self, pieces: Iterable[str]) -> str:
+        """All pieces as one text of bounded size; Jinja's own name for how it joins what a template put out."""
+        size, kept = 0, []
+        for piece in pieces:
+            self.tick()
+            size += len(piece)
+            _bounded(size)
+            kept.append(piece)
+        return "".join(kept)
+
+    def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.tick()
+        return super().call(context, function, *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if not isinstance(left, jinja2.Undefined) and not isinstance(right, jinja2.Undefined):
+            _GUARDS[operator](left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if isinstance(obj, LoopContext | Macro | TemplateReference | jinja2.environment.TemplateModule):
+            return super().is_safe_attribute(obj, attr, value)
+        return attr in _METHODS.get(type(obj), ())
+
+    def wrap_str_format(self, value: Any) -> None:
+        """Formatting by a template's own pattern is left out: a width in it can make any size."""
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        for loop in source.find_all(nodes.For):
+            loop.iter = self._through("paced", [loop.iter])
+        _replace_all(source, nodes.Concat, lambda concat: self._through("joined", concat.nodes))
+        return super()._generate(source, *args, **kwargs)
+
+    def _through(self, method: str, arguments: list[Any]) -> nodes.Call:
+        call = nodes.Call(nodes.EnvironmentAttribute(method), arguments, [], None, None)
+        return call.set_lineno(arguments[0].lineno, override=False).set_environment(self)  # type: ignore[return-value]
+
+    def _join(self, items: Iterable[Any], separator: Any = "") -> str:
+        between, pieces = self.text(separator), [self.text(item) for item in self.paced(items)]
+        _bounded(sum(map(len, pieces)) + len(between) * len(pieces))
+        return between.join(pieces)
+
+    def _replace(self, value: Any, old: str, new: str) -> str:
+        text = self.text(value)
+        _bounded(len(text) + text.count(old) * len(new))
+        return text.replace(old, new)
+
+    def _indent(self, value: Any, width: int = 4, first: bool = False) -> str:
+        text = self.text(value)
+        _bounded(len(text) + (text.count("\n") + 1) * width)
+        indented = text.replace("\n", "\n" + " " * width)
+        return " " * width + indented if first else indented
+
+    def _to_json(self, value: Any) -> str:
+        import json  # lazy
+
+        _weigh(value)
+        return json.dumps(value, ensure_ascii=False)
+
+
+class _Includes(jinja2.BaseLoader):
+    """Templates of the agent's own folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get_source(
+        self, environment: jinja2.Environment, template: str
+    ) -> tuple[str, str | None, Callable[[], bool] | None]:
+        if isinstance(environment, Sandbox):
+            environment.tick()
+        try:
+            path = rooted(template, self._root, self._root)
+        except Outside as error:
+            raise Refused(f"{template!r}: {error}") from None
+        if not path.is_file():
+            raise Refused(f"there is no file {template!r} to include")
+        try:
+            return read_text(path), str(path), None
+        except ConfigError as error:
+            raise Refused(f"{template!r}: {error.problems[0].message}") from None
+
+
+def _replace_all(root: nodes.Node, kind: type[nodes.Node], make: Callable[[Any], nodes.Node]) -> None:
+    """Put `make(node)` where each node of a kind stands, the innermost first."""
+    for child in root.iter_child_nodes():
+        _replace_all(child, kind, make)
+    for name, value in root.iter_fields():
+        if isinstance(value, kind):
+            setattr(root, name, make(value))
+        elif isinstance(value, list):
+            value[:] = [make(each) if isinstance(each, kind) else each for each in value]
+
+
+def _weigh(value: Any) -> None:
+    """Raise Refused if a nested value, each part counted as often as it would be printed, is too large."""
+    parts, size, waiting = 0, 0, [value]
+    while waiting:
+        each = waiting.pop()
+        parts += 1
+        _few(parts)
+        if isinstance(each, dict):
+            waiting += [*each.keys(), *each.values()]
+        elif isinstance(each, _CONTAINERS):
+            waiting += each
+        elif isinstance(each, str):
+            size += len(each)
+            _bounded(size)
+        elif not isinstance(each, _ATOMS):
+            raise Refused(f"a {type(each).__name__} is no plain value")
+
+
+def _bounded(size: int) -> None:
+    if size > MAX_CHARACTERS:
+        raise Refused(f"makes more than {MAX_CHARACTERS:,} characters")
+
+
+def _few(parts: int) -> None:
+    if parts > MAX_PARTS:
+        raise Refused(f"makes a list of more than {MAX_PARTS:,} parts")
+
+
+def _small(bits: float) -> None:
+    if bits > MAX_BITS:
+        raise Refused("makes too large a number")
+
+
+def _guard_plus(left: Any, right: Any) -> None:
+    if isinstance(left, str) and isinstance(right, str):
+        _bounded(len(left) + len(right))
+    elif isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        _few(len(left) + len(right))
+
+
+def _guard_times(left: Any, right: Any) -> None:
+    text, count = (left, right) if isinstance(left, str) else (right, left)
+    if isinstance(text, str):
+        _bounded(len(text) * count if isinstance(count, int) else 0)
+    elif isinstance(left, list | tuple) or isinstance(right, list | tuple):
+        raise Refused("* repeats text only, not lists")
+    else:
+        _small(_bits(left) + _bits(right))
+
+
+def _guard_power(left: Any, right: Any) -> None:
+    _small(_bits(left) * abs(right) if isinstance(right, int) else 0)
+
+
+def _guard_percent(left: Any, right: Any) -> None:
+    if isinstance(left, str):
+        raise Refused("% does not format text here: use ~ or a filter")
+
+
+_GUARDS = {"+": _guard_plus, "*": _guard_times, "**": _guard_power, "%": _guard_percent}
+
+
+def _bits(value: Any) -> int:
+    return value.bit_length() if isinstance(value, int) else 0
+
+
+def _round(value: float, digits: int = 0) -> float:
+    return round(value, digits)
+
+
+def _now(clock: Callable[[], datetime], form: str | None) -> datetime | str:
+    return clock() if form is None else clock().strftime(form)

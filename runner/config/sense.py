@@ -1,0 +1,143 @@
+"""What a shape cannot say: names that must be known, texts that must parse, settings that must go together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from runner.config.draft import Draft
+from runner.config.problems import Problem, nearest
+from runner.config.secrets import has_known_secret, looks_secret
+from runner.config.yamlfile import Key
+from runner.gateways import CATALOGUE, DIALECTS
+
+Check = Callable[[Draft], Iterator[Problem]]
+
+
+def gateway_names(draft: Draft) -> Iterator[Problem]:
+    """The gateway and each fallback are known: from the catalogue, the file, the user's file, or a package."""
+    known = {*CATALOGUE, *draft.user.gateways, *_mapping(draft, "gateways")}
+    named: list[tuple[Key, ...]] = [("gateway",)]
+    named += [("fallback", index, "gateway") for index in range(len(_list(draft, "fallback")))]
+    for path in named:
+        if draft.sound(*path) and (name := _at(draft, path)) not in known and not offered("agent_run.gateways", name):
+            hint = nearest(name, known) or f"known: {', '.join(sorted(known))}"
+            yield draft.problem(path, f"no gateway is named {name!r}", hint)
+
+
+def gateway_rows(draft: Draft) -> Iterator[Problem]:
+    """The file's own gateways speak a known dialect, have an address, and hold no key."""
+    for name, row in _mapping(draft, "gateways").items():
+        path = ("gateways", name)
+        if not draft.sound(*path):
+            continue
+        dialect = row["dialect"]
+        if dialect not in DIALECTS and not offered("agent_run.gateways", dialect):
+            hint = nearest(dialect, DIALECTS) or f"known: {', '.join(DIALECTS)}"
+            yield draft.problem((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
+        url = row.get("url", "")
+        if not url and "url_from" not in row and dialect not in ("local", "scripted"):
+            yield draft.problem(path, "needs url:", at_key=True)
+        if url and not url.startswith(("http://", "https://")):
+            yield draft.problem((*path, "url"), "must begin with http:// or https://")
+
+
+def literal_secrets(draft: Draft) -> Iterator[Problem]:
+    """No key or token stands in the file itself; it is not shown in the message either."""
+    raw = draft.layers.value
+    for top in ("gateways", "tools"):
+        for path, text in _texts(raw.get(top), (top,)):
+            private = {"headers", "env", "key_from"}.intersection(path)
+            if "${" not in text and (has_known_secret(text) or (private and looks_secret(text))):
+                way = "name the variable that holds it" if path[-1] == "key_from" else "write ${env:NAME}"
+                yield draft.problem(path, "a secret does not belong in the file", f"{way}, and revoke this one")
+
+
+def script(draft: Draft) -> Iterator[Problem]:
+    """`script:` stands where gateway scripted can use it, and nowhere else."""
+    choices = [draft.value.get("gateway"), *(each.get("gateway") for each in _mappings(draft, "fallback"))]
+    scripted = "scripted" in choices
+    if scripted and not draft.value.get("script"):
+        yield draft.layers.problem(("gateway",), "gateway scripted answers from script:, which is missing")
+    if draft.value.get("script") and not scripted and draft.sound("gateway"):
+        yield draft.problem(("script",), f"gateway {choices[0]} never reads it", "gateway: scripted", at_key=True)
+
+
+def reply_schema(draft: Draft) -> Iterator[Problem]:
+    """The schema of a structured reply is itself valid."""
+    if draft.sound("reply", "schema") and (why := wrong_schema(_at(draft, ("reply", "schema")))):
+        yield draft.problem(("reply", "schema"), f"not a valid JSON Schema: {why}")
+
+
+def variable_values(draft: Draft) -> Iterator[Problem]:
+    """A variable's default suits its type and choices."""
+    from runner.config.variables import declared, misfit  # lazy: most files have none
+
+    for name, entry in _mapping(draft, "variables").items():
+        if not draft.sound("variables", name):
+            continue
+        variable = declared(name, entry)
+        path: tuple[Key, ...] = ("variables", name)
+        if isinstance(entry, dict) and "default" in entry:
+            path = (*path, "default")
+            if entry.get("required"):
+                yield draft.problem(("variables", name), "required, yet it has a default", "keep one of the two")
+        if variable.default is not None and (why := misfit(variable, variable.default)):
+            yield draft.problem(path, why)
+        for index, choice in enumerate(variable.choices):
+            if why := misfit(variable, choice):
+                yield draft.problem(("variables", name, "choices", index), why)
+
+
+def wrong_schema(schema: Mapping[str, Any]) -> str:
+    """Why a JSON Schema is not one, or nothing."""
+    import jsonschema_rs  # lazy
+
+    try:
+        jsonschema_rs.validator_for(dict(schema))
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        return str(getattr(error, "message", error)).splitlines()[0]
+    return ""
+
+
+def offered(group: str, name: str) -> bool:
+    """Whether an installed package offers `name`; asked only for names that the catalogues lack."""
+    from importlib.metadata import entry_points  # lazy: 60 ms
+
+    return bool(entry_points(group=group, name=name))
+
+
+def _texts(value: Any, path: tuple[Key, ...]) -> Iterator[tuple[tuple[Key, ...], str]]:
+    """Every text in a value, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _texts(each, (*path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _texts(each, (*path, index))
+
+
+def _at(draft: Draft, path: Sequence[Key]) -> Any:
+    found: Any = draft.value
+    for key in path:
+        found = found[key]
+    return found
+
+
+def _mapping(draft: Draft, key: str) -> Mapping[str, Any]:
+    found = draft.value.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _list(draft: Draft, key: str) -> Sequence[Any]:
+    found = draft.value.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _mappings(draft: Draft, key: str) -> Iterator[Mapping[str, Any]]:
+    return (each for each in _list(draft, key) if isinstance(each, dict))
+
+
+CHECKS: tuple[Check, ...] = (gateway_names, gateway_rows, literal_secrets, script, reply_schema, variable_values)

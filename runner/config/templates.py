@@ -1,0 +1,156 @@
+"""Templates: a text with `{{ variables }}`, rendered in the sandbox; mistakes are found at their line of the file.
+
+A text without a mark of Jinja2 is its own rendering, and costs no import.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from runner.config.agent import PromptSource
+from runner.config.problems import Problem, nearest
+from runner.config.yamlfile import place_in
+from runner.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
+
+    from runner.config.sandbox import Sandbox
+
+_MARKS = ("{{", "{%", "{#")
+_ROOT = "<template>"
+_UNDEFINED = re.compile(r"'(\w+)' is undefined")
+
+
+def is_template(text: str) -> bool:
+    """Whether there is anything to render."""
+    return any(mark in text for mark in _MARKS)
+
+
+def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[], datetime]) -> str:
+    """The text with its variables filled in; `now()` in it asks `now`. Raises ConfigError where the mistake stands."""
+    if not is_template(source.text):
+        return source.text
+    from runner.config.sandbox import Sandbox  # lazy: jinja2
+
+    sandbox = Sandbox(source.root, now)
+    try:
+        return str(_compiled(sandbox, source.text).render(values))
+    except _mistakes() as error:
+        _raise(error, source, known=values)
+
+
+def variables_used(source: PromptSource) -> dict[str, Problem]:
+    """The names that a template and what it includes take from outside, each with a problem at its first use.
+
+    Raises ConfigError for a template that cannot be parsed, or an include that is not there.
+    """
+    if not is_template(source.text):
+        return {}
+    from runner.config.sandbox import Sandbox  # lazy: jinja2
+
+    sandbox = Sandbox(source.root, datetime.now)
+    used: dict[str, Problem] = {}
+    try:
+        _compiled(sandbox, source.text)
+        for name, file, text, line in _names(sandbox, source.text, _ROOT, frozenset(), set()):
+            used.setdefault(name, _problem(source, file, text, line, f"{name!r} is not defined", name))
+    except _mistakes() as error:
+        _raise(error, source, known=())
+    return used
+
+
+def _compiled(sandbox: Sandbox, text: str) -> Any:
+    code = sandbox.compile(text, filename=_ROOT)
+    return sandbox.template_class.from_code(sandbox, code, sandbox.make_globals(None))
+
+
+def _names(
+    sandbox: Sandbox, text: str, file: str, given: frozenset[str], seen: set[str]
+) -> Iterator[tuple[str, str, str, int]]:
+    """Each (name, file, its text, line) taken from outside; `given` are names that an including template sets."""
+    from jinja2 import meta, nodes
+
+    tree = sandbox.parse(text, filename=file)
+    free = meta.find_undeclared_variables(tree) - given - set(sandbox.globals)
+    for node in tree.find_all(nodes.Name):
+        if node.name in free:
+            yield node.name, file, text, node.lineno
+    given |= {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
+    for name in _included(tree):
+        if name not in seen:
+            seen.add(name)
+            included, path, _ = sandbox.loader.get_source(sandbox, name)  # type: ignore[union-attr]
+            yield from _names(sandbox, included, path or name, given, seen)
+
+
+def _included(tree: nodes.Template) -> Iterator[str]:
+    from jinja2 import nodes
+
+    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        named = getattr(node, "template", None)
+        if isinstance(named, nodes.Const) and isinstance(named.value, str):
+            yield named.value
+
+
+def _mistakes() -> tuple[type[Exception], ...]:
+    """What a template's author can cause."""
+    from jinja2 import TemplateError
+
+    return (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+
+
+def _raise(error: Exception, source: PromptSource, known: Iterable[str]) -> NoReturn:
+    file, line = _where(error)
+    message = getattr(error, "message", None) or str(error) or type(error).__name__
+    word = ""
+    hint = ""
+    if found := _UNDEFINED.search(message):
+        word = found.group(1)
+        message = f"{word!r} is not defined"
+        hint = nearest(word, known)
+    elif isinstance(error, RecursionError):
+        message = "includes or calls itself without end"
+    text = source.text if file == _ROOT else _text_of(file)
+    problem = _problem(source, file, text, line, f"template: {message}", word, hint)
+    raise ConfigError([problem]) from None
+
+
+def _where(error: Exception) -> tuple[str, int]:
+    """The file and line of a template that an error comes from: the innermost frame that is a template's."""
+    if lineno := getattr(error, "lineno", None):
+        return getattr(error, "filename", None) or _ROOT, lineno
+    found = (_ROOT, 1)
+    trace = error.__traceback__
+    while trace is not None:
+        if "__jinja_template__" in trace.tb_frame.f_globals or trace.tb_frame.f_code.co_filename == _ROOT:
+            found = (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
+def _text_of(file: str) -> str:
+    try:
+        return Path(file).read_text("utf-8-sig", errors="replace")
+    except OSError:
+        return ""
+
+
+def _problem(source: PromptSource, file: str, text: str, line: int, message: str, word: str, hint: str = "") -> Problem:
+    """The problem at the place of `word` in a line of a template, or of the line's first character."""
+    lines = text.splitlines(keepends=True)
+    shown = lines[line - 1] if line <= len(lines) else ""
+    found = re.search(rf"\b{re.escape(word)}\b", shown) if word else None
+    column = found.start() if found else len(shown) - len(shown.lstrip())
+    length = max(1, len(word)) if found else max(1, len(shown.strip()))
+    if file != _ROOT:
+        return Problem(file, line, column + 1, message, hint, length=length)
+    if source.place is None:
+        return Problem("the template", line, column + 1, message, hint, length=length)
+    offset = sum(map(len, lines[: line - 1])) + column
+    place = place_in(source.runs, offset) or (source.place.line, source.place.column)
+    return Problem(str(source.place.path), *place, message, hint, length=length)
