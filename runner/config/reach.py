@@ -47,7 +47,7 @@ class Reach:
         return bool(self.deeds)
 
     def __str__(self) -> str:
-        return "\n".join(f"  {deed}" for deed in self.deeds)
+        return "\n".join(f"  {deed}" + (f"  ({escaped(deed.where)})" if deed.where else "") for deed in self.deeds)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -1,0 +1,97 @@
+"""The files that decide what an agent does, each with its hash: what consent is given to."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from runner.config.agent import Agent
+from runner.config.layers import chain
+from runner.config.reach import Reach, with_agents
+from runner.tools.toolbox import Declared
+
+_INCLUDE = re.compile(r"""\{%[-+]?\s*(?:include|import|from|extends)\s+["']([^"']+)["']""")
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """File names, relative to the agent's folder, and the SHA-256 of each; and what all of them together can do."""
+
+    files: Mapping[str, str]
+    deeds: tuple[str, ...]
+
+    @property
+    def hash(self) -> str:
+        """The same on every machine for the same contents and the same deeds."""
+        whole = sha256()
+        for line in (*(f"{name}\0{digest}" for name, digest in sorted(self.files.items())), *sorted(self.deeds)):
+            whole.update(line.encode("utf-8", "surrogateescape") + b"\n")
+        return whole.hexdigest()
+
+
+def closure(agent: Agent, reach: Reach) -> Closure:
+    """Everything that the agent is made of: its file and those it extends, templates, code, documents, other agents.
+
+    Followed are the files that it names; not what the code in them goes on to load. Raises ConfigError.
+    """
+    root = agent.path.resolve().parent
+    files = {path for each in with_agents(agent) for path in _files(each)}
+    named = {Path(os.path.relpath(path, root)).as_posix(): _digest(path) for path in files}
+    return Closure(dict(sorted(named.items())), tuple(str(deed) for deed in reach.deeds))
+
+
+def _files(agent: Agent) -> Iterator[Path]:
+    for document in chain(agent.path):
+        yield Path(document.path).resolve()
+    yield from _templates(agent)
+    for declared in agent.tools:
+        for name in _named(declared):
+            path = declared.base / name
+            if path.is_file():
+                yield path.resolve()
+
+
+def _templates(agent: Agent) -> Iterator[Path]:
+    """The prompt's file and what it includes, as far as the names are written out."""
+    source = agent.system_prompt
+    if source.place is not None and source.place.path.is_file():
+        yield source.place.path.resolve()
+    waiting, seen = [source.text], set()
+    while waiting:
+        for name in _INCLUDE.findall(waiting.pop()):
+            path = (source.root / name).resolve()
+            if path not in seen and path.is_file():
+                seen.add(path)
+                yield path
+                waiting.append(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def _named(declared: Declared) -> Iterator[str]:
+    """What of a declaration may be the name of a file beside the agent's."""
+    options = declared.options
+    if declared.kind == "python":
+        module, _, _ = str(options.get("function", declared.name)).rpartition(":")
+        yield module
+        if not module.endswith(".py"):
+            packages = module.split(".")
+            for length in range(1, len(packages) + 1):
+                stem = "/".join(packages[:length])
+                yield from (f"{stem}.py", f"{stem}/__init__.py")
+    elif declared.kind in ("command", "mcp"):
+        folder = str(options.get("cwd", "."))
+        for argument in options.get("run") or options.get("command") or ():
+            yield from (str(argument), f"{folder}/{argument}")
+    elif declared.kind == "openapi":
+        yield str(options["spec"])
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.strerror}"

@@ -1,0 +1,114 @@
+"""What the user consented to: one private file an agent, in the user's own state folder and never beside the agent."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from runner.config.closure import Closure
+from runner.tools.spill import state_home
+
+_Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Consent for exactly this content of this file; `given` is the time in UTC, as ISO 8601."""
+
+    path: str
+    hash: str
+    files: dict[str, str]
+    deeds: list[str]
+    given: str
+
+    @classmethod
+    def now(cls, agent: Path, closure: Closure) -> Consent:
+        from datetime import UTC, datetime  # lazy: consent is given rarely
+
+        given = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(os.path.realpath(agent), closure.hash, dict(closure.files), list(closure.deeds), given)
+
+
+def folder() -> Path:
+    """Where the consents are kept."""
+    return state_home() / "trust"
+
+
+def recall(agent: Path, notify: _Notify) -> Consent | None:
+    """The consent for the file, whatever its content was then; a record that cannot be relied on is none, and told."""
+    return _read(_record(agent), notify)
+
+
+def all_consents(notify: _Notify) -> Iterator[Consent]:
+    """Every consent that stands, by path."""
+    try:
+        records = sorted(folder().glob("*.json"))
+    except OSError:
+        return
+    found = [consent for record in records if (consent := _read(record, notify))]
+    yield from sorted(found, key=lambda consent: consent.path)
+
+
+def keep(consent: Consent) -> None:
+    """Write the consent down, whole or not at all. Raises OSError."""
+    record = _record(Path(consent.path))
+    record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    record.parent.chmod(0o700)
+    draft = record.with_suffix(f".{os.getpid()}.draft")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(asdict(consent), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(record)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def forget(agent: Path) -> bool:
+    """Take the consent back; False if there was none. Raises OSError."""
+    record = _record(agent)
+    stood = record.exists()
+    record.unlink(missing_ok=True)
+    return stood
+
+
+def _record(agent: Path) -> Path:
+    name = sha256(os.path.realpath(agent).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return folder() / f"{name}.json"
+
+
+def _read(record: Path, notify: _Notify) -> Consent | None:
+    try:
+        with record.open("rb") as file:
+            status = os.fstat(file.fileno())
+            found = json.loads(file.read())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        notify(f"the record of trust {record} cannot be read, and counts for nothing: {error}")
+        return None
+    if os.name == "posix" and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+        notify(f"the record of trust {record} can be written by others, and counts for nothing")
+        return None
+    consent = _consent(found)
+    if consent is None or _record(Path(consent.path)) != record:
+        notify(f"the record of trust {record} is damaged, and counts for nothing")
+        return None
+    return consent
+
+
+def _consent(found: Any) -> Consent | None:
+    """The record as a value, if it has that shape."""
+    try:
+        consent = Consent(**found)
+    except TypeError:
+        return None
+    texts = (consent.path, consent.hash, consent.given)
+    fits = isinstance(consent.files, dict) and isinstance(consent.deeds, list)
+    return consent if fits and all(isinstance(each, str) for each in (*texts, *consent.files, *consent.deeds)) else None

@@ -1,0 +1,114 @@
+"""A file that executes or reaches out does so only after the user has seen what, and consented to exactly that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.config.agent import Agent
+from runner.config.reach import Reach, escaped, reach
+from runner.core.errors import NeedsTrust
+
+if TYPE_CHECKING:
+    from runner.config.closure import Closure
+    from runner.config.consents import Consent
+
+_Notify = Callable[[str], None]
+
+
+def _silent(text: str) -> None:
+    """Told to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a file stands: what it can do, what it is made of now, and what was consented to before, if anything."""
+
+    agent: Agent
+    reach: Reach
+    closure: Closure
+    consent: Consent | None
+
+    @property
+    def trusted(self) -> bool:
+        return self.consent is not None and self.consent.hash == self.closure.hash
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What is not as it was when the user consented: deeds `+` and `-`, files `~`, `+` and `-`."""
+        if self.consent is None or self.trusted:
+            return ()
+        then, now = self.consent.deeds, self.closure.deeds
+        deeds = [f"- {deed}" for deed in then if deed not in now] + [f"+ {deed}" for deed in now if deed not in then]
+        return (*deeds, *_changed_files(self.consent.files, self.closure.files))
+
+    @property
+    def text(self) -> str:
+        """All of it for the user to read before saying yes; nothing is cut, and nothing in it is active."""
+        lines = [f"{escaped(str(self.agent.path))} can, on your machine and with your keys:", str(self.reach)]
+        if self.changes:
+            lines += ["since you trusted it, this has changed:", *(f"  {escaped(each)}" for each in self.changes)]
+        return "\n".join(lines)
+
+    def remember(self) -> None:
+        """Keep consent for exactly this content. Raises OSError."""
+        from runner.config.consents import Consent, keep  # lazy: consent is given rarely
+
+        keep(Consent.now(self.agent.path, self.closure))
+
+
+def standing(agent: Agent, notify: _Notify = _silent) -> Standing | None:
+    """Where the file stands; None for one that needs no trust. Reads files, and runs nothing. Raises ConfigError."""
+    powers = reach(agent)
+    if not powers:
+        return None
+    from runner.config.closure import closure  # lazy, as the next: most agents need no trust
+    from runner.config.consents import recall
+
+    return Standing(agent, powers, closure(agent, powers), recall(agent.path, notify))
+
+
+def ensure_trusted(
+    agent: Agent, *, trust: bool = False, ask: Callable[[str], bool] | None = None, notify: _Notify = _silent
+) -> None:
+    """Return if the agent may act: it needs no trust, was trusted with exactly this content, or is trusted now.
+
+    `trust` consents this once. `ask` shows the user a text of several lines and gives the answer, which is kept.
+    `notify` takes what the user should know of the records. Raises NeedsTrust, and ConfigError for a file it names.
+    """
+    if trust:
+        return
+    now = standing(agent, notify)
+    if now is None or now.trusted:
+        return
+    if ask is None or not ask(now.text):
+        raise _refusal(now)
+    try:
+        now.remember()
+    except OSError as error:
+        notify(f"your consent holds for this run alone, since it could not be written down: {error}")
+
+
+def consented_hosts(agent: Agent) -> tuple[str, ...]:
+    """The hosts that the file's own gateways send keys to; consented to once `ensure_trusted` has returned."""
+    return reach(agent).hosts
+
+
+def _refusal(now: Standing) -> NeedsTrust:
+    import shlex  # lazy: most files need no trust, or have it
+
+    path = escaped(str(now.agent.path))
+    changed = "has changed since you trusted it" if now.consent else "can execute or reach out, and is not trusted"
+    return NeedsTrust(
+        f"{path} {changed}",
+        where=path,
+        why="\n  ".join(now.text.split("\n")),
+        fix=f"read it, then run `agent-run trust {shlex.quote(path)}`; or pass --trust for this once",
+    )
+
+
+def _changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    marks = {True: "~ the file {} is another", False: "+ the file {} is new"}
+    changed = [marks[name in then].format(name) for name in now if now[name] != then.get(name)]
+    return [*changed, *(f"- the file {name} has gone" for name in then if name not in now)]
