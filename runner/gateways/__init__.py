@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
 from runner.core.errors import UsageError
 from runner.core.messages import Message, ToolSpec
 from runner.core.policy import Timeouts
+from runner.gateways.catalogue import CATALOGUE, Row
 
 if TYPE_CHECKING:
     from runner.gateways.anthropic import Anthropic
@@ -79,25 +81,10 @@ class Gateway(Protocol):
         """What the model can do; may ask the server once. Raises GatewayError."""
 
     def stream(self, request: Request) -> Iterator[Chunk]:
-        """The reply's chunks as they arrive, a DoneChunk last. Raises GatewayError; closing it closes the connection."""
+        """The reply's chunks as they arrive, a DoneChunk last. Raises GatewayError; closing it hangs up."""
 
     def close(self) -> None:
         """Let go of connections and processes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A server as data. `url` may hold ${env:NAME}; `key_from` names the variable that holds the key.
-
-    `quirks` are how the server departs from its dialect, in that dialect's own words.
-    """
-
-    dialect: str
-    url: str = ""
-    key_from: str = ""
-    url_from: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    quirks: Mapping[str, Any] = field(default_factory=dict)
 
 
 DIALECTS: Mapping[str, str] = {
@@ -110,19 +97,9 @@ DIALECTS: Mapping[str, str] = {
     "scripted": "runner.gateways.scripted:Scripted",
 }
 
-CATALOGUE: Mapping[str, Row] = {
-    "anthropic": Row("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-    "gemini": Row("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
-    "local": Row("local"),
-    "ollama": Row("ollama", "http://localhost:11434", url_from="OLLAMA_HOST"),
-    "openai": Row("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL"),
-    "responses": Row("responses", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL"),
-    "scripted": Row("scripted"),
-}
-
 _CLASSES = {reference.rpartition(":")[2]: reference for reference in DIALECTS.values()}
 
-__all__ = [  # noqa: F822 - the classes are imported by the first look at them
+__all__ = [
     "CATALOGUE",
     "DIALECTS",
     "Anthropic",
@@ -136,8 +113,38 @@ __all__ = [  # noqa: F822 - the classes are imported by the first look at them
     "Responses",
     "Row",
     "Scripted",
+    "connect",
     "dialect_class",
 ]
+
+
+def connect(
+    name: str,
+    rows: Mapping[str, Row] | None = None,
+    *,
+    url: str | None = None,
+    key: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    hosts: Sequence[str] = (),
+) -> Gateway:
+    """The gateway of that name: of `rows`, the agent file's own servers, else of the catalogue. No I/O.
+
+    `hosts`: where the user lets keys go besides their own services. Raises UsageError for a name that nobody knows.
+    """
+    own = (rows or {}).get(name)
+    row = own or CATALOGUE.get(name)
+    made = dialect_class(row.dialect if row else name)
+    if row is None or not row.url:
+        return cast(Gateway, made(name=name) if row else made())
+    given: dict[str, Any] = {"name": name, "url": url, "key": key, "headers": headers, "hosts": hosts}
+    if own is not None:
+        given |= {
+            "url": url or (os.environ.get(own.url_from) if own.url_from else None) or own.url,
+            "key_from": own.key_from,
+            "headers": {**own.headers, **(headers or {})},
+            "quirks": own.quirks,
+        }
+    return cast(Gateway, made(**given))
 
 
 def dialect_class(dialect: str) -> Any:

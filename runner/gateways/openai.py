@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 from runner.core.chunks import Chunk
-from runner.core.errors import GatewayError, UsageError
+from runner.core.errors import GatewayError
 from runner.core.messages import Message, ToolCall, ToolResult, ToolSpec
-from runner.gateways import CATALOGUE, Capabilities, Request
+from runner.gateways import Capabilities, Request
 from runner.gateways.bodies import (
     Encoded,
     alternating,
@@ -24,8 +25,8 @@ from runner.gateways.bodies import (
 )
 from runner.gateways.openai_replies import Decoder
 from runner.gateways.payloads import a_count, a_text, an_object, objects
+from runner.gateways.remote import Remote
 from runner.gateways.schemas import parameters, strict
-from runner.gateways.transport import open_wire
 
 _SAMPLING = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty")
 _WINDOW_KEYS = ("max_model_len", "context_length", "context_window", "max_context_length", "n_ctx", "n_ctx_train")
@@ -35,21 +36,21 @@ _WINDOW_KEYS = ("max_model_len", "context_length", "context_window", "max_contex
 class Quirks:
     """How a server departs from the dialect; the keys of a catalogue row's `quirks`.
 
-    `limit`: its name for max_tokens. `refused`: options it must not see. `plain_ids`: a call's id must be nine letters
+    `renamed`: its names for options. `refused`: options it must not see. `plain_ids`: a call's id must be nine letters
     or digits. `alternate`: roles must alternate. `name_results`: tool messages need the tool's name. `text_with_calls`:
-    a message may hold both. `echo`: the field that carries reasoning, to be sent back in tool loops. `unsampled`:
-    models, by the beginning of their names, that take no sampling options. `windows`: context windows of models, by the
-    beginning of their names. `lists_windows`: GET /models tells them.
+    a message may hold both. `echo`: the field that carries reasoning, to be sent back in tool loops. `reasoning`:
+    models, by the beginning of their names, that take no sampling options and count thinking into the limit.
+    `windows`: context windows of models, by the beginning of their names. `lists_windows`: GET /models tells them.
     """
 
-    limit: str = "max_tokens"
+    renamed: Mapping[str, str] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
     plain_ids: bool = False
     alternate: bool = False
     name_results: bool = False
     text_with_calls: bool = True
     echo: str = ""
-    unsampled: tuple[str, ...] = ()
+    reasoning: tuple[str, ...] = ()
     windows: Mapping[str, int] = field(default_factory=dict)
     lists_windows: bool = False
     system_role: str = "system"
@@ -58,58 +59,28 @@ class Quirks:
     parallel_calls: bool = True
     images: bool = True
     structured: bool = True
-    key_header: str = "Authorization"
-    ca_bundle: str = ""
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Quirks:
-        """The quirks that a mapping names. Raises UsageError for a name that there is not."""
-        known = {each.name for each in fields(cls)}
-        if unknown := sorted(set(given) - known):
-            raise UsageError(f"unknown quirk {unknown[0]!r}", fix=f"one of {', '.join(sorted(known))}")
-        values: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in given.items()}
-        return cls(**values)
 
 
 __all__ = ["Decoder", "OpenAI", "Quirks"]
 
 
-class OpenAI:
-    """A server that speaks chat completions: `name` says which row of the catalogue, `url` overrides its address."""
+_USUAL = Quirks()
 
-    def __init__(
-        self,
-        *,
-        url: str | None = None,
-        key: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        name: str = "openai",
-        key_from: str | None = None,
-        quirks: Mapping[str, Any] | None = None,
-        hosts: Sequence[str] = (),
-    ) -> None:
-        row = CATALOGUE.get(name)
-        known = row.quirks if row is not None and row.dialect == "openai" else {}
-        self.name = name
-        self._quirks = Quirks.of({**known, **(quirks or {})})
-        self._wire = open_wire(
-            "openai",
-            name,
-            url=url,
-            key=key,
-            key_from=key_from,
-            headers=headers,
-            hosts=hosts,
-            key_header=self._quirks.key_header,
-            key_prefix="Bearer " if self._quirks.key_header == "Authorization" else "",
-            ca_bundle=self._quirks.ca_bundle,
-        )
-        self._encoded = Encoded(self._message)
-        self._windows: dict[str, int] | None = None
 
-    @property
-    def where(self) -> str:
-        return self._wire.where
+class OpenAI(Remote):
+    """A server that speaks chat completions, the one that `name` says or the one at `url`."""
+
+    dialect = "openai"
+    known_quirks: ClassVar[Mapping[str, Any]] = {each.name: getattr(_USUAL, each.name) for each in fields(_USUAL)}
+
+    @cached_property
+    def _quirks(self) -> Quirks:
+        given: dict[str, Any] = {name: self.quirks[name] for name in self.known_quirks}
+        return Quirks(**given | {name: tuple(value) for name, value in given.items() if isinstance(value, list)})
+
+    @cached_property
+    def _encoded(self) -> Encoded:
+        return Encoded(self._message)
 
     def capabilities(self, model: str) -> Capabilities:
         """What the row says; the window as the server's list of models tells it, where it does."""
@@ -118,18 +89,15 @@ class OpenAI:
             tools=quirks.tools,
             parallel_calls=quirks.parallel_calls,
             images=quirks.images,
-            sampling=not model.startswith(quirks.unsampled),
+            sampling=not model.startswith(quirks.reasoning),
             structured=quirks.structured,
             window=self._window(model),
         )
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         """The reply's chunks, a DoneChunk last. Raises GatewayError, Cancelled."""
-        decoder = Decoder(self._wire.scene(request.model), self._quirks.echo)
-        return self._wire.chunks("/chat/completions", self.encode(request), request, decoder)
-
-    def close(self) -> None:
-        self._wire.close()
+        decoder = Decoder(self.wire.scene(request.model), self._quirks.echo)
+        return self.wire.chunks("/chat/completions", self.encode(request), request, decoder)
 
     def encode(self, request: Request) -> bytes:
         """The body of a request."""
@@ -143,11 +111,8 @@ class OpenAI:
 
     def _fields(self, request: Request) -> dict[str, Any]:
         quirks = self._quirks
-        unsampled = _SAMPLING if request.model.startswith(quirks.unsampled) else ()
-        options = {key: value for key, value in request.options.items() if key not in (*quirks.refused, *unsampled)}
+        options = self._options(request)
         extra = options.pop("extra", {})
-        if "max_tokens" in options:
-            options[quirks.limit] = options.pop("max_tokens")
         asked: dict[str, Any] = {"model": request.model} | options
         if request.stream:
             asked["stream"] = True
@@ -162,6 +127,24 @@ class OpenAI:
             form = {"name": "response", "schema": schema, "strict": strict(schema)}
             asked["response_format"] = {"type": "json_schema", "json_schema": form}
         return {**asked, **extra}
+
+    def _options(self, request: Request) -> dict[str, Any]:
+        """The options in the server's words, without those that it refuses."""
+        quirks = self._quirks
+        renamed = {"thinking": "reasoning_effort", "parallel_calls": "parallel_tool_calls", **quirks.renamed}
+        refused = set(quirks.refused)
+        if request.model.startswith(quirks.reasoning):
+            refused.update(_SAMPLING)
+            renamed["max_tokens"] = "max_completion_tokens"
+        if not request.tools:
+            refused.add("parallel_calls")
+        options = {key: value for key, value in request.options.items() if key not in refused}
+        match options.get("thinking"):
+            case True:
+                del options["thinking"]
+            case False:
+                options["thinking"] = "none"
+        return {renamed.get(key, key): value for key, value in options.items()}
 
     def _message(self, message: Message, model: str) -> Iterator[dict[str, Any]]:
         match message.role:
@@ -209,14 +192,18 @@ class OpenAI:
         for name in sorted(windows, key=len, reverse=True):
             if model.startswith(name):
                 return windows[name]
-        if not self._quirks.lists_windows and not self._wire.is_local:
+        if not self._quirks.lists_windows and not self.wire.is_local:
             return None
-        if self._windows is None:
-            try:
-                self._windows = dict(_listed(self._wire.get("/models")))
-            except GatewayError:
-                return None
-        return self._windows.get(model)
+        try:
+            listed = self._listed_windows
+        except GatewayError:
+            return None
+        # A server that has one model loaded answers with it, whatever its name.
+        return listed.get(model) or (next(iter(listed.values())) if len(listed) == 1 else None)
+
+    @cached_property
+    def _listed_windows(self) -> dict[str, int]:
+        return dict(_listed(self.wire.get("/models")))
 
 
 def _listed(models: Any) -> Iterator[tuple[str, int]]:

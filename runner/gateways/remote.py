@@ -9,6 +9,9 @@ from runner.core.errors import UsageError
 from runner.gateways import CATALOGUE
 from runner.gateways.transport import open_wire
 
+# Any server may need these: the header that carries the key, and a file of authorities to trust.
+_COMMON: Mapping[str, Any] = {"key_header": "", "ca_bundle": ""}
+
 
 class Remote:
     """A server that speaks `dialect`; making one does no I/O.
@@ -22,6 +25,8 @@ class Remote:
     key_header: ClassVar[str] = "Authorization"
     key_prefix: ClassVar[str] = "Bearer "
     known_quirks: ClassVar[Mapping[str, Any]] = {}
+    first_token: ClassVar[float] = 120.0
+    fixes: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -37,9 +42,10 @@ class Remote:
         self.name = name or self.dialect
         row = CATALOGUE.get(self.name)
         usual = row.quirks if row is not None and row.dialect == self.dialect else {}
-        self.quirks = {**self.known_quirks, **usual, **(quirks or {})}
-        for quirk in self.quirks.keys() - self.known_quirks.keys():
-            raise UsageError(f"unknown quirk {quirk!r}", fix=f"one of {', '.join(sorted(self.known_quirks))}")
+        known = {**_COMMON, **self.known_quirks}
+        self.quirks = {**known, **usual, **(quirks or {})}
+        for quirk in self.quirks.keys() - known.keys():
+            raise UsageError(f"unknown quirk {quirk!r}", fix=f"one of {', '.join(sorted(known))}")
         self.wire = open_wire(
             self.dialect,
             self.name,
@@ -48,8 +54,11 @@ class Remote:
             key_from=key_from,
             headers={each.lower(): value for each, value in (headers or {}).items()},
             hosts=hosts,
-            key_header=self.key_header,
-            key_prefix=self.key_prefix,
+            key_header=self.quirks["key_header"] or self.key_header,
+            key_prefix="" if self.quirks["key_header"] else self.key_prefix,
+            ca_bundle=self.quirks["ca_bundle"],
+            first_token=self.first_token,
+            fixes=self.fixes,
         )
 
     @property

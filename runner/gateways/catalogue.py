@@ -1,0 +1,116 @@
+"""The servers that are known, as data: a compatible one is a row here, or under `gateways:` in YAML, never code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A server as data. `url` may hold ${env:NAME}; `key_from` names the variable that holds the key.
+
+    `url_from` names the variable that overrides the url. `quirks` are how the server departs from its dialect, in that
+    dialect's own words.
+    """
+
+    dialect: str
+    url: str = ""
+    key_from: str = ""
+    url_from: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    quirks: Mapping[str, Any] = field(default_factory=dict)
+
+
+_OF_OPENAI: Mapping[str, Any] = {
+    "reasoning": ("o1", "o3", "o4", "gpt-5"),
+    "refused": ("top_k",),
+    "windows": {
+        "gpt-3.5-turbo": 16_385,
+        "gpt-4": 8_192,
+        "gpt-4-turbo": 128_000,
+        "gpt-4o": 128_000,
+        "gpt-4.1": 1_047_576,
+        "gpt-5": 400_000,
+        "o1": 200_000,
+        "o3": 200_000,
+        "o4-mini": 200_000,
+    },
+}
+_LISTS_WINDOWS: dict[str, Any] = {"lists_windows": True}
+
+CATALOGUE: Mapping[str, Row] = {
+    "anthropic": Row("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    "azure": Row(
+        "openai",
+        "${env:AZURE_OPENAI_ENDPOINT}/openai/v1",
+        "AZURE_OPENAI_API_KEY",
+        quirks={**_OF_OPENAI, "key_header": "api-key"},
+    ),
+    "cerebras": Row(
+        "openai",
+        "https://api.cerebras.ai/v1",
+        "CEREBRAS_API_KEY",
+        quirks={
+            "refused": ("top_k", "frequency_penalty", "presence_penalty"),
+            "renamed": {"max_tokens": "max_completion_tokens"},
+        },
+    ),
+    "deepseek": Row(
+        "openai",
+        "https://api.deepseek.com/v1",
+        "DEEPSEEK_API_KEY",
+        quirks={
+            "refused": ("top_k",),
+            "echo": "reasoning_content",
+            "structured": False,
+            "images": False,
+            "windows": {"deepseek-": 131_072},
+        },
+    ),
+    "fireworks": Row("openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", quirks=_LISTS_WINDOWS),
+    "gemini": Row("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
+    "groq": Row(
+        "openai",
+        "https://api.groq.com/openai/v1",
+        "GROQ_API_KEY",
+        quirks={
+            **_LISTS_WINDOWS,
+            "refused": ("top_k", "frequency_penalty", "presence_penalty"),
+            "renamed": {"max_tokens": "max_completion_tokens"},
+        },
+    ),
+    "huggingface": Row("openai", "https://router.huggingface.co/v1", "HF_TOKEN"),
+    "llamacpp": Row(
+        "openai", "http://localhost:8080/v1", "LLAMA_API_KEY", quirks={**_LISTS_WINDOWS, "alternate": True}
+    ),
+    "lmstudio": Row("openai", "http://localhost:1234/v1", quirks=_LISTS_WINDOWS),
+    "local": Row("local"),
+    "mistral": Row(
+        "openai",
+        "https://api.mistral.ai/v1",
+        "MISTRAL_API_KEY",
+        quirks={
+            **_LISTS_WINDOWS,
+            "alternate": True,
+            "include_usage": False,
+            "name_results": True,
+            "plain_ids": True,
+            "refused": ("top_k",),
+            "renamed": {"seed": "random_seed"},
+            "text_with_calls": False,
+        },
+    ),
+    "moonshot": Row("openai", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", quirks={"echo": "reasoning_content"}),
+    "ollama": Row("ollama", "http://localhost:11434", url_from="OLLAMA_HOST"),
+    "openai": Row(
+        "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL", quirks=_OF_OPENAI
+    ),
+    "openrouter": Row("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", quirks=_LISTS_WINDOWS),
+    "responses": Row("responses", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL"),
+    "scripted": Row("scripted"),
+    "together": Row("openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY", quirks=_LISTS_WINDOWS),
+    "vllm": Row("openai", "http://localhost:8000/v1", "VLLM_API_KEY", quirks=_LISTS_WINDOWS),
+    "xai": Row("openai", "https://api.x.ai/v1", "XAI_API_KEY", quirks={"refused": ("top_k",)}),
+}
