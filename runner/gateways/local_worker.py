@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 _LONGEST_REPLY = 2048  # tokens; where the request sets no limit, a small model in a loop would fill its whole window
@@ -45,6 +46,7 @@ def _end_with_stdin() -> None:
 def _params(xllamacpp: Any, orders: dict[str, Any]) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = orders["model"]
+    params.model_alias = {Path(orders["model"]).stem}
     params.n_ctx = orders["window"]
     params.n_parallel = 1
     params.n_predict = _LONGEST_REPLY
