@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from runner.core.messages import Attachment, Message, ToolCall, ToolResult, clean
+from runner.core.messages import Attachment, Message, ToolCall, ToolResult, ToolSpec, clean
 from runner.gateways import Request
+from runner.gateways.schemas import parameters
 
 _KEPT = 4096
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
 
@@ -107,6 +111,12 @@ def alternating(messages: Iterable[Message]) -> Iterator[Message]:
 _GAP = Message.assistant("(no answer was given)")
 
 
+def declared(spec: ToolSpec) -> dict[str, Any]:
+    """A tool as chat completions, and those who follow them, declare it."""
+    function = {"name": spec.name, "description": spec.description, "parameters": parameters(spec.parameters)}
+    return {"type": "function", "function": function}
+
+
 def result_text(result: ToolResult) -> str:
     """A result as text: strings as they stand, any other value as JSON, failures marked."""
     text = result.output if isinstance(result.output, str) else to_json(result.output).decode()
@@ -118,6 +128,13 @@ def raw_arguments(call: ToolCall) -> str:
     if call.arguments is None:
         return to_json({"not_json": call.raw}).decode()
     return call.raw if call.raw.strip().startswith("{") else to_json(dict(call.arguments)).decode()
+
+
+def plain_name(name: str) -> str:
+    """An id or a tool's name as every server takes it: what another one, or a model, made up gets a stable stand-in."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return "id_" + hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:24]
 
 
 def base64_of(file: Attachment) -> str:

@@ -13,6 +13,9 @@ from runner.core.chunks import Chunk
 from runner.core.errors import TimedOut
 from runner.core.policy import Timeouts
 
+EVENTS = "text/event-stream"
+JSON_LINES = "application/x-ndjson"
+
 
 class Timers:
     """What one call may still wait for: its first event, the next one, and its end.

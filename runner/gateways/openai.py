@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError
-from runner.core.messages import Message, ToolCall, ToolResult, ToolSpec
+from runner.core.messages import Message, ToolCall, ToolResult
 from runner.gateways import Capabilities, Request
 from runner.gateways.bodies import (
     Encoded,
@@ -19,6 +19,7 @@ from runner.gateways.bodies import (
     body,
     calls_of,
     data_url,
+    declared,
     raw_arguments,
     result_text,
     sendable,
@@ -26,7 +27,7 @@ from runner.gateways.bodies import (
 from runner.gateways.openai_replies import Decoder
 from runner.gateways.payloads import a_count, a_text, an_object, objects
 from runner.gateways.remote import Remote
-from runner.gateways.schemas import parameters, strict
+from runner.gateways.schemas import strict
 
 _SAMPLING = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty")
 _WINDOW_KEYS = ("max_model_len", "context_length", "context_window", "max_context_length", "n_ctx", "n_ctx_train")
@@ -119,7 +120,7 @@ class OpenAI(Remote):
             if quirks.include_usage:
                 asked["stream_options"] = {"include_usage": True}
         if request.tools and quirks.tools:
-            asked["tools"] = [_tool(spec) for spec in request.tools]
+            asked["tools"] = [declared(spec) for spec in request.tools]
             if request.tool_choice != "auto":
                 asked["tool_choice"] = _choice_of_tool(request.tool_choice)
         if request.schema is not None and quirks.structured:
@@ -213,11 +214,6 @@ def _listed(models: Any) -> Iterator[tuple[str, int]]:
         sizes = [size for key in _WINDOW_KEYS if (size := a_count(facts.get(key))) > 0]
         if sizes:
             yield a_text(each.get("id")), sizes[0]
-
-
-def _tool(spec: ToolSpec) -> dict[str, Any]:
-    function = {"name": spec.name, "description": spec.description, "parameters": parameters(spec.parameters)}
-    return {"type": "function", "function": function}
 
 
 def _choice_of_tool(choice: str) -> Any:

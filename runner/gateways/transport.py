@@ -20,7 +20,7 @@ from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, ProtocolBroken, TimedOut
 from runner.core.policy import Timeouts
 from runner.gateways import CATALOGUE, Request
-from runner.gateways.calls import Answer, Call, Connection, Decoder, Timers, content_type, is_whole, unpacked
+from runner.gateways.calls import EVENTS, Answer, Call, Connection, Decoder, Timers, content_type, is_whole, unpacked
 from runner.gateways.failures import Scene, broke_off, failure, not_a_reply, unreachable
 from runner.gateways.keys import Key, address, host_of, is_loopback
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-EVENTS = "text/event-stream"
-JSON_LINES = "application/x-ndjson"
 LINGER = 5.0
 _DRAIN = 0.05
 _HEAD = 200
