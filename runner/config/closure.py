@@ -14,6 +14,7 @@ from runner.config.layers import chain
 from runner.config.reach import Reach, with_agents
 from runner.tools.toolbox import Declared
 
+_LARGEST = 64 * 2**20
 _INCLUDE = re.compile(r"""\{%[-+]?\s*(?:include|import|from|extends)\s+["']([^"']+)["']""")
 
 
@@ -51,7 +52,8 @@ def _files(agent: Agent) -> Iterator[Path]:
     for declared in agent.tools:
         for name in _named(declared):
             path = declared.base / name
-            if path.is_file():
+            ours = not Path(name).is_absolute() or path.is_relative_to(declared.base.resolve())
+            if ours and os.path.isfile(path):  # noqa: PTH113 - an argument need not be fit for a file name
                 yield path.resolve()
 
 
@@ -91,6 +93,9 @@ def _named(declared: Declared) -> Iterator[str]:
 
 def _digest(path: Path) -> str:
     try:
+        status = path.stat()
+        if status.st_size > _LARGEST:  # a model's weights, say: hashing them would hold up every start
+            return f"{status.st_size} bytes of {status.st_mtime_ns}"
         with path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()
     except OSError as error:

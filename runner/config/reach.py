@@ -99,15 +99,15 @@ def origin(url: str) -> str:
 
 
 def _deeds(agent: Agent) -> Iterator[Deed]:
-    raw = _Raw(agent.path)
+    written = _Written(agent.path)
     for name, model in ((agent.gateway, agent.model), *((each.gateway, each.model) for each in agent.fallback)):
-        yield from _gateway(agent, name, raw)
+        yield from _gateway(agent, name, written)
         if model.endswith(".gguf") and not model.startswith("hf:"):
             yield Deed("load", f"the model file {model}", agent.place("model"))
     for index, declared in enumerate(agent.tools):
-        deeds = _TOOLS.get("files" if declared.name == "files" else declared.kind)
-        if deeds is not None:
-            yield from deeds(declared, lambda index=index: raw.variables("tools", index))
+        kind = "files" if declared.name == "files" else declared.kind
+        if kind in _TOOLS:
+            yield from _TOOLS[kind](declared, lambda index=index, kind=kind: written.at("tools", index, kind))
 
 
 def _rules(agent: Agent) -> Iterator[Deed]:
@@ -116,29 +116,32 @@ def _rules(agent: Agent) -> Iterator[Deed]:
 
 
 @dataclass
-class _Raw:
+class _Written:
     """The file as it is written, placeholders unfilled; read when something is asked of it."""
 
     path: Path
+
+    def at(self, *keys: str | int) -> Mapping[str, Any]:
+        """The mapping that stands there; an empty one for what the command line or the user's own file added."""
+        value = self._value
+        try:
+            for key in keys:
+                value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return {}
+        return value if isinstance(value, dict) else {}
 
     @cached_property
     def _value(self) -> Any:
         return Layers.of(tuple(chain(self.path))).value
 
-    def gateways(self) -> Mapping[str, Any]:
-        """The rows under `gateways:` in the file itself, not in the user's own."""
-        rows = self._value.get("gateways")
-        return rows if isinstance(rows, dict) else {}
 
-    def variables(self, *keys: str | int) -> tuple[str, ...]:
-        """The variables of the environment that fill places under the keys."""
-        value = self._value
-        try:
-            for key in keys:
-                value = value[key]
-        except (KeyError, IndexError, TypeError):  # it stands on the command line: the user wrote it
-            return ()
-        return tuple(dict.fromkeys(name for text in _texts(value) for name in _PLACEHOLDER.findall(text)))
+_Options = Callable[[], Mapping[str, Any]]
+
+
+def _variables(value: Any) -> dict[str, None]:
+    """The variables of the environment that fill places in a value of the file, in order."""
+    return dict.fromkeys(name for text in _texts(value) for name in _PLACEHOLDER.findall(text))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -149,21 +152,18 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
 
 
-_Variables = Callable[[], tuple[str, ...]]
-
-
-def _gateway(agent: Agent, name: str, raw: _Raw) -> Iterator[Deed]:
+def _gateway(agent: Agent, name: str, written: _Written) -> Iterator[Deed]:
     row = agent.gateways.get(name)
-    if row is None or row == CATALOGUE.get(name) or name not in raw.gateways():
+    if row is None or row == CATALOGUE.get(name) or name not in written.at("gateways"):
         return
     from runner.gateways.keys import address, host_of  # lazy: most agents ask a server of the catalogue
 
-    url = address(row)
-    sent = tuple(dict.fromkeys((*filter(None, [row.key_from]), *raw.variables("gateways", name))))
-    if url and not (_is_known(row, url) and set(sent) <= {row.key_from}):
-        yield Deed("connect", f"{origin(url)} (the model's gateway {name})", agent.place("gateways"))
+    url, where = address(row), agent.place("gateways")
+    sent = dict.fromkeys(filter(None, [row.key_from])) | _variables(written.at("gateways", name))
+    if url and not (_is_known(row, url) and sent.keys() <= {row.key_from}):
+        yield Deed("connect", f"{origin(url)} (the model's gateway {name})", where)
         for variable in sent:
-            yield _sends(variable, origin(url), agent.place("gateways"), host_of(url))
+            yield Deed("send", f"{variable} to {origin(url)}", where, host_of(url))
 
 
 def _is_known(row: Row, url: str) -> bool:
@@ -173,72 +173,71 @@ def _is_known(row: Row, url: str) -> bool:
     )
 
 
-def _sends(variable: str, to: str, where: str, host: str = "") -> Deed:
-    return Deed("send", f"{variable} to {to}", where, host)
-
-
-def _builtin(declared: Declared, variables: _Variables) -> Iterator[Deed]:
+def _builtin(declared: Declared, written: _Options) -> Iterator[Deed]:
     if declared.name not in BUILT_INS and declared.name not in KINDS:
         yield Deed("import", f"the tool {declared.name} of an installed package", declared.where)
 
 
-def _files(declared: Declared, variables: _Variables) -> Iterator[Deed]:
+def _files(declared: Declared, written: _Options) -> Iterator[Deed]:
     if declared.options.get("write"):
         yield Deed("write", f"files under {declared.options.get('root', '.')}", declared.where)
 
 
-def _python(declared: Declared, variables: _Variables) -> Iterator[Deed]:
+def _python(declared: Declared, written: _Options) -> Iterator[Deed]:
     yield Deed("import", str(declared.options.get("function", declared.name)), declared.where)
 
 
-def _command(declared: Declared, variables: _Variables) -> Iterator[Deed]:
-    options = declared.options
-    effects = options.get("effects", "exec")
-    declares = "" if effects in _ACTING else f" (declared as {effects}: not asked about each time)"
-    yield Deed("run", command_line(options["run"]) + declares, declared.where)
-    for variable in variables():
-        yield _sends(variable, str(options["run"][0]), declared.where)
+def _command(declared: Declared, written: _Options) -> Iterator[Deed]:
+    effects = declared.options.get("effects", "exec")
+    note = "" if effects in _ACTING else f" (declared as {effects}: not asked about each time)"
+    yield from _program("run", declared.options["run"], note, declared, written())
 
 
-def _http(declared: Declared, variables: _Variables) -> Iterator[Deed]:
-    options = declared.options
-    yield from _remote(str(options["url"]), f" ({options.get('method', 'GET')})", declared, variables)
-    for host in options.get("hosts", ()):
-        yield Deed("connect", str(host), declared.where)
-
-
-def _openapi(declared: Declared, variables: _Variables) -> Iterator[Deed]:
-    options = declared.options
-    url = options.get("url")
-    yield from _remote(str(url or f"the servers that {options['spec']} names"), "", declared, variables)
-    for host in options.get("hosts", ()):
-        yield Deed("connect", str(host), declared.where)
-
-
-def _mcp(declared: Declared, variables: _Variables) -> Iterator[Deed]:
-    server = f" (the MCP server {declared.name})"
+def _mcp(declared: Declared, written: _Options) -> Iterator[Deed]:
+    note = f" (the MCP server {declared.name})"
     if command := declared.options.get("command"):
-        yield Deed("start", command_line(command) + server, declared.where)
-        for variable in variables():
-            yield _sends(variable, str(command[0]), declared.where)
+        yield from _program("start", command, note, declared, written())
     else:
-        yield from _remote(str(declared.options["url"]), server, declared, variables)
+        yield from _remote(str(declared.options["url"]), note, declared, written())
 
 
-def _remote(url: str, note: str, declared: Declared, variables: _Variables) -> Iterator[Deed]:
+def _http(declared: Declared, written: _Options) -> Iterator[Deed]:
+    yield from _remote(str(declared.options["url"]), f" ({declared.options.get('method', 'GET')})", declared, written())
+
+
+def _openapi(declared: Declared, written: _Options) -> Iterator[Deed]:
+    url = declared.options.get("url") or f"the servers that {declared.options['spec']} names"
+    yield from _remote(str(url), "", declared, written())
+
+
+def _program(
+    kind: str, argv: Sequence[Any], note: str, declared: Declared, written: Mapping[str, Any]
+) -> Iterator[Deed]:
+    """A program is shown with the environment that the file gives it, as it stands there."""
+    environment = written.get("env") or dict.fromkeys(declared.options.get("env", {}), "…")
+    given = [f"{name}={value}" for name, value in environment.items()]
+    folder = f" in {declared.options['cwd']}" if "cwd" in declared.options else ""
+    yield Deed(kind, _command_line([*given, *argv]) + folder + note, declared.where)
+    for variable in _variables(written):
+        yield Deed("send", f"{variable} to {argv[0]}", declared.where)
+
+
+def _remote(url: str, note: str, declared: Declared, written: Mapping[str, Any]) -> Iterator[Deed]:
     yield Deed("connect", origin(url) + note, declared.where)
-    for variable in variables():
-        yield _sends(variable, origin(url), declared.where)
+    for host in declared.options.get("hosts", ()):
+        yield Deed("connect", str(host), declared.where)
+    for variable in _variables(written):
+        yield Deed("send", f"{variable} to {origin(url)}", declared.where)
 
 
-def command_line(argv: Sequence[Any]) -> str:
+def _command_line(argv: Sequence[Any]) -> str:
     """An argv as one would type it."""
     import shlex  # lazy: only a file that runs something
 
     return shlex.join(str(each) for each in argv)
 
 
-_TOOLS: Mapping[str, Callable[[Declared, _Variables], Iterator[Deed]]] = {
+_TOOLS: Mapping[str, Callable[[Declared, _Options], Iterator[Deed]]] = {
     "builtin": _builtin,
     "files": _files,
     "python": _python,
