@@ -1,0 +1,60 @@
+"""Permission rules and the choice of a tool name tools that are there; a misspelt `deny` would fail open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runner.config.declarations import FILE_KINDS
+from runner.config.draft import Draft
+from runner.config.problems import Problem, nearest
+from runner.core.errors import UsageError
+from runner.tools.toolbox import Declared
+
+_CHOICES = ("auto", "none", "required")
+
+
+def rule_problems(draft: Draft, tools: Sequence[Declared]) -> Iterator[Problem]:
+    """What is wrong with `permissions:` and `tool_choice:`, given the tools of the file."""
+    names = {each.name for each in tools}
+    groups = {each.name for each in tools if each.kind in ("files", "mcp", "openapi")}
+    yield from _permissions(draft, names)
+    choice = draft.value.get("tool_choice", "auto")
+    if not draft.sound("tool_choice") or choice in _CHOICES or choice in names - groups:
+        return
+    if "openapi" in groups or any(choice.startswith(f"{group}_") for group in groups):
+        return
+    hint = nearest(choice, {*_CHOICES, *names}) or f"one of {', '.join([*_CHOICES, *sorted(names)])}"
+    yield draft.problem(("tool_choice",), f"no tool is named {choice!r}", hint)
+
+
+def _permissions(draft: Draft, names: set[str]) -> Iterator[Problem]:
+    for decision in ("allow", "ask", "deny"):
+        if not draft.sound("permissions", decision):
+            continue
+        for index, rule in enumerate(draft.value["permissions"][decision]):
+            path = ("permissions", decision, index)
+            if why := malformed(rule):
+                yield draft.problem(path, why)
+            elif not _known(head := rule.partition("(")[0].strip(), names):
+                yield draft.problem(path, f"no tool is named {head!r}", nearest(head, names | FILE_KINDS))
+
+
+def malformed(rule: str) -> str:
+    """Why a text is no rule, or nothing."""
+    from runner.tools.permissions import parse_rule  # lazy: most files have no rules
+
+    try:
+        parse_rule(rule)
+    except UsageError as error:
+        return error.what
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _known(head: str, names: set[str]) -> bool:
+    """A tool's name, a kind of tools, or `group.tool` and `server.tool` for one of several."""
+    if "*" in head or head in names or head in FILE_KINDS:
+        return True
+    group = head.partition(".")[0].partition("__")[0]
+    return group in names or group in FILE_KINDS or head.startswith("files_") or "openapi" in names

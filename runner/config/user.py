@@ -1,0 +1,80 @@
+"""The user's own `config.yaml`, held to the same rules as an agent file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.config.agent import Permissions, User
+from runner.config.layers import Layers
+from runner.config.problems import Problem, in_order
+from runner.config.schema import mistakes
+from runner.config.secrets import Secrets
+from runner.config.substitution import Substitution
+from runner.config.yamlfile import load_documents
+from runner.core.errors import ConfigError
+from runner.gateways import Row
+
+
+def user_file(environ: Mapping[str, str]) -> Path:
+    """Where the user's configuration is looked for; AGENT_RUN_CONFIG_HOME names another folder."""
+    if home := environ.get("AGENT_RUN_CONFIG_HOME"):
+        return Path(home) / "config.yaml"
+    from platformdirs import user_config_dir  # lazy
+
+    return Path(user_config_dir("agent-run")) / "config.yaml"
+
+
+def load_user(environ: Mapping[str, str] | None = None) -> tuple[User, Secrets]:
+    """The user's configuration and the secrets in it; empty if there is none. Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    path = user_file(environ)
+    if not path.exists():
+        return User(), Secrets()
+    documents = load_documents(path)
+    if not documents:
+        return User(path), Secrets()
+    layers = Layers(documents[:1], documents[0].value)
+    substitution = Substitution(layers, environ, "error")
+    value = substitution.fill(layers.value) if isinstance(layers.value, dict) else layers.value
+    problems = [layers.problem(each.path, each.message, each.hint, at_key=each.at_key) for each in _shape(layers.value)]
+    problems += substitution.problems
+    if not problems:
+        problems += _wrong_rules(layers, value)
+    if problems:
+        raise ConfigError(in_order(problems))
+    return _user(path, value), Secrets(substitution.secrets)
+
+
+def _shape(value: Any) -> Iterable[Any]:
+    return mistakes(value, "agent", "user")
+
+
+def _wrong_rules(layers: Layers, value: Mapping[str, Any]) -> list[Problem]:
+    from runner.config.rules import malformed  # lazy: few have any
+
+    return [
+        layers.problem(("permissions", decision, index), f"permissions.{decision}[{index}]: {why}")
+        for decision, rules in value.get("permissions", {}).items()
+        for index, rule in enumerate(rules)
+        if (why := malformed(rule))
+    ]
+
+
+def _user(path: Path, value: Mapping[str, Any]) -> User:
+    default = value.get("default", {})
+    return User(
+        path,
+        gateway=default.get("gateway", ""),
+        model=default.get("model", ""),
+        gateways={name: Row(**row) for name, row in value.get("gateways", {}).items()},
+        permissions=permissions(value.get("permissions", {})),
+        hosts=tuple(value.get("hosts", ())),
+    )
+
+
+def permissions(value: Mapping[str, Any]) -> Permissions:
+    """The rules under `permissions:`."""
+    return Permissions(**{decision: tuple(rules) for decision, rules in value.items()})
