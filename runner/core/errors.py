@@ -22,6 +22,7 @@ AgentRunError                     everything this package raises on purpose
 │   └── IncompleteReply           the stream ended without its terminator
 ├── LimitReached                  a limit of the agent file stopped the turn                  exit 4
 ├── StreamIncomplete              a handle was finalized before its stream was read           exit 4
+├── ToolsUnavailable              a tool server that the agent requires did not start         exit 4
 ├── RecordingError                a recording is missing, stale or of another format          exit 3
 ├── NeedsTrust                    the file executes or reaches out, and was not trusted       exit 6
 └── Denied                        a tool call was not allowed, and the turn cannot go on      exit 6
@@ -236,6 +237,12 @@ class StreamIncomplete(AgentRunError):
     """A handle was finalized before its stream had been read to the end."""
 
     code = "SES-STREAM"
+
+
+class ToolsUnavailable(AgentRunError):
+    """A server of tools that the agent requires did not start."""
+
+    code = "MCP-START"
 
 
 class RecordingError(AgentRunError):

@@ -62,7 +62,8 @@ class Opening:
 
     `converse` sends a message to the agent of another file and gives its answer; None where agents cannot be tools.
     `seconds` and `output_bytes` are the agent's limits for one call; `environ` is the environment that declared
-    variables are taken from; `notify` tells the user of a tool that cannot be had.
+    variables are taken from; `notify` tells the user of a tool that cannot be had; `strict` makes a tool that changed
+    since the user first saw it an error, for where nobody can be asked.
     """
 
     converse: Callable[[Path, str, Context], Outcome] | None = None
@@ -70,3 +71,4 @@ class Opening:
     output_bytes: int = 65_536
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     notify: Callable[[str], None] = lambda text: None
+    strict: bool = False

@@ -40,7 +40,7 @@ class Reach:
         host = (parts.hostname or "").lower()
         listed = tuple(each.lower() for each in hosts)
         own = f"{_bracketed(host)}:{port_of(parts)}"
-        return cls("", (own, *listed)) if _is_loopback(host) else cls(_bracketed(host), listed)
+        return cls("", (own, *listed)) if is_loopback(host) else cls(_bracketed(host), listed)
 
     def addresses(self, host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
         """Where an allowed host is, every address checked. Raises ToolFailed, and OSError if the name is not found."""
@@ -126,5 +126,5 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())

@@ -1,0 +1,20 @@
+"""Tools of MCP servers. The only asynchronous code of the package lives here, each server in a thread of its own.
+
+`source` is the synchronous face that a toolbox sees, `portal` the thread behind it, `connection` one life of one
+server, `process` and `remote` the two ways to reach it; `listing` and `content` judge what it sends. Nothing here
+imports the SDK before a server is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.tools.context import Opening
+from runner.tools.toolbox import Declared, Source
+
+
+def open_mcp(declared: Declared, opening: Opening) -> Sequence[Source]:
+    """The server that an `mcp:` entry declares, already starting in the background. Raises UsageError."""
+    from runner.tools.mcp.source import McpSource  # lazy: only an agent with a server pays for it
+
+    return (McpSource(declared, opening),)

@@ -1,0 +1,167 @@
+"""One life of one server: reached, greeted, asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from runner.tools.environment import program_path
+from runner.tools.mcp.server import Server
+
+if TYPE_CHECKING:
+    from mcp.client.session import ClientSession
+    from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+    from mcp_types import ServerCapabilities
+
+_MOST_PAGES = 100
+
+
+class NotStarted(Exception):
+    """The server cannot be reached or did not greet; the text says why, in its own words where it has any."""
+
+
+class Connection:
+    """A server that has greeted. `listed` are its tools, raw; `stale` once it says that they changed.
+
+    `wake` is called when it changed or ended.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.listed: list[Any] = []
+        self.stale = False
+        self.ended = False
+        self.reads = False
+        self.prompts = False
+        self._wake = wake
+        self._dispatcher: JSONRPCDispatcher | None = None
+        self._last_words: Callable[[], Awaitable[str]] | None = None
+
+    def reached(self, dispatcher: JSONRPCDispatcher, last_words: Callable[[], Awaitable[str]]) -> None:
+        """There is a way to the server now."""
+        self._dispatcher, self._last_words = dispatcher, last_words
+
+    def end(self) -> None:
+        """Nothing more can be asked of it."""
+        self.ended = True
+        self._wake()
+
+    async def hear(self, message: Any) -> None:
+        """Take a notification."""
+        from mcp_types import ToolListChangedNotification  # lazy: here and below, only in the thread of a server
+
+        if isinstance(message, ToolListChangedNotification):
+            self.stale = True
+            self._wake()
+
+    async def last_words(self) -> str:
+        """What is known of why it refused or ended, in its own words."""
+        return await self._last_words() if self._last_words else ""
+
+    async def request(self, method: str, params: Mapping[str, Any] | None, seconds: float) -> dict[str, Any]:
+        """The raw result; typed parsing would let one bad tool spoil the list. Raises MCPError."""
+        assert self._dispatcher is not None
+        return await self._dispatcher.send_raw_request(method, params, {"timeout": seconds})
+
+    async def list_tools(self, seconds: float) -> list[Any]:
+        """All pages of the list of tools, kept in `listed`."""
+        self.stale = False
+        self.listed = await self.list_all("tools/list", "tools", seconds)
+        return self.listed
+
+    async def list_all(self, method: str, key: str, seconds: float) -> list[Any]:
+        """All pages of a list."""
+        found: list[Any] = []
+        cursor = None
+        for _ in range(_MOST_PAGES):
+            page = await self.request(method, {"cursor": cursor} if cursor else None, seconds)
+            entries = page.get(key)
+            found.extend(entries if isinstance(entries, list) else ())
+            previous, cursor = cursor, page.get("nextCursor")
+            if not cursor or cursor == previous:
+                break
+        return found
+
+    async def greet(self, greeting: Callable[[], Awaitable[Any]], seconds: float) -> None:
+        """Shake hands and list the tools."""
+        capabilities: ServerCapabilities = (await greeting()).capabilities
+        self.reads = capabilities.resources is not None
+        self.prompts = capabilities.prompts is not None
+        if capabilities.tools is not None or not (self.reads or self.prompts):
+            await self.list_tools(seconds)
+
+
+@asynccontextmanager
+async def connect(server: Server, tell: Callable[[str], None], wake: Callable[[], None]) -> AsyncIterator[Connection]:
+    """The server, greeted within its seconds; leaving ends it. `tell` hears what a user should know of it.
+
+    Raises NotStarted, or an ExceptionGroup around it: the task groups in between wrap what passes through them.
+    """
+    import logging
+
+    from mcp.client.session import ClientSession
+    from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+    from mcp_types import Implementation
+
+    from runner import __version__
+
+    for name in ("mcp", "client"):
+        logging.getLogger(name).addHandler(logging.NullHandler())  # the SDK's warnings are for its developers
+    connection = Connection(wake)
+    async with _way(server, tell, connection.end) as (streams, last_words):
+        dispatcher: JSONRPCDispatcher = JSONRPCDispatcher(*streams)
+        connection.reached(dispatcher, last_words)
+        us = Implementation(name="agent-run", version=__version__)
+        async with ClientSession(dispatcher=dispatcher, message_handler=connection.hear, client_info=us) as session:
+            await _greeted(connection, session, server.seconds)
+            try:
+                yield connection
+            finally:
+                connection.end()
+
+
+async def _greeted(connection: Connection, session: ClientSession, seconds: float) -> None:
+    """Raises NotStarted."""
+    import anyio
+    from mcp.shared.exceptions import MCPError
+
+    try:
+        with anyio.fail_after(seconds):
+            await connection.greet(session.initialize, seconds)
+    except TimeoutError:
+        problem = f"it did not answer within {seconds:g} s"
+    except (MCPError, RuntimeError, ValueError) as error:
+        problem = str(error).partition("\n")[0]
+    else:
+        return
+    raise NotStarted("\n".join(filter(None, (problem, await connection.last_words()))))
+
+
+@asynccontextmanager
+async def _way(
+    server: Server, tell: Callable[[str], None], ended: Callable[[], None]
+) -> AsyncIterator[tuple[tuple[Any, Any], Callable[[], Awaitable[str]]]]:
+    """The two streams to the server, and how to ask what became of it."""
+    if server.url:
+        from runner.tools.mcp.remote import talk  # lazy: pipes need none of it
+
+        async with talk(server) as reached:
+            yield reached
+        return
+    from runner.tools.mcp.process import ServerProcess  # lazy, likewise
+
+    try:
+        process = ServerProcess(_argv(server), server.env, server.cwd, tell, ended)
+    except OSError as error:
+        raise NotStarted(f"{error.strerror}: {error.filename}") from error
+    async with process.talk() as streams:
+        yield streams, process.last_words
+
+
+def _argv(server: Server) -> list[str]:
+    """The command with its program's path. Raises NotStarted."""
+    program = server.command[0]
+    found = program_path(str(server.cwd / program) if "/" in program else program, server.env)
+    if found is None:
+        raise NotStarted(f"the command {program!r} was not found")
+    return [found, *server.command[1:]]

@@ -1,0 +1,115 @@
+"""What a server lists, judged tool by tool: one that cannot be used is left out with the reason, the others stay."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.core.messages import Effects, ToolSpec
+from runner.tools.arguments import Checker
+from runner.tools.references import inlined
+
+LONGEST_NAME = 64
+LONGEST_DESCRIPTION = 8_000
+_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
+_DIGEST = 8
+_SHORT_SERVER = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A tool that can be used, and the name its server knows it by."""
+
+    remote: str
+    spec: ToolSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The usable tools in the server's order, and why each of the others is not, both by the server's names."""
+
+    tools: tuple[Listed, ...]
+    refused: Mapping[str, str]
+
+    def kept(self, wanted: Collection[str] | None) -> Listing:
+        """What is left of it where the file names the tools it wants; a name the server lacks is a refusal."""
+        if wanted is None:
+            return self
+        tools = tuple(each for each in self.tools if each.remote in wanted)
+        known = {each.remote for each in self.tools} | self.refused.keys()
+        missing = {each: f"there is none; the server has {_some(known)}" for each in wanted if each not in known}
+        return Listing(tools, {name: why for name, why in self.refused.items() if name in wanted} | missing)
+
+
+def judge(server: str, raw: Sequence[Any], effects: Effects) -> Listing:
+    """The listing of what the server sent."""
+    tools: dict[str, Listed] = {}
+    refused: dict[str, str] = {}
+    for entry in raw:
+        remote = entry.get("name") if isinstance(entry, Mapping) else None
+        if not isinstance(remote, str) or not remote:
+            refused[""] = "it has no name"
+            continue
+        name = qualified(server, remote)
+        try:
+            if name in tools:
+                raise ValueError(f"{tools[name].remote!r} came first and has the same name here")
+            tools[name] = Listed(remote, _spec(name, entry, effects))
+        except ValueError as problem:
+            refused[remote] = str(problem).partition("\n")[0]
+    return Listing(tuple(tools.values()), refused)
+
+
+def qualified(server: str, tool: str) -> str:
+    """`server__tool` in letters that every model's server takes; a long name keeps its telling end behind a hash."""
+    whole = f"{server}__{tool}"
+    name = _FOREIGN.sub("_", whole)
+    if len(name) <= LONGEST_NAME:
+        return name
+    import hashlib  # lazy: long names are rare
+
+    head = f"{_FOREIGN.sub('_', server)[:_SHORT_SERVER]}__{hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST]}_"
+    return head + name[len(head) - LONGEST_NAME :]
+
+
+def visible(text: str) -> str:
+    """The text without what a reader cannot see: control, format, private and unassigned characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(each for each in text if each in "\n\t" or unicodedata.category(each)[0] != "C")
+
+
+def _spec(name: str, entry: Mapping[str, Any], effects: Effects) -> ToolSpec:
+    """Raises ValueError."""
+    schema = entry.get("inputSchema")
+    if not isinstance(schema, Mapping):
+        raise ValueError("its inputSchema is missing")
+    if schema.get("type") != "object":
+        raise ValueError(f"its inputSchema must have type 'object', not {schema.get('type')!r}")
+    parameters = _described(inlined(schema, schema))
+    parameters.setdefault("properties", {})
+    Checker(parameters).problems({})
+    if hidden := next((each for each in parameters["properties"] if visible(each) != each), None):
+        raise ValueError(f"its argument {hidden!r} has invisible characters in its name")
+    description = entry.get("description") or entry.get("title") or ""
+    return ToolSpec(name, visible(str(description))[:LONGEST_DESCRIPTION], parameters, effects)
+
+
+def _described(schema: Any) -> Any:
+    """The schema with readable descriptions."""
+    if isinstance(schema, list):
+        return [_described(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: visible(each) if key in ("description", "title") and isinstance(each, str) else _described(each)
+        for key, each in schema.items()
+    }
+
+
+def _some(names: Iterable[str]) -> str:
+    shown = sorted(visible(each) for each in names)
+    return ", ".join(shown[:20]) + (" …" if len(shown) > 20 else "") or "none"

@@ -1,0 +1,96 @@
+"""What a server's tools were when they were first seen, so that one which changes behind the user's back is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.core.messages import ToolSpec
+from runner.tools.mcp.server import Server
+
+_LONGEST_DIFF = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A tool that is not as it was pinned; `diff` shows how."""
+
+    tool: str
+    diff: str
+
+
+def pinned_file(server: Server) -> Path:
+    """Where the pins of a server are kept: one file for each name and command or url."""
+    key = hashlib.sha256(f"{server.name}\0{server.address}".encode()).hexdigest()
+    return _state_folder() / "mcp-pins" / f"{key[:32]}.json"
+
+
+def changes(server: Server, specs: Sequence[ToolSpec]) -> tuple[Change, ...]:
+    """The tools that are new or differ from the pins. The first listing of a server is pinned as it stands."""
+    file = pinned_file(server)
+    pinned = _read(file)
+    if pinned is None:
+        _write(file, {"server": server.name, "address": server.address, "tools": {s.name: _pin(s) for s in specs}})
+        return ()
+    return tuple(
+        Change(spec.name, _diff(pinned.get(spec.name), _pin(spec)))
+        for spec in specs
+        if pinned.get(spec.name) != _pin(spec)
+    )
+
+
+def forget(server: Server) -> None:
+    """Drop the pins of a server: its next listing is pinned as it stands then."""
+    pinned_file(server).unlink(missing_ok=True)
+
+
+def _pin(spec: ToolSpec) -> dict[str, Any]:
+    return {"description": spec.description, "parameters": json.loads(json.dumps(spec.parameters))}
+
+
+def _diff(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
+    if old is None:
+        return "new since the server was first used"
+    from difflib import unified_diff  # lazy: servers rarely change
+
+    lines = unified_diff(_lines(old), _lines(new), "pinned", "now", n=0, lineterm="")
+    shown = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    return "\n".join(shown[:_LONGEST_DIFF])
+
+
+def _lines(pin: Mapping[str, Any]) -> list[str]:
+    return [*str(pin["description"]).splitlines(), *json.dumps(pin["parameters"], indent=1).splitlines()]
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """None where nothing is pinned; a damaged file pins nothing that exists, so that every tool counts as changed."""
+    try:
+        found = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    tools = found.get("tools") if isinstance(found, dict) else None
+    return tools if isinstance(tools, dict) else {}
+
+
+def _write(file: Path, pins: Mapping[str, Any]) -> None:
+    """Whole or not at all, for nobody else's eyes."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = file.with_suffix(f".{os.getpid()}")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        json.dump(pins, out, indent=1)
+    part.replace(file)
+
+
+def _state_folder() -> Path:
+    if home := os.environ.get("AGENT_RUN_STATE_HOME"):
+        return Path(home)
+    from platformdirs import user_state_path  # lazy: only where something is kept
+
+    return user_state_path("agent-run")

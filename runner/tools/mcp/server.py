@@ -1,0 +1,63 @@
+"""A server as an `mcp:` entry declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.core.errors import UsageError
+from runner.core.messages import Effects
+from runner.tools.context import Opening
+from runner.tools.environment import child_environment
+from runner.tools.toolbox import Declared
+
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How to reach a server: an argv or a url. `seconds` is how long it may take to start.
+
+    `tools` names those to keep, None keeps all. A server that is not `required` may fail to start.
+    """
+
+    name: str
+    command: tuple[str, ...] = ()
+    url: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path = Path()
+    tools: tuple[str, ...] | None = None
+    required: bool = True
+    seconds: float = START_SECONDS
+    effects: Effects = "write"
+    where: str = ""
+
+    @property
+    def address(self) -> str:
+        """What is run or asked, for messages and for telling servers apart."""
+        return self.url or " ".join(self.command)
+
+
+def server_of(declared: Declared, opening: Opening) -> Server:
+    """The server of a declaration. Its environment is what every program needs and what the file gives, no more."""
+    options = declared.options
+    command = tuple(str(each) for each in options.get("command", ()))
+    url = options.get("url", "")
+    if bool(command) == bool(url):
+        raise UsageError(f"the MCP server {declared.name!r} needs a command or a url", where=declared.where)
+    kept = options.get("tools")
+    return Server(
+        declared.name,
+        command,
+        url,
+        env=child_environment(opening.environ, {name: str(value) for name, value in options.get("env", {}).items()}),
+        headers=options.get("headers", {}),
+        cwd=(declared.base / options.get("cwd", "")).resolve(),
+        tools=None if kept is None else tuple(kept),
+        required=options.get("required", True),
+        seconds=options.get("timeout", START_SECONDS),
+        effects=options.get("effects", "write"),
+        where=declared.where,
+    )
