@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from typing import Any, ClassVar
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk, parse_arguments
 from runner.core.errors import ProtocolBroken
 from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, Usage, clean
 from runner.gateways import CATALOGUE, Capabilities, Request
-from runner.gateways.bodies import Encoded, base64_of, body, calls_of, result_text, sendable, system_text
+from runner.gateways.bodies import Encoded, base64_of, body, calls_of, plain_name, result_text, sendable, system_text
 from runner.gateways.failures import Scene, cut_off, failure
 from runner.gateways.keys import host_of
 from runner.gateways.payloads import Pairs, Payloads, a_count, a_text, an_object, objects, parsed
@@ -38,7 +37,6 @@ _CHOICES: Mapping[str, str] = {"none": "none", "required": "any"}
 _ROLES: Mapping[str, str] = {"user": "user", "tool": "user", "assistant": "assistant"}
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)*(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
-_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _OPTIONS: Mapping[str, str] = {
     "max_tokens": "max_tokens",
     "stop": "stop_sequences",
@@ -145,11 +143,11 @@ def _text(text: str) -> list[dict[str, Any]]:
 
 def _call(call: ToolCall) -> dict[str, Any]:
     arguments = call.arguments if call.arguments is not None else {"INVALID_JSON": call.raw}
-    return {"type": "tool_use", "id": _id(call.id), "name": _id(call.name), "input": dict(arguments)}
+    return {"type": "tool_use", "id": plain_name(call.id), "name": plain_name(call.name), "input": dict(arguments)}
 
 
 def _result(result: ToolResult) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(result.call_id)}
+    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": plain_name(result.call_id)}
     content = [*_text(result_text(result)), *map(_file, result.files)]
     if content:
         block["content"] = content
@@ -159,11 +157,6 @@ def _result(result: ToolResult) -> dict[str, Any]:
 def _file(file: Attachment) -> dict[str, Any]:
     source = {"type": "base64", "media_type": file.media_type, "data": base64_of(file)}
     return {"type": "image" if file.media_type.startswith("image/") else "document", "source": source}
-
-
-def _id(name: str) -> str:
-    """An id or a name as the API takes it; others become a stable stand-in."""
-    return name if _ID.fullmatch(name) else "id_" + sha256(name.encode("utf-8", "replace")).hexdigest()[:24]
 
 
 class Decoder:
