@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.config.draft import Draft
+from runner.config.paths import Outside
 from runner.config.problems import Problem, nearest
-from runner.config.sense import offered, wrong_schema
+from runner.config.sense import offered, schema_problems
 from runner.config.yamlfile import Key
 from runner.tools import BUILT_INS
 from runner.tools.toolbox import Declared
@@ -38,6 +39,8 @@ def _declared(draft: Draft, index: int, entry: str | Mapping[str, Any]) -> Decla
     if isinstance(entry, str):
         return Declared("builtin", entry, {}, where, base)
     kind, given = next(iter(entry.items()))
+    if kind in BUILT_INS:
+        return Declared("builtin", kind, given, where, base)
     options = {_SHORT[kind]: given} if isinstance(given, str) else given
     return Declared(kind, options.get("name") or _own_name(kind, options), options, where, base)
 
@@ -124,8 +127,6 @@ def _missing(draft: Draft, named: str, path: tuple[Key, ...], *, folder: bool = 
 
 
 def _outside(draft: Draft, named: str, path: tuple[Key, ...]) -> Iterator[Problem]:
-    from runner.config.paths import Outside
-
     try:
         draft.file(path, named)
     except Outside as error:
@@ -135,8 +136,7 @@ def _outside(draft: Draft, named: str, path: tuple[Key, ...]) -> Iterator[Proble
 def _parameters(draft: Draft, options: Mapping[str, Any], path: tuple[Key, ...]) -> Iterator[Problem]:
     parameters = options.get("parameters", {})
     for name, schema in parameters.items():
-        if why := wrong_schema(schema):
-            yield draft.problem((*path, "parameters", name), f"not a valid JSON Schema: {why}")
+        yield from schema_problems(draft, (*path, "parameters", name), schema)
     whole: list[tuple[tuple[Key, ...], str]] = [(("run", at), text) for at, text in enumerate(options.get("run", ()))]
     whole += [(("query", key), text) for key, text in options.get("query", {}).items() if isinstance(text, str)]
     used = [(at, found.group(1)) for at, text in whole if (found := _PLACEHOLDER.fullmatch(text))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def examine(
         documents = [*above, *chain(path)]
     except ConfigError as error:
         return Examined(None, error.problems)
-    return _Examination(path, environ, user, secrets, missing_variable).of(documents)
+    return _Examination(path, environ, user, secrets, missing_variable, {path.resolve()}).of(documents)
 
 
 def _command_line(gateway: str | None, model: str | None) -> Iterator[Document]:
@@ -99,6 +99,7 @@ class _Examination:
     user: User
     secrets: Mapping[str, str]
     missing: Severity
+    seen: set[Path]
 
     def of(self, documents: Sequence[Document]) -> Examined:
         layers = Layers.of([*documents, *self._defaults(documents)])
@@ -116,6 +117,8 @@ class _Examination:
         tools, wrong_tools = declarations(draft)
         problems += wrong_tools
         problems += rule_problems(draft, tools)
+        for declared_agent in tools:
+            problems += self._inside(draft, declared_agent)
         try:
             prompt = prompt_source(draft)
             problems += prompt_problems(draft, prompt)
@@ -126,6 +129,21 @@ class _Examination:
         secrets = {**self.secrets, **substitution.secrets, **self._keys(value)}
         agent = _agent(draft, tools, prompt, Secrets(secrets))
         return Examined(agent, in_order(problems))
+
+    def _inside(self, draft: Draft, tool: Declared) -> Iterable[Problem]:
+        """The problems of an agent that is a tool of this one."""
+        if (
+            tool.kind != "agent"
+            or not (path := tool.base / tool.options["file"]).is_file()
+            or path.resolve() in self.seen
+        ):
+            return ()
+        self.seen.add(path.resolve())
+        try:
+            documents = list(chain(path))
+        except ConfigError as error:
+            return error.problems
+        return replace(self, path=path).of(documents).problems
 
     def _defaults(self, documents: Sequence[Document]) -> Iterator[Document]:
         """The user's default gateway and model: both for a file that names neither, one if the other agrees."""

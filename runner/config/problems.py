@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from runner.config.secrets import masked
+
 Severity = Literal["error", "warning"]
 
 
@@ -65,7 +67,7 @@ def render_text(problems: Sequence[Problem], source: bool = False) -> str:
 def _excerpt(problem: Problem, lines: Sequence[str]) -> list[str]:
     if problem.line > len(lines):
         return []
-    line = lines[problem.line - 1].replace("\t", " ")
+    line = masked(lines[problem.line - 1].replace("\t", " "))
     start = max(0, problem.column - 60)
     shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line[start : start + 100])
     carets = "^" * max(1, min(problem.length, len(shown) - (problem.column - 1 - start)))

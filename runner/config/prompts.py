@@ -28,7 +28,7 @@ def prompt_source(draft: Draft) -> PromptSource:
     if problem := draft.existing(path, given["file"]):
         raise ConfigError([problem])
     file = draft.file(path, given["file"])
-    text = read_text(file)
+    text = read_text(file).replace("\r\n", "\n")
     return PromptSource(text, root, Place(file, 1), tuple(_line_starts(text)))
 
 

@@ -22,6 +22,11 @@ def has_known_secret(text: str) -> bool:
     return bool(_KNOWN.search(text))
 
 
+def masked(text: str) -> str:
+    """The text with what looks like a key dotted out, each character in its place."""
+    return re.sub(r"[^\s'\",{}\[\]()]+", lambda word: "•" * len(word[0]) if looks_secret(word[0]) else word[0], text)
+
+
 def looks_secret(text: str) -> bool:
     """Whether a text looks like a key: a well-known form, or one long word of mixed letters and digits."""
     word = text.strip().removeprefix("Bearer ").strip()

@@ -65,8 +65,8 @@ def script(draft: Draft) -> Iterator[Problem]:
 
 def reply_schema(draft: Draft) -> Iterator[Problem]:
     """The schema of a structured reply is itself valid."""
-    if draft.sound("reply", "schema") and (why := wrong_schema(_at(draft, ("reply", "schema")))):
-        yield draft.problem(("reply", "schema"), f"not a valid JSON Schema: {why}")
+    if draft.sound("reply", "schema"):
+        yield from schema_problems(draft, ("reply", "schema"), _at(draft, ("reply", "schema")))
 
 
 def variable_values(draft: Draft) -> Iterator[Problem]:
@@ -89,15 +89,17 @@ def variable_values(draft: Draft) -> Iterator[Problem]:
                 yield draft.problem(("variables", name, "choices", index), why)
 
 
-def wrong_schema(schema: Mapping[str, Any]) -> str:
-    """Why a JSON Schema is not one, or nothing."""
+def schema_problems(draft: Draft, path: tuple[Key, ...], schema: Mapping[str, Any]) -> Iterator[Problem]:
+    """What makes a JSON Schema in the file invalid."""
     import jsonschema_rs  # lazy
 
     try:
         jsonschema_rs.validator_for(dict(schema))
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        return str(getattr(error, "message", error)).splitlines()[0]
-    return ""
+    except jsonschema_rs.ValidationError as error:
+        message = f"not valid in a JSON Schema: {str(error.instance)[:80]!r}"
+        yield draft.problem((*path, *error.instance_path), message)
+    except (jsonschema_rs.ReferencingError, ValueError) as error:
+        yield draft.problem(path, f"not a valid JSON Schema: {str(error).splitlines()[0]}")
 
 
 def offered(group: str, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Templates: a text with `{{ variables }}`, rendered in the sandbox; mistakes are found at their line of the file.
 
-A text without a mark of Jinja2 is its own rendering, and costs no import.
+A text without a mark of Jinja2 is its own rendering, and one that only puts in variables is rendered right here: most
+prompts are no more than that, and importing Jinja2 costs as much as the rest of the start.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _MARKS = ("{{", "{%", "{#")
 _ROOT = "<template>"
+_VARIABLE = re.compile(r"\{\{ *(?!(?:now|range|true|false|none|True|False|None|self|not) *\}\})([A-Za-z_]\w*) *\}\}")
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
@@ -31,10 +33,16 @@ def is_template(text: str) -> bool:
     return any(mark in text for mark in _MARKS)
 
 
+def _only_variables(text: str) -> bool:
+    return not is_template(_VARIABLE.sub("", text))
+
+
 def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[], datetime]) -> str:
     """The text with its variables filled in; `now()` in it asks `now`. Raises ConfigError where the mistake stands."""
     if not is_template(source.text):
         return source.text
+    if _only_variables(source.text) and all(_simple(values.get(name, ())) for name in _VARIABLE.findall(source.text)):
+        return _VARIABLE.sub(lambda found: _as_text(values[found[1]]), source.text)
     from runner.config.sandbox import Sandbox  # lazy: jinja2
 
     sandbox = Sandbox(source.root, now)
@@ -51,10 +59,16 @@ def variables_used(source: PromptSource) -> dict[str, Problem]:
     """
     if not is_template(source.text):
         return {}
+    used: dict[str, Problem] = {}
+    if _only_variables(source.text):
+        for found in _VARIABLE.finditer(source.text):
+            line = source.text.count("\n", 0, found.start()) + 1
+            message = f"{found[1]!r} is not defined"
+            used.setdefault(found[1], _problem(source, _ROOT, source.text, line, message, found[1]))
+        return used
     from runner.config.sandbox import Sandbox  # lazy: jinja2
 
     sandbox = Sandbox(source.root, datetime.now)
-    used: dict[str, Problem] = {}
     try:
         _compiled(sandbox, source.text)
         for name, file, text, line in _names(sandbox, source.text, _ROOT, frozenset(), set()):
@@ -62,6 +76,14 @@ def variables_used(source: PromptSource) -> dict[str, Problem]:
     except _mistakes() as error:
         _raise(error, source, known=())
     return used
+
+
+def _simple(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
+def _as_text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _compiled(sandbox: Sandbox, text: str) -> Any:
