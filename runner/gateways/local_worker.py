@@ -16,6 +16,7 @@ from typing import Any
 _LONGEST_REPLY = 2048  # tokens; where the request sets no limit, a small model in a loop would fill its whole window
 _PROMPT_CACHE_MIB = 256
 _WARNINGS = 2
+_FEW_CORES = 4
 
 
 def main() -> None:
@@ -68,9 +69,13 @@ def _has_gpu(xllamacpp: Any) -> bool:
 
 
 def _threads() -> int:
-    """The cores that we may use where that is fewer than there are; 0 leaves the choice to llama.cpp."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    return allowed if allowed < (os.cpu_count() or 0) else 0
+    """One fewer than the cores that we may use; 0, llama.cpp's own choice, where there are many and all are ours.
+
+    Its threads spin until the last one is done: with a core taken by others, two ran at an eighth of one's speed.
+    """
+    cores = os.cpu_count() or 1
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    return 0 if ours == cores > _FEW_CORES else max(1, ours - 1)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 
 from runner.core.cancel import Cancelled
 from runner.core.chunks import Assembly, TextChunk
-from runner.core.errors import LocalDied, ModelMissing, TimedOut
+from runner.core.errors import LocalDied, ModelMissing, PromptTooLong, TimedOut
 from runner.core.messages import Message
 from runner.core.policy import Timeouts
 from runner.gateways import Gateway, Local, Request
@@ -147,6 +149,31 @@ def test_a_larger_window_is_given_and_a_smaller_one_kept(local):
     assert children(os.getpid()) == pid
     answer(local, ask(window=2048, tokens=1))
     assert children(os.getpid()) != pid
+    assert len(children(os.getpid())) == 1
+
+
+def test_a_schema_holds_and_one_piece_is_one_piece(local):
+    schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"]}
+    capital = Message.user("The capital of France, as JSON.")
+    reply = answer(local, ask(capital, tokens=64, schema=schema, stream=False))
+    assert list(json.loads(reply.message().text)) == ["city"]
+    assert len(reply.text) == 1
+
+
+def test_what_exceeds_the_window_is_said_as_such(local):
+    with pytest.raises(PromptTooLong):
+        answer(local, ask(Message.user("too long " * 1000), window=512))
+    assert answer(local, ask(window=512)).done
+
+
+def test_two_at_once_are_answered_in_turn(local):
+    replies: list[Assembly] = []
+    threads = [threading.Thread(target=lambda: replies.append(answer(local, ask()))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [bool(reply.message().text and reply.done) for reply in replies] == [True] * 3
     assert len(children(os.getpid())) == 1
 
 
