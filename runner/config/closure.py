@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from runner.config.agent import Agent
-from runner.config.layers import chain
+from runner.config.agent import Agent, PromptSource
 from runner.config.reach import Reach, with_agents
 from runner.tools.toolbox import Declared
 
@@ -46,9 +45,8 @@ def closure(agent: Agent, reach: Reach) -> Closure:
 
 
 def _files(agent: Agent) -> Iterator[Path]:
-    for document in chain(agent.path):
-        yield Path(document.path).resolve()
-    yield from _templates(agent)
+    for path in (*agent.files, *_includes(agent.system_prompt)):
+        yield path.resolve()
     for declared in agent.tools:
         for name in _named(declared):
             path = declared.base / name
@@ -57,15 +55,12 @@ def _files(agent: Agent) -> Iterator[Path]:
                 yield path.resolve()
 
 
-def _templates(agent: Agent) -> Iterator[Path]:
-    """The prompt's file and what it includes, as far as the names are written out."""
-    source = agent.system_prompt
-    if source.place is not None and source.place.path.is_file():
-        yield source.place.path.resolve()
+def _includes(source: PromptSource) -> Iterator[Path]:
+    """The files that a template includes, as far as their names are written out."""
     waiting, seen = [source.text], set()
     while waiting:
         for name in _INCLUDE.findall(waiting.pop()):
-            path = (source.root / name).resolve()
+            path = source.root / name
             if path not in seen and path.is_file():
                 seen.add(path)
                 yield path

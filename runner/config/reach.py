@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from runner.config.agent import Agent
 from runner.config.layers import Layers, chain
-from runner.gateways import CATALOGUE, Row
-from runner.tools import BUILT_INS, KINDS
+from runner.gateways import CATALOGUE, DIALECTS, Row
+from runner.tools import BUILT_INS
 from runner.tools.toolbox import Declared
 
 KINDS_OF_DEED = ("run", "start", "import", "load", "write", "connect", "send", "allow")
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
+# A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
+_SETTLED = re.compile(r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]")
 _ACTING = frozenset({"write", "exec"})
 
 
@@ -71,7 +73,7 @@ def with_agents(agent: Agent) -> tuple[Agent, ...]:
             if declared.kind == "agent" and (path := agent_file(declared)).resolve() not in found:
                 from runner.config.loader import load_agent  # lazy: few agents have others as tools
 
-                found[path.resolve()] = another = load_agent(path)
+                found[path.resolve()] = another = load_agent(path, user=agent.user)
                 waiting.append(another)
     return tuple(found.values())
 
@@ -102,12 +104,10 @@ def _deeds(agent: Agent) -> Iterator[Deed]:
     written = _Written(agent.path)
     for name, model in ((agent.gateway, agent.model), *((each.gateway, each.model) for each in agent.fallback)):
         yield from _gateway(agent, name, written)
-        if model.endswith(".gguf") and not model.startswith("hf:"):
-            yield Deed("load", f"the model file {model}", agent.place("model"))
+        yield from _weights(agent, name, model)
     for index, declared in enumerate(agent.tools):
-        kind = "files" if declared.name == "files" else declared.kind
-        if kind in _TOOLS:
-            yield from _TOOLS[kind](declared, lambda index=index, kind=kind: written.at("tools", index, kind))
+        if declared.kind in _TOOLS:
+            yield from _TOOLS[declared.kind](declared, partial(written.at, "tools", index, declared.kind))
 
 
 def _rules(agent: Agent) -> Iterator[Deed]:
@@ -136,7 +136,7 @@ class _Written:
         return Layers.of(tuple(chain(self.path))).value
 
 
-_Options = Callable[[], Mapping[str, Any]]
+_Look = Callable[[], Mapping[str, Any]]
 
 
 def _variables(value: Any) -> dict[str, None]:
@@ -153,17 +153,20 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _gateway(agent: Agent, name: str, written: _Written) -> Iterator[Deed]:
-    row = agent.gateways.get(name)
-    if row is None or row == CATALOGUE.get(name) or name not in written.at("gateways"):
+    row, where = agent.gateways.get(name, CATALOGUE.get(name)), agent.place("gateways")
+    if row is None or row.dialect not in DIALECTS:
+        yield Deed("import", f"the gateway {name} of an installed package", agent.place("gateway"))
+    if row is None or row == CATALOGUE.get(name) or not (own := written.at("gateways", name)):
         return
     from runner.gateways.keys import address, host_of  # lazy: most agents ask a server of the catalogue
 
-    url, where = address(row), agent.place("gateways")
-    sent = dict.fromkeys(filter(None, [row.key_from])) | _variables(written.at("gateways", name))
+    url = address(row)
+    sent = dict.fromkeys(filter(None, [row.key_from])) | _variables(own)
     if url and not (_is_known(row, url) and sent.keys() <= {row.key_from}):
-        yield Deed("connect", f"{origin(url)} (the model's gateway {name})", where)
+        place = _place(url, own)
+        yield Deed("connect", f"{place} (the model's gateway {name})", where)
         for variable in sent:
-            yield Deed("send", f"{variable} to {origin(url)}", where, host_of(url))
+            yield Deed("send", f"{variable} to {place}", where, host_of(url))
 
 
 def _is_known(row: Row, url: str) -> bool:
@@ -173,61 +176,85 @@ def _is_known(row: Row, url: str) -> bool:
     )
 
 
-def _builtin(declared: Declared, written: _Options) -> Iterator[Deed]:
-    if declared.name not in BUILT_INS and declared.name not in KINDS:
+def _weights(agent: Agent, gateway: str, model: str) -> Iterator[Deed]:
+    row, where = agent.gateways.get(gateway, CATALOGUE.get(gateway)), agent.place("model")
+    typed = where.startswith("--")
+    if (
+        row is not None
+        and row.dialect == "local"
+        and model.endswith(".gguf")
+        and not (typed or model.startswith("hf:"))
+    ):
+        yield Deed("load", f"the model file {model}", where)
+
+
+def _builtin(declared: Declared, written: _Look) -> Iterator[Deed]:
+    if declared.name not in BUILT_INS:
         yield Deed("import", f"the tool {declared.name} of an installed package", declared.where)
 
 
-def _files(declared: Declared, written: _Options) -> Iterator[Deed]:
+def _files(declared: Declared, written: _Look) -> Iterator[Deed]:
     if declared.options.get("write"):
-        yield Deed("write", f"files under {declared.options.get('root', '.')}", declared.where)
+        yield Deed("write", f"files under {declared.options['root']}", declared.where)
 
 
-def _python(declared: Declared, written: _Options) -> Iterator[Deed]:
-    yield Deed("import", str(declared.options.get("function", declared.name)), declared.where)
+def _python(declared: Declared, written: _Look) -> Iterator[Deed]:
+    yield Deed("import", str(declared.options["function"]), declared.where)
 
 
-def _command(declared: Declared, written: _Options) -> Iterator[Deed]:
+def _command(declared: Declared, written: _Look) -> Iterator[Deed]:
     effects = declared.options.get("effects", "exec")
     note = "" if effects in _ACTING else f" (declared as {effects}: not asked about each time)"
-    yield from _program("run", declared.options["run"], note, declared, written())
+    yield from _program("run", declared.options["run"], note, declared, written)
 
 
-def _mcp(declared: Declared, written: _Options) -> Iterator[Deed]:
+def _mcp(declared: Declared, written: _Look) -> Iterator[Deed]:
     note = f" (the MCP server {declared.name})"
     if command := declared.options.get("command"):
-        yield from _program("start", command, note, declared, written())
+        yield from _program("start", command, note, declared, written)
     else:
-        yield from _remote(str(declared.options["url"]), note, declared, written())
+        yield from _remote(note, declared, written)
 
 
-def _http(declared: Declared, written: _Options) -> Iterator[Deed]:
-    yield from _remote(str(declared.options["url"]), f" ({declared.options.get('method', 'GET')})", declared, written())
+def _http(declared: Declared, written: _Look) -> Iterator[Deed]:
+    yield from _remote(f" ({declared.options.get('method', 'GET')})", declared, written)
 
 
-def _openapi(declared: Declared, written: _Options) -> Iterator[Deed]:
-    url = declared.options.get("url") or f"the servers that {declared.options['spec']} names"
-    yield from _remote(str(url), "", declared, written())
+def _openapi(declared: Declared, written: _Look) -> Iterator[Deed]:
+    yield from _remote("", declared, written)
 
 
-def _program(
-    kind: str, argv: Sequence[Any], note: str, declared: Declared, written: Mapping[str, Any]
-) -> Iterator[Deed]:
+def _program(kind: str, argv: Sequence[Any], note: str, declared: Declared, written: _Look) -> Iterator[Deed]:
     """A program is shown with the environment that the file gives it, as it stands there."""
-    environment = written.get("env") or dict.fromkeys(declared.options.get("env", {}), "…")
+    entry = written()
+    environment = entry.get("env") or dict.fromkeys(declared.options.get("env", {}), "…")
     given = [f"{name}={value}" for name, value in environment.items()]
     folder = f" in {declared.options['cwd']}" if "cwd" in declared.options else ""
     yield Deed(kind, _command_line([*given, *argv]) + folder + note, declared.where)
-    for variable in _variables(written):
+    for variable in _variables(entry):
         yield Deed("send", f"{variable} to {argv[0]}", declared.where)
 
 
-def _remote(url: str, note: str, declared: Declared, written: Mapping[str, Any]) -> Iterator[Deed]:
-    yield Deed("connect", origin(url) + note, declared.where)
-    for host in declared.options.get("hosts", ()):
+def _remote(note: str, declared: Declared, written: _Look) -> Iterator[Deed]:
+    options, entry = declared.options, written()
+    place = _place(options["url"], entry) if "url" in options else f"the servers that {options['spec']} names"
+    yield Deed("connect", place + note, declared.where)
+    for host in options.get("hosts", ()):
         yield Deed("connect", str(host), declared.where)
-    for variable in _variables(written):
-        yield Deed("send", f"{variable} to {origin(url)}", declared.where)
+    for variable in _variables(entry):
+        yield Deed("send", f"{variable} to {place}", declared.where)
+
+
+def _place(url: str, written: Mapping[str, Any]) -> str:
+    """Where a url leads, without the values of the environment in it, which may be secrets.
+
+    It is shown whole, as it stands in the file, where a variable has a say in its host besides being all of its
+    beginning: no part of it could then be left out without hiding where it leads.
+    """
+    text = str(written.get("url", url))
+    if "${" not in text:
+        return origin(url)
+    return origin(url) if _SETTLED.match(text) and "://" in url else text
 
 
 def _command_line(argv: Sequence[Any]) -> str:
@@ -237,7 +264,7 @@ def _command_line(argv: Sequence[Any]) -> str:
     return shlex.join(str(each) for each in argv)
 
 
-_TOOLS: Mapping[str, Callable[[Declared, _Options], Iterator[Deed]]] = {
+_TOOLS: Mapping[str, Callable[[Declared, _Look], Iterator[Deed]]] = {
     "builtin": _builtin,
     "files": _files,
     "python": _python,
