@@ -63,6 +63,15 @@ def body(fields: Mapping[str, Any], name: str, items: bytes) -> bytes:
     return b"".join((b'{"', name.encode(), b'":[', items, b"]", b"," if rest != b"}" else b"", rest))
 
 
+def with_extra(fields: Mapping[str, Any], extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields, and what the user passes through; objects that stand in both are merged, the user's words winning."""
+    merged = dict(fields)
+    for key, value in (extra or {}).items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = {**merged[key], **value} if both else value
+    return merged
+
+
 def sendable(messages: Iterable[Message]) -> Iterator[Message]:
     """The messages that a server may see: of a reply that broke off only its text, without the calls and results."""
     broken = False

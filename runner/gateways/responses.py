@@ -19,6 +19,7 @@ from runner.gateways.bodies import (
     result_text,
     sendable,
     system_text,
+    with_extra,
 )
 from runner.gateways.failures import Scene, cut_off, failure, not_a_reply
 from runner.gateways.payloads import Pairs, Payloads, a_count, a_text, an_object, objects, parsed
@@ -82,7 +83,7 @@ def encode(request: Request, encoded: Encoded | None = None, *, reasons: bool = 
     if request.schema is not None:
         form = {"type": "json_schema", "name": "reply", "schema": request.schema, "strict": strict(request.schema)}
         asked["text"] = {"format": form}
-    asked |= request.options.get("extra") or {}
+    asked = with_extra(asked, request.options.get("extra"))
     said = [message for message in sendable(request.messages) if message.role != "system"]
     return body(asked, "input", (encoded or Encoded(_items)).join(said, request.model))
 

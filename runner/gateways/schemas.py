@@ -88,10 +88,10 @@ def closed(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if schema is None:
         return None
     plain = inlined(schema)
-    return None if _open(plain) else _closed(plain)
+    return None if is_open(plain) else _closed(plain)
 
 
-def _open(schema: Any) -> bool:
+def is_open(schema: Any) -> bool:
     """Whether some object has members that are not named: a closed one would have to stay empty."""
     return any(
         (part.get("type") == "object" and not part.get("properties"))
