@@ -47,6 +47,9 @@ def closure(agent: Agent, reach: Reach) -> Closure:
 def _files(agent: Agent) -> Iterator[Path]:
     for path in (*agent.files, *_includes(agent.system_prompt)):
         yield path.resolve()
+    for model in (agent.model, *(each.model for each in agent.fallback)):
+        if model.endswith(".gguf") and Path(model).is_file():
+            yield Path(model).resolve()
     for declared in agent.tools:
         for name in _named(declared):
             path = declared.base / name
@@ -80,8 +83,8 @@ def _named(declared: Declared) -> Iterator[str]:
                 yield from (f"{stem}.py", f"{stem}/__init__.py")
     elif declared.kind in ("command", "mcp"):
         folder = str(options.get("cwd", "."))
-        for argument in options.get("run") or options.get("command") or ():
-            yield from (str(argument), f"{folder}/{argument}")
+        for text in (*options.get("run", ()), *options.get("command", ()), *options.get("env", {}).values()):
+            yield from (str(text), f"{folder}/{text}")
     elif declared.kind == "openapi":
         yield str(options["spec"])
 

@@ -45,11 +45,12 @@ class Standing:
 
     @property
     def text(self) -> str:
-        """All of it for the user to read before saying yes; nothing is cut, and nothing in it is active."""
-        lines = [f"{escaped(str(self.agent.path))} can, on your machine and with your keys:", str(self.reach)]
+        """All of it for the user to read before saying yes: nothing is cut, and nothing in it is active."""
+        text = f"{escaped(str(self.agent.path))} can, on your machine and with your keys:\n{self.reach}"
         if self.changes:
-            lines += ["since you trusted it, this has changed:", *(f"  {escaped(each)}" for each in self.changes)]
-        return "\n".join(lines)
+            changes = "".join(f"\n  {escaped(each)}" for each in self.changes)
+            text += f"\nsince you trusted it, this has changed:{changes}"
+        return text
 
     def remember(self) -> None:
         """Keep consent for exactly this content. Raises OSError."""
@@ -99,11 +100,12 @@ def _refusal(now: Standing) -> NeedsTrust:
     import shlex  # lazy: most files need no trust, or have it
 
     path = escaped(str(now.agent.path))
-    changed = "has changed since you trusted it" if now.consent else "can execute or reach out, and is not trusted"
+    what = (
+        "has changed since you trusted it" if now.consent else "can execute or reach out, and you have not trusted it"
+    )
     return NeedsTrust(
-        f"{path} {changed}",
-        where=path,
-        why="\n  ".join(now.text.split("\n")),
+        f"{path} {what}",
+        why=now.text.replace("\n", "\n  "),
         fix=f"read it, then run `agent-run trust {shlex.quote(path)}`; or pass --trust for this once",
     )
 
