@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from subprocess import PIPE, Popen
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+NOTHING = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def events(pieces: int) -> list[bytes]:
@@ -34,23 +36,29 @@ def serve(pieces: int) -> None:
     print(listener.getsockname()[1], flush=True)
     while True:
         connection, _ = listener.accept()
-        with connection:
-            while _read_request(connection):
-                connection.sendall(HEAD + body)
+        threading.Thread(target=_answer, args=(connection, body), daemon=True).start()
 
 
-def _read_request(connection: socket.socket) -> bool:
+def _answer(connection: socket.socket, body: bytes) -> None:
+    with connection:
+        while method := _read_request(connection):
+            connection.sendall(HEAD + body if method == b"POST" else NOTHING)
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    """The request's method, empty when the client has hung up."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = connection.recv(65536)
         if not piece:
-            return False
+            return b""
         data += piece
     head, _, rest = data.partition(b"\r\n\r\n")
-    length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+    lines = head.split(b"\r\n")
+    length = next((int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), 0)
     while len(rest) < length:
         rest += connection.recv(65536)
-    return True
+    return head.split(b" ", 1)[0]
 
 
 @contextmanager

@@ -19,6 +19,8 @@ COMMANDS = {
     "record": "run transcripts live and write their recordings",
     "schema": "print the JSON Schema of agent or transcript files",
     "pull": "fetch an embedded model's weights",
+    "doctor": "what is installed, reachable, missing",
+    "trust": "show what a file can execute and reach, and remember consent",
 }
 
 EXIT_BUG = 70

@@ -71,7 +71,7 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
     agent = load_agent(path, overrides=options["settings"], gateway=options["gateway"], model=options["model"])
     messages = options["messages"]
     at_prompt = not messages and sys.stdin is not None and sys.stdin.isatty()
-    from runner.cli.terminal.people import approve, ask  # the questions a tool or a rule may put
+    from runner.cli.terminal import people  # the questions that a tool, a rule or a file may put
 
     session = open_session(
         agent,
@@ -80,8 +80,10 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
         allow=options["allow"],
         deny=options["deny"],
         trust=options["trust"],
-        approve=approve if at_prompt else None,
-        ask=ask if at_prompt else None,
+        approve=people.approve if at_prompt else None,
+        ask=people.ask if at_prompt else None,
+        consent=people.consent if at_prompt else None,
+        notify=warn,
     )
     with closing(session):
         talk = Talk(session, Plain(sys.stdout, sys.stderr, verbose=options["verbose"]), machine)
@@ -175,6 +177,3 @@ def _pairs(settings: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"--var {setting!r} is not K=V", fix="write --var language=Erlang")
         pairs[key] = value
     return pairs
-
-
-__all__ = ["chat", "warn"]

@@ -154,7 +154,7 @@ class Loop:
                 elif isinstance(chunk, Notice):
                     yield chunk
                 else:
-                    assembly.add(chunk)  # type: ignore[arg-type]
+                    assembly.add(chunk)
                     if isinstance(chunk, ThinkingChunk):
                         yield ThinkingDelta(chunk.text)
             self._context.cancel.check()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class StreamHandle:
     """A turn under way: its `text`, `usage`, `finish_reason` and `tool_calls` so far.
 
-    It works also after the stream is dropped. `finish_reason` is empty until the last reply of the turn is complete, and `cancelled` after `abort()`.
+    It works also after the stream is dropped. `finish_reason` is empty until the last reply of the turn is complete,
+    and `cancelled` after `abort()`.
     """
 
     def __init__(self, session: ChatSession, events: Generator[Event, None, None], cancel: Cancel) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from runner.core.cancel import Cancelled
 from runner.core.errors import AgentRunError, UsageError
@@ -18,7 +18,9 @@ from runner.tools.context import Context, Opening, Outcome, ToolFailed
 if TYPE_CHECKING:
     from runner.tools.arguments import Checker
 
-_COMMON = frozenset({"effects", "timeout"})
+T = TypeVar("T")
+
+_COMMON = frozenset({"name", "description", "effects", "timeout"})
 _NEAREST = 5
 _FEW = 12
 _QUOTED = 200
@@ -100,7 +102,7 @@ class Toolbox:
     ) -> None:
         self._seconds = seconds
         self._output_bytes = output_bytes
-        self._offers = tuple(_offer(each) for each in tools)
+        self._offers = tuple(offer(each) for each in tools)
         self._lively = any(isinstance(each, Source) for each in self._offers)
         self._known: dict[str, Tool] = {}
         self._checkers: dict[str, Checker] = {}
@@ -154,14 +156,9 @@ class Toolbox:
 
         printed = Printed()
         with nullcontext() if self.seconds(call) is None else printed:
-            try:
-                outcome = present(self._run(call, context), call.name, self._output_bytes)
-            except (Cancelled, KeyboardInterrupt) as stop:
-                if isinstance(stop, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-                    raise
-                outcome = Outcome("stopped before it was done", failed=True)
-            except BaseException as error:  # noqa: BLE001 - the wall between a tool and the session: SystemExit, too
-                outcome = present(Outcome(_blame(call.name, error), failed=True), call.name, self._output_bytes)
+            outcome, error = attempt(lambda: present(self._run(call, context), call.name, self._output_bytes))
+        if outcome is None or error is not None:
+            outcome = present(Outcome(_blame(call.name, error), failed=True), call.name, self._output_bytes)
         if printed.text:
             context.notify(f"{call.name} printed: {printed.text}")
         return outcome
@@ -206,7 +203,7 @@ def open_toolbox(declared: Iterable[Declared], opening: Opening | None = None) -
     opened: list[Tool | Source] = []
     try:
         for each in declared:
-            opened.extend(_adjusted(tool, each) for tool in _open(each, opening))
+            opened.extend(_open(each, opening))
         return Toolbox(opened, seconds=opening.seconds, output_bytes=opening.output_bytes)
     except AgentRunError:
         Toolbox(opened).close()
@@ -221,7 +218,7 @@ def _open(declared: Declared, opening: Opening) -> Iterable[Tool | Source]:
         return found
     thing = load(BUILT_INS[declared.name]) if declared.name in BUILT_INS else _third_party(declared)
     things = thing if isinstance(thing, tuple) else (thing,)
-    return [_offer(each, declared) for each in things]
+    return [adjusted(offer(each, declared), declared) for each in things]
 
 
 def _third_party(declared: Declared) -> Any:
@@ -232,9 +229,9 @@ def _third_party(declared: Declared) -> Any:
     raise UsageError(f"there is no tool {declared.name!r}", where=declared.where)
 
 
-def _offer(thing: Any, declared: Declared | None = None) -> Tool | Source:
+def offer(thing: Any, declared: Declared | None = None) -> Tool | Source:
     """A tool or a source out of whatever a caller may give; a class is instantiated, with the declared options."""
-    if isinstance(thing, type) and issubclass(thing, Tool | Source):
+    if isinstance(thing, type) and any(callable(getattr(thing, method, None)) for method in ("run", "tools")):
         options = {} if declared is None else {k: v for k, v in declared.options.items() if k not in _COMMON}
         return thing(**options)
     if isinstance(thing, Tool | Source) and not isinstance(thing, type):
@@ -243,12 +240,13 @@ def _offer(thing: Any, declared: Declared | None = None) -> Tool | Source:
         from runner.tools.function import FunctionTool  # lazy: it needs inspect
 
         return FunctionTool(thing)
-    raise UsageError(f"{thing!r} is no tool", fix="give a tool, a class of tools or a function with type hints")
+    where = declared.where if declared else ""
+    raise UsageError(f"{thing!r} is no tool", where=where, fix="give a function with type hints, or a class of tools")
 
 
 @dataclass(frozen=True, slots=True)
 class _Adjusted:
-    """A tool whose effects or timeout the agent file sets."""
+    """A tool as the agent file wants it."""
 
     tool: Tool
     spec: ToolSpec
@@ -261,13 +259,13 @@ class _Adjusted:
         return getattr(self.tool, name)
 
 
-def _adjusted(tool: Tool | Source, declared: Declared) -> Tool | Source:
+def adjusted(tool: Tool | Source, declared: Declared) -> Tool | Source:
+    """The tool with the name, description, effects and timeout that its declaration sets."""
     options = declared.options
     if isinstance(tool, Source) or not _COMMON & options.keys():
         return tool
-    spec = replace(tool.spec, effects=options.get("effects", tool.spec.effects))
-    timeout = options.get("timeout", getattr(tool, "timeout", None))
-    return _Adjusted(tool, spec, timeout)
+    spec = replace(tool.spec, **{key: options[key] for key in ("name", "description", "effects") if key in options})
+    return _Adjusted(tool, spec, options.get("timeout", getattr(tool, "timeout", None)))
 
 
 def _by_name(offers: Iterable[Tool | Source]) -> dict[str, Tool]:
@@ -284,10 +282,26 @@ def _quote(text: str) -> str:
     return repr(text if len(text) <= _QUOTED else text[:_QUOTED] + "…")
 
 
-def _blame(name: str, error: BaseException) -> str:
+def _blame(name: str, error: BaseException | None) -> str:
     """What a tool's exception tells the model."""
-    if isinstance(error, ToolFailed):
-        return str(error)
-    if isinstance(error, SystemExit):
-        return f"{name} tried to end the program (exit code {error.code!r}). Its result is not known."
+    match error:
+        case ToolFailed():
+            return str(error)
+        case Cancelled() | KeyboardInterrupt():
+            return "stopped before it was done"
+        case SystemExit():
+            return f"{name} tried to end the program (exit code {error.code!r}). Its result is not known."
     return f"{name} failed: {type(error).__name__}: {error}"
+
+
+def attempt(job: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+    """What the job gives, or what it raises: the wall between foreign code and the session.
+
+    Only the user's own ^C, which comes in the main thread, goes through it.
+    """
+    try:
+        return job(), None
+    except BaseException as error:  # noqa: BLE001 - foreign code may raise anything, SystemExit too
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
+        return None, error

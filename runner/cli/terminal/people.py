@@ -22,6 +22,12 @@ def approve(call: ToolCall, why: str) -> str:
             return "no"
 
 
+def consent(reach: str) -> bool:
+    """Whether the file may do all that it says. End of input is no."""
+    print(inert(reach), file=sys.stderr)
+    return _read("Trust this file, as it stands now? [y]es, [n]o: ").strip().lower() in {"y", "yes"}
+
+
 def ask(question: str, choices: tuple[str, ...]) -> str:
     """The user's answer to a tool's question. Raises EOFError when nobody answers any more."""
     print(inert(question), file=sys.stderr)

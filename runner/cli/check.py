@@ -1,0 +1,50 @@
+"""`agent-run check PATH…`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+EXIT_WRONG = 2
+EXIT_NOTHING = 5
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    show_default=True,
+    help="How problems are written.",
+)
+def check(paths: tuple[str, ...], form: str) -> int:
+    """Validate agent and transcript files; a folder stands for all of them below it.
+
+    Every problem of every file is shown as FILE:LINE:COL. Nothing that a file names is run, imported or contacted.
+    An environment variable that is not set is a warning here, since the machine that checks need not hold the keys.
+    """
+    from runner.config.checking import check_paths  # lazy: `--help` needs neither
+    from runner.config.problems import FORMATS, render_text
+
+    checked = check_paths(paths)
+    problems = checked.problems
+    if form != "text" or problems:
+        click.echo(FORMATS[form](problems) if form != "text" else render_text(problems, source=sys.stdout.isatty()))
+    errors = sum(problem.severity == "error" for problem in problems)
+    click.echo(f"{_count(checked.files, 'file')}: {_tally(errors, len(problems) - errors)}", err=True)
+    if errors:
+        return EXIT_WRONG
+    return 0 if checked.files else EXIT_NOTHING
+
+
+def _tally(errors: int, warnings: int) -> str:
+    parts = [_count(errors, "error")] if errors else []
+    parts += [_count(warnings, "warning")] if warnings else []
+    return ", ".join(parts) or "no problems"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,55 @@
+"""`agent-run show AGENT`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("agent", type=click.Path())
+@click.option("--var", "variables", multiple=True, metavar="K=V", help="Set a variable of the agent's templates.")
+@click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the agent file.")
+@click.option("--gateway", metavar="NAME", help="As for chat: ask this gateway.")
+@click.option("--model", metavar="NAME", help="As for chat: ask this model.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def show(
+    agent: str,
+    variables: tuple[str, ...],
+    settings: tuple[str, ...],
+    gateway: str | None,
+    model: str | None,
+    form: str,
+) -> None:
+    """Show what would be sent for AGENT: system prompt, tools, options, gateway and context window.
+
+    Nothing is sent, run or imported: of a Python tool, an MCP server or another agent the name alone is shown.
+    """
+    from runner.config.loader import load_agent  # lazy: `--help` needs neither
+    from runner.config.showing import describe
+    from runner.config.variables import from_pairs
+
+    loaded = load_agent(agent, overrides=settings, gateway=gateway, model=model)
+    shown = describe(loaded, from_pairs(variables))
+    click.echo(json.dumps(shown, indent=2, ensure_ascii=False) if form == "json" else _as_text(shown))
+
+
+def _as_text(shown: dict[str, Any]) -> str:
+    from runner.cli.terminal.plain import inert  # lazy
+
+    lines = [f"{shown['name']}  ({shown['file']})"]
+    lines += [f"  {shown['description']}"] if shown["description"] else []
+    for label, each in (("asks", shown["asks"]), *(("or", other) for other in shown["fallback"])):
+        lines.append(
+            f"{label + ':':<9}{each['model']} at {each['gateway']}" + (f", {each['url']}" if each["url"] else "")
+        )
+    lines.append(f"{'window:':<9}" + (f"{shown['window']:,} tokens" if shown["window"] else "asked of the model"))
+    lines += [f"{'options:':<9}{json.dumps(shown['options'], ensure_ascii=False)}"] if shown["options"] else []
+    lines += ["", "system prompt:", *(f"  {line}" for line in shown["system"].rstrip("\n").split("\n"))]
+    for tool in shown["tools"]:
+        lines += ["", f"tool {tool['name']} ({tool['kind']}): {tool['description']}".rstrip(": ")]
+        if tool["parameters"] is not None:
+            lines += [f"  {line}" for line in json.dumps(tool["parameters"], indent=2, ensure_ascii=False).split("\n")]
+    return inert("\n".join(lines))

@@ -1,0 +1,165 @@
+"""From an Agent to a session: who is asked, what can be done, and what may be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runner.config.agent import Agent
+from runner.config.templates import render
+from runner.config.trust import consented_hosts, ensure_trusted
+from runner.config.variables import bind
+from runner.core.messages import ToolSpec
+from runner.engine.broker import Broker
+from runner.engine.permits import Approve, Permits
+from runner.engine.session import ChatSession
+from runner.engine.structured import ReplySchema
+from runner.gateways import CATALOGUE, Gateway, connect
+from runner.tools import Context, Tools
+from runner.tools.context import Opening, Outcome, system_clock
+from runner.tools.toolbox import Toolbox, open_toolbox
+
+MAX_DEPTH = 5
+
+Ask = Callable[[str, tuple[str, ...]], str]
+
+
+def open_session(
+    agent: Agent,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    gateway: Gateway | None = None,
+    toolbox: Tools | None = None,
+    clock: Callable[[], datetime] = system_clock,
+    seed: int | None = None,
+    stream: bool = True,
+    allow: Iterable[str] = (),
+    deny: Iterable[str] = (),
+    approve: Approve | None = None,
+    ask: Ask | None = None,
+    trust: bool = False,
+    consent: Callable[[str], bool] | None = None,
+    notify: Callable[[str], None] = lambda text: None,
+    depth: int = 0,
+) -> ChatSession:
+    """The session that an agent file describes. Nothing has touched the network when it returns.
+
+    `variables` are the templates'; `gateway` is asked instead of the file's own, without fallback; `toolbox` stands in
+    for the file's tools. `clock` and `seed` are the session's. `allow` and `deny` are rules above those of the file;
+    `approve` answers where a rule says `ask`, `ask` answers a tool's questions. `trust` consents, this once, to what
+    the file can execute and reach; `consent` is shown it and may. Raises ConfigError, UsageError, NeedsTrust.
+    """
+    bound = bind(agent.variables, variables or {}, where=str(agent.path))
+    system_prompt = render(agent.system_prompt, bound, now=clock)
+    broker = _broker(agent, gateway)
+    if toolbox is None:
+        ensure_trusted(agent, trust=trust, ask=consent, notify=notify)
+        toolbox = open_tools(agent, approve=approve, ask=ask, notify=notify, depth=depth)
+    context = Context(clock=clock, seed=seed, variables=bound, depth=depth)
+    if ask is not None:
+        context = replace(context, ask=ask)
+    return ChatSession(
+        broker,
+        system_prompt,
+        toolbox,
+        tool_choice=agent.tool_choice,
+        context=agent.context,
+        limits=agent.limits,
+        reply=ReplySchema(agent.reply.schema, agent.reply.retries) if agent.reply else None,
+        permit=_permits(agent, toolbox, allow, deny, approve),
+        tool_context=context,
+        stream=stream,
+    )
+
+
+def open_tools(
+    agent: Agent,
+    *,
+    approve: Approve | None = None,
+    ask: Ask | None = None,
+    notify: Callable[[str], None] = lambda text: None,
+    depth: int = 0,
+) -> Toolbox:
+    """The tools that the file declares, opened; a python file is imported here, so the agent must be trusted by now."""
+
+    def converse(path: Path, message: str, context: Context) -> Outcome:
+        return _converse(path, message, context, approve, ask)
+
+    return open_toolbox(
+        agent.tools,
+        Opening(
+            converse=converse if depth < MAX_DEPTH else None,
+            seconds=agent.limits.tool_seconds,
+            output_bytes=agent.limits.tool_output_bytes,
+            notify=notify,
+            strict=approve is None,
+        ),
+    )
+
+
+def _broker(agent: Agent, gateway: Gateway | None) -> Broker:
+    hosts = (*agent.user.hosts, *consented_hosts(agent))
+
+    def reach(name: str) -> Gateway:
+        row = agent.gateways.get(name) or CATALOGUE.get(name)
+        if row is not None and row.dialect == "scripted":
+            from runner.gateways import Scripted  # lazy: the real gateways are not it
+
+            return Scripted(agent.script, name=name)
+        return connect(name, agent.gateways, hosts=hosts)
+
+    others = [{"gateway": reach(each.gateway), "model": each.model, "options": each.options} for each in agent.fallback]
+    return Broker(
+        agent.model,
+        gateway or reach(agent.gateway),
+        options=agent.options,
+        fallback=others if gateway is None else (),
+        retry=agent.retry,
+        timeouts=agent.timeouts,
+    )
+
+
+def _permits(
+    agent: Agent, toolbox: Tools, allow: Iterable[str], deny: Iterable[str], approve: Approve | None
+) -> Permits | None:
+    if not agent.tools:
+        return None
+    from runner.tools.permissions import AGENT_FILE, COMMAND_LINE, USER_FILE, Gate, Rules  # lazy: only tools need them
+
+    own, users = agent.permissions, agent.user.permissions
+    layers = (
+        Rules.of(COMMAND_LINE, allow=allow, deny=deny),
+        Rules.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
+        Rules.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
+    )
+    gate = Gate(layers, toolbox.find) if isinstance(toolbox, Toolbox) else Gate(layers)
+
+    def spec(name: str) -> ToolSpec | None:
+        if isinstance(toolbox, Toolbox):
+            return toolbox.spec(name)
+        return next((spec for spec in toolbox.specs if spec.name == name), None)
+
+    return Permits(gate, spec, approve)
+
+
+def _converse(path: Path, message: str, context: Context, approve: Approve | None, ask: Ask | None) -> Outcome:
+    """One message to the agent of another file, which was trusted with the file that names it."""
+    from runner.config.loader import load_agent  # lazy: few agents call others
+
+    session = open_session(
+        load_agent(path),
+        clock=context.clock,
+        seed=context.seed,
+        approve=approve,
+        ask=ask,
+        trust=True,
+        depth=context.depth + 1,
+    )
+    with session:
+        for _ in session.send(message, cancel=context.cancel):
+            pass
+        context.spend(session.usage)
+        return Outcome(session.messages[-1].text if session.messages else "")
