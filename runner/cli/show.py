@@ -45,8 +45,8 @@ def _as_text(shown: dict[str, Any]) -> str:
         lines.append(
             f"{label + ':':<9}{each['model']} at {each['gateway']}" + (f", {each['url']}" if each["url"] else "")
         )
-    lines.append(f"{'window:':<9}" + (f"{shown['window']:,} tokens" if shown["window"] else "asked of the model"))
-    lines += [f"{'options:':<9}{json.dumps(shown['options'], ensure_ascii=False)}"] if shown["options"] else []
+    lines.append(f"window:  {shown['window']:,} tokens" if shown["window"] else "window:  the model's own, asked of it")
+    lines += [f"options: {json.dumps(shown['options'], ensure_ascii=False)}"] if shown["options"] else []
     lines += ["", "system prompt:", *(f"  {line}" for line in shown["system"].rstrip("\n").split("\n"))]
     for tool in shown["tools"]:
         lines += ["", f"tool {tool['name']} ({tool['kind']}): {tool['description']}".rstrip(": ")]

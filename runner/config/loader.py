@@ -30,10 +30,14 @@ from runner.tools.toolbox import Declared
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a look at a file gave: the agent, unless there are errors, and every problem of it and of what it names."""
+    """What a look at a file gave: the agent, unless there are errors, and every problem of it and of what it names.
+
+    `files` are the file and those that it extends.
+    """
 
     agent: Agent | None
     problems: tuple[Problem, ...]
+    files: tuple[Path, ...] = ()
 
 
 def load_agent(
@@ -125,10 +129,10 @@ class _Examination:
         except ConfigError as error:
             problems += error.problems
         if any(each.severity == "error" for each in problems):
-            return Examined(None, in_order(problems))
+            return Examined(None, in_order(problems), _files(draft))
         secrets = {**self.secrets, **substitution.secrets, **self._keys(value)}
         agent = _agent(draft, tools, prompt, Secrets(secrets))
-        return Examined(agent, in_order(problems))
+        return Examined(agent, in_order(problems), _files(draft))
 
     def _inside(self, draft: Draft, tool: Declared) -> Iterable[Problem]:
         """The problems of an agent that is a tool of this one."""
@@ -188,7 +192,7 @@ def _agent(draft: Draft, tools: Sequence[Declared], prompt: PromptSource, secret
         script=tuple({"text": each} if isinstance(each, str) else each for each in value.get("script", ())),
         user=draft.user,
         secrets=secrets,
-        files=_files(draft, prompt),
+        files=(*_files(draft), *prompt_files(prompt)),
         places={key: draft.place(key) for key in value},
         **{key: value[key] for key in ("prompt", "greeting") if key in value},
     )
@@ -203,6 +207,5 @@ def _context(value: Mapping[str, Any]) -> ContextPolicy:
     return ContextPolicy(**given)
 
 
-def _files(draft: Draft, prompt: PromptSource) -> tuple[Path, ...]:
-    documents = (Path(each.path) for each in draft.layers.documents if each.text)
-    return tuple(dict.fromkeys((*documents, *prompt_files(prompt))))
+def _files(draft: Draft) -> tuple[Path, ...]:
+    return tuple(Path(each.path) for each in draft.layers.documents if each.text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.config.agent import Variable
@@ -79,3 +79,14 @@ def _from_text(variable: Variable, text: str) -> Any:
 def _type_of(default: Any) -> str:
     order = ("boolean", "integer", "number", "list")
     return next((name for name in order if isinstance(default, _TYPES[name])), "string")
+
+
+def from_pairs(settings: Iterable[str]) -> dict[str, str]:
+    """The values of `--var K=V` options. Raises UsageError."""
+    pairs = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--var {setting!r} is not K=V", fix="write --var NAME=VALUE")
+        pairs[name] = value
+    return pairs

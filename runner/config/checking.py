@@ -1,0 +1,86 @@
+"""What `check` looks at: the files that are named, and in a folder all that are agents or transcripts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from runner.config.agent import User
+from runner.config.loader import Examined, examine
+from runner.config.problems import Problem, in_order
+from runner.config.user import load_user
+from runner.core.errors import ConfigError
+
+_TRANSCRIPT = re.compile(r"^(?:transcript|suite):", re.MULTILINE)
+_AGENT = re.compile(r"^(?:gateway|model|extends|system_prompt):", re.MULTILINE)
+_NEEDED = frozenset({"gateway: required, and missing", "model: required, and missing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How many files were looked at, and every problem of them."""
+
+    files: int
+    problems: tuple[Problem, ...]
+
+
+def check_paths(paths: Iterable[str], environ: Mapping[str, str] | None = None) -> Checked:
+    """Every problem of the files, and of those in the folders. Runs and imports nothing that they name."""
+    problems: list[Problem] = []
+    try:
+        user, _ = load_user(environ)
+    except ConfigError as error:
+        problems += error.problems
+        user = User()
+    examined: dict[Path, Examined] = {}
+    files = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
+    for file in files:
+        if _is_transcript(file):
+            problems += _transcript_problems(file)
+        else:
+            examined[file] = examine(file, environ=environ, user=user, missing_variable="warning")
+    extended = {base.resolve() for each in examined.values() for base in each.files[1:]}
+    for file, each in examined.items():
+        if not (file.resolve() in extended and _incomplete(each)):  # a base's mistakes come with those who extend it
+            problems += each.problems
+    return Checked(len(files), in_order(problems))
+
+
+def _incomplete(examined: Examined) -> bool:
+    return any(problem.message in _NEEDED for problem in examined.problems)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """The file itself; or the agents and transcripts in a folder, hidden ones left out."""
+    if not path.is_dir():
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(each for each in folders if not each.startswith(".") and each != "node_modules")
+        for name in sorted(names):
+            if name.endswith((".yaml", ".yml")) and not name.startswith("."):
+                file = Path(folder, name)
+                if _is_transcript(file) or _AGENT.search(_beginning(file)):
+                    yield file
+
+
+def _is_transcript(file: Path) -> bool:
+    return file.name.endswith((".transcript.yaml", ".transcript.yml")) or bool(_TRANSCRIPT.search(_beginning(file)))
+
+
+def _beginning(file: Path) -> str:
+    try:
+        with open(file, encoding="utf-8-sig", errors="replace") as text:
+            return text.read(100_000)
+    except OSError:
+        return ""
+
+
+def _transcript_problems(file: Path) -> Iterable[Problem]:
+    # By name: transcripts stand above this room, and are there to be asked only when one is checked.
+    found: Iterable[Problem] = import_module("runner.transcripts.check").check_file(file)
+    return found
