@@ -13,7 +13,7 @@ from runner.core.messages import Message, ToolCall, Usage
 from runner.gateways import Capabilities, Request
 from runner.gateways.bodies import Encoded, base64_of, body, calls_of, declared, result_text, sendable
 from runner.gateways.calls import JSON_LINES
-from runner.gateways.failures import Scene, cut_off, failure, not_a_reply
+from runner.gateways.failures import Scene, cut_off, failure
 from runner.gateways.lines import JsonLines
 from runner.gateways.payloads import Pairs, a_count, a_text, an_object, objects, parsed
 from runner.gateways.remote import Remote
@@ -44,8 +44,6 @@ class Decoder:
         for line in self._lines.end():
             if line.rstrip().endswith(b"}") and not self.ended:
                 yield from self.feed(b"\n" + line + b"\n")
-        if not self.events:
-            raise not_a_reply(self._scene, b"", "")
         if not self.ended:
             raise cut_off(self._scene, self.events)
 

@@ -62,8 +62,6 @@ class Decoder:
         if self.ended:
             return
         if not self.complete:
-            if not self.events:
-                raise not_a_reply(self._scene, b"", "")
             raise cut_off(self._scene, self.events)
         yield from self._done()
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
-from runner.core.errors import GatewayError, ProtocolBroken, TimedOut
+from runner.core.errors import GatewayError, IncompleteReply, ProtocolBroken, TimedOut
 from runner.core.policy import Timeouts
 from runner.gateways import CATALOGUE, Request
 from runner.gateways.calls import EVENTS, Answer, Call, Connection, Decoder, Timers, content_type, is_whole, unpacked
@@ -123,9 +123,9 @@ class Wire:
         call = Call("POST", path, self._headers(sent), body, timers, request.cancel)
         with self._exchange(call, request.model) as answer:
             if is_whole(answer):
-                data = self._read(answer, call)
-                timers.event()
-                yield from decoder.whole(data)
+                yield from decoder.whole(self._read(answer, call))
+            elif content_type(answer) == "text/html":
+                raise not_a_reply(self.scene(), self._read(answer, call), "text/html")
             else:
                 yield from self._decoded(answer, decoder, call)
 
@@ -180,9 +180,12 @@ class Wire:
                 raise
         call.cancel.check()
         if not decoder.ended:
-            yield from decoder.end()
-            if not decoder.events:
-                raise not_a_reply(self.scene(), head, content_type(answer))
+            try:
+                yield from decoder.end()
+            except IncompleteReply:
+                if decoder.events:
+                    raise
+                raise not_a_reply(self.scene(), head, content_type(answer)) from None
             return
         call.timers.event(_DRAIN)
         with suppress(*_breaks(TimedOut)):
@@ -287,7 +290,7 @@ class _Proxied:
         self._timeout = httpx.Timeout(timers.remaining(), connect=timers.connect)
         self._client = httpx.Client(verify=tls or False, timeout=self._timeout)
         self._answer: httpx.Response | None = None
-        self._errors = httpx.TransportError
+        self._httpx = httpx
 
     def send(self, call: Call) -> Answer:
         with self.told(call.timers):
@@ -302,9 +305,10 @@ class _Proxied:
         """Errors of httpx as those of a socket, or as the timer that rang."""
         try:
             yield
-        except self._errors as error:
-            timers.remaining()
-            if "Timeout" in type(error).__name__:
+        except self._httpx.TransportError as error:
+            if isinstance(error, self._httpx.ReadTimeout):
+                timers.ring()
+            if isinstance(error, self._httpx.TimeoutException):
                 raise TimeoutError(str(error)) from error
             raise ConnectionError(str(error) or type(error).__name__) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -11,24 +12,8 @@ from hypothesis import strategies as st
 from runner.core.errors import ProtocolBroken
 from runner.gateways.lines import LIMIT, EventLines, JsonLines
 
-WORDS = st.sampled_from(
-    [
-        b"data",
-        b": ",
-        b":",
-        b" ",
-        b"a",
-        b"\n",
-        b"\r",
-        b"\r\n",
-        b"\n\n",
-        b"event: x",
-        b"data: y",
-        b"\xef\xbb\xbf",
-        b"id: 1",
-    ]
-    + ["\u2028".encode(), "\x85".encode(), "é".encode()]
-)
+SYNTAX = [b"data", b": ", b":", b" ", b"a", b"\n", b"\r", b"\r\n", b"\n\n", b"event: x", b"data: y", b"id: 1"]
+WORDS = st.sampled_from([*SYNTAX, b"\xef\xbb\xbf", "\u2028".encode(), "\x85".encode(), "é".encode()])
 
 
 def read(splitter: EventLines | JsonLines, pieces: Iterable[bytes]) -> list[object]:
@@ -38,7 +23,7 @@ def read(splitter: EventLines | JsonLines, pieces: Iterable[bytes]) -> list[obje
 
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     edges = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 @pytest.mark.parametrize("splitter", [EventLines, JsonLines])
