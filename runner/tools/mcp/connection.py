@@ -83,12 +83,24 @@ class Connection:
         return found
 
     async def greet(self, greeting: Callable[[], Awaitable[Any]], seconds: float) -> None:
-        """Shake hands and list the tools."""
-        capabilities: ServerCapabilities = (await greeting()).capabilities
-        self.reads = capabilities.resources is not None
-        self.prompts = capabilities.prompts is not None
-        if capabilities.tools is not None or not (self.reads or self.prompts):
+        """Shake hands, list the tools, and see what else there is."""
+        can: ServerCapabilities = (await greeting()).capabilities
+        if can.tools is not None or not (can.resources or can.prompts):
             await self.list_tools(seconds)
+        self.reads = can.resources is not None and (
+            await self._has("resources/list", "resources", seconds)
+            or await self._has("resources/templates/list", "resourceTemplates", seconds)
+        )
+        self.prompts = can.prompts is not None and await self._has("prompts/list", "prompts", seconds)
+
+    async def _has(self, method: str, key: str, seconds: float) -> bool:
+        """The list has something in it; many a server offers lists that are always empty."""
+        from mcp.shared.exceptions import MCPError
+
+        try:
+            return bool((await self.request(method, None, seconds)).get(key))
+        except MCPError:
+            return False
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ Work = Callable[[Connection], Awaitable[T]]
 
 CLOSE_SECONDS = 6.0
 _PEACE_SECONDS = 2.0
-_PING_SECONDS = 5.0
+_PING_SECONDS = 2.0
 
 
 class Portal:
