@@ -70,9 +70,10 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """A tool call has its result; those of one reply may finish in any order."""
+    """A tool call has its result; those of one reply may finish in any order. `ran` is False if no tool was asked."""
 
     result: ToolResult
+    ran: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         return {"type": "tool_result"} | self.result.to_dict()

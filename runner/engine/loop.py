@@ -219,7 +219,7 @@ class Loop:
                     jobs.append((position, call))
                 else:
                     results[position] = refusal
-                    yield ToolFinished(refusal)
+                    yield ToolFinished(refusal, ran=False)
             for position, result in self._side_by_side(jobs):
                 results[position] = result
                 while self._told:
