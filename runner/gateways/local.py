@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.core.chunks import Chunk
 from runner.core.errors import IncompleteReply, LocalDied, ProtocolBroken, Unreachable
 from runner.core.policy import DEFAULT_WINDOW
 from runner.gateways import Capabilities, Request
+from runner.gateways.weights import find
 
 if TYPE_CHECKING:
     from runner.gateways.local_child import Child
@@ -50,14 +53,14 @@ class Local:
     def stream(self, request: Request) -> Iterator[Chunk]:
         """The reply's chunks. Raises LocalDied when the child ends; the next request starts another."""
         patience = request.timeouts.first_token or _FIRST_TOKEN
-        child = self._loaded(request)
-        gateway = child.gateway(self.name, patience, request.cancel)
-        try:
-            yield from gateway.stream(replace(request, timeouts=replace(request.timeouts, first_token=patience)))
-        except (Unreachable, IncompleteReply, ProtocolBroken):
-            if child.ended(_GRACE):
-                raise child.death() from None
-            raise
+        with self._claimed(request) as child:
+            gateway = child.gateway(self.name, patience, request.cancel)
+            try:
+                yield from gateway.stream(replace(request, timeouts=replace(request.timeouts, first_token=patience)))
+            except (Unreachable, IncompleteReply, ProtocolBroken):
+                if child.ended(_GRACE):
+                    raise child.death() from None
+                raise
 
     def close(self) -> None:
         """End the child."""
@@ -66,25 +69,38 @@ class Local:
         if child is not None:
             child.close()
 
-    def _loaded(self, request: Request) -> Child:
-        """The child for the request's model and window; one that has ended or does not fit is replaced."""
-        from runner.gateways.local_child import Child  # lazy, as the next: only a request needs a process
-        from runner.gateways.weights import find
-
+    @contextmanager
+    def _claimed(self, request: Request) -> Iterator[Child]:
+        """The child for a request; one that was replaced meanwhile is closed by the last reply that it still gives."""
         model = find(request.model)
         window = request.window or self.capabilities(request.model).window or DEFAULT_WINDOW
         with self._lock:
-            child = self._child
-            if child is None or child.model != model or child.window < window or child.ended():
-                if child is not None:
-                    child.close()
-                self._child = child = Child(model, window)
-            return child
+            child = self._fitting(model, window)
+            child.replies += 1
+        try:
+            yield child
+        finally:
+            with self._lock:
+                child.replies -= 1
+                left = child is not self._child and not child.replies
+            if left:
+                child.close()
+
+    def _fitting(self, model: Path, window: int) -> Child:
+        """The child that has this model and window; one that has ended or does not fit is replaced."""
+        from runner.gateways.local_child import Child  # lazy: only a request needs a process
+
+        old = self._child
+        if old is not None and old.model == model and old.window >= window and not old.ended():
+            return old
+        if old is not None and not old.replies:
+            old.close()
+        self._child = Child(model, window)
+        return self._child
 
 
 def _capabilities(model: str) -> Capabilities:
-    from runner.gateways import gguf  # lazy, as the next: only this gateway looks at files
-    from runner.gateways.weights import find
+    from runner.gateways import gguf  # lazy: only this gateway looks into files
 
     path = find(model)
     try:

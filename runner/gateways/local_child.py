@@ -33,7 +33,7 @@ _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 class Child:
     """One process with one model; made in an instant, it then loads on its own time. Raises GatewayError, LocalDied.
 
-    `window`: the context in tokens that the model is given.
+    `window`: the context in tokens that the model is given. `replies`: how many are being made or waited for.
     """
 
     def __init__(self, model: Path, window: int) -> None:
@@ -45,6 +45,7 @@ class Child:
             )
         self.model = model
         self.window = window
+        self.replies = 0
         self._key = os.urandom(16).hex()
         self._address = ""
         self._answered = threading.Event()

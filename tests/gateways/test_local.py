@@ -177,6 +177,18 @@ def test_two_at_once_are_answered_in_turn(local):
     assert len(children(os.getpid())) == 1
 
 
+def test_a_child_that_is_replaced_ends_its_reply_first(local):
+    slow = local.stream(ask(tokens=40, window=512))
+    text = [next(slow)]
+    (old,) = children(os.getpid())
+    assert answer(local, ask(tokens=2, window=1024)).done
+    assert alive(old)
+    text += slow
+    assert text[-1].finish
+    assert ends(old)
+    assert len(children(os.getpid())) == 1
+
+
 def test_loading_can_be_cancelled_and_is_timed(local):
     request = ask()
     request.cancel.cancel()
