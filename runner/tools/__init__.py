@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from runner.tools.function import tool
 
 BUILT_INS: Mapping[str, str] = {
+    "ask_user": "runner.tools.people:ask_user",
     "resolve_date": "runner.tools.dates:DateResolver",
     "current_datetime": "runner.tools.dates:CurrentDateTime",
+    "tasks": "runner.tools.tasks:TASKS",
+    "tell_user": "runner.tools.people:tell_user",
 }
 
 KINDS: Mapping[str, str] = {
     "agent": "runner.tools.agent:open_agent",
+    "command": "runner.tools.command:open_command",
+    "files": "runner.tools.files:open_files",
     "http": "runner.tools.http:open_http",
     "mcp": "runner.tools.mcp:open_mcp",
     "openapi": "runner.tools.openapi:open_openapi",

@@ -23,6 +23,8 @@ class FunctionTool:
     Its effects are taken for "read" unless declared: it is not asked for, and never run again by a replay.
     """
 
+    kind = "python"
+
     def __init__(
         self,
         function: Callable[..., Any],
@@ -32,10 +34,8 @@ class FunctionTool:
         effects: Effects = "read",
         timeout: float | None = None,
         inline: bool = False,
-        kind: str = "python",
     ) -> None:
         update_wrapper(self, function)
-        self.kind = kind
         self.timeout = timeout
         self.inline = inline
         self._function = function

@@ -233,15 +233,21 @@ def offer(thing: Any, declared: Declared | None = None) -> Tool | Source:
     """A tool or a source out of whatever a caller may give; a class is instantiated, with the declared options."""
     if isinstance(thing, type) and any(callable(getattr(thing, method, None)) for method in ("run", "tools")):
         options = {} if declared is None else {k: v for k, v in declared.options.items() if k not in _COMMON}
-        return thing(**options)
-    if isinstance(thing, Tool | Source) and not isinstance(thing, type):
+        thing = thing(**options)
+    if isinstance(thing, type):
+        raise _no_tool(thing, declared)
+    if isinstance(thing, Tool | Source):
         return thing
-    if callable(thing) and not isinstance(thing, type):
+    if callable(thing):
         from runner.tools.function import FunctionTool  # lazy: it needs inspect
 
         return FunctionTool(thing)
+    raise _no_tool(thing, declared)
+
+
+def _no_tool(thing: Any, declared: Declared | None) -> UsageError:
     where = declared.where if declared else ""
-    raise UsageError(f"{thing!r} is no tool", where=where, fix="give a function with type hints, or a class of tools")
+    return UsageError(f"{thing!r} is no tool", where=where, fix="give a function with type hints, or a class of tools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +297,8 @@ def _blame(name: str, error: BaseException | None) -> str:
             return "stopped before it was done"
         case SystemExit():
             return f"{name} tried to end the program (exit code {error.code!r}). Its result is not known."
-    return f"{name} failed: {type(error).__name__}: {error}"
+    words, _ = attempt(lambda: str(error))
+    return f"{name} failed: {type(error).__name__}: {words}"
 
 
 def attempt(job: Callable[[], T]) -> tuple[T | None, BaseException | None]:
@@ -301,7 +308,7 @@ def attempt(job: Callable[[], T]) -> tuple[T | None, BaseException | None]:
     """
     try:
         return job(), None
-    except BaseException as error:  # noqa: BLE001 - foreign code may raise anything, SystemExit too
+    except BaseException as error:  # foreign code may raise anything, SystemExit too
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise
         return None, error

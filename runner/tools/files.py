@@ -1,0 +1,173 @@
+"""`files:`, the files below one folder: read, list, search, and where the agent file allows it write and edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Annotated, Any
+
+from runner.core.errors import UsageError
+from runner.tools.context import Opening, ToolFailed
+from runner.tools.function import FunctionTool
+from runner.tools.rooted import Refused, Rooted, names_of
+from runner.tools.toolbox import Declared, Tool
+
+_MOST_PATHS = 1_000
+_MOST_LINES = 2_000
+_MOST_MATCHES = 200
+_LINE = 300
+
+FilePath = Annotated[str, "Relative to the root folder, with '/'."]
+
+
+def open_files(declared: Declared, opening: Opening) -> Sequence[Tool]:
+    """The tools of a `files:` entry. Raises UsageError."""
+    options = declared.options
+    root = (declared.base / options.get("root", ".")).resolve()
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {root}", where=declared.where, fix="make it, or change files.root")
+    files = Files(Rooted(root))
+    timeout = options.get("timeout")
+    readers: list[Callable[..., Any]] = [files.read, files.list, files.search]
+    writers: list[Callable[..., Any]] = [files.write, files.edit] if options.get("write") else []
+    return [
+        *(_FileTool(each, name=f"files_{each.__name__}", effects="read", timeout=timeout) for each in readers),
+        *(_FileTool(each, name=f"files_{each.__name__}", effects="write", timeout=timeout) for each in writers),
+    ]
+
+
+class _FileTool(FunctionTool):
+    """A tool whose calls stand for the path that they name."""
+
+    kind = "files"
+
+    def canonical(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        with _told():
+            return {**arguments, "path": "/".join(names_of(arguments["path"])) or "."}
+
+    def subjects(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        return (arguments["path"],)
+
+
+class Files:
+    """What can be done with the files below a root."""
+
+    def __init__(self, root: Rooted) -> None:
+        self._root = root
+
+    def read(
+        self,
+        path: FilePath,
+        first_line: Annotated[int, "The first line to read, from 1."] = 1,
+        last_line: Annotated[int | None, "The last line to read; the end of the file if left out."] = None,
+    ) -> str:
+        """Read a text file, whole or some of its lines."""
+        lines = self._text(path).splitlines(keepends=True)
+        first, last = max(1, first_line), min(last_line or len(lines), len(lines), max(1, first_line) + _MOST_LINES - 1)
+        text = "".join(lines[first - 1 : last])
+        if first == 1 and last == len(lines):
+            return text
+        return f"(lines {first} to {last} of {len(lines)})\n{text}"
+
+    def list(
+        self,
+        path: Annotated[str, "The folder, relative to the root folder."] = ".",
+        pattern: Annotated[str, "A glob such as '*.md', or '**/*.md' for subfolders, too."] = "*",
+    ) -> str:
+        """List files and folders; folders end with '/'."""
+        with _told():
+            found = [
+                f"{name}/" if folder else name
+                for name, folder in islice(self._root.files(path, pattern), _MOST_PATHS + 1)
+            ]
+        return _listed(found, _MOST_PATHS, "Nothing matches.")
+
+    def search(
+        self,
+        text: Annotated[str, "The text to look for, as it stands; not an expression."],
+        path: Annotated[str, "The folder to look in, relative to the root folder."] = ".",
+        pattern: Annotated[str, "A glob for the files to look in."] = "**",
+        ignore_case: Annotated[bool, "Take A for a."] = True,
+    ) -> str:
+        """Find the lines that contain a text."""
+        if not text:
+            raise ToolFailed("There is nothing to look for: text is empty.")
+        with _told():
+            found = list(islice(self._matches(text, path, pattern, ignore_case), _MOST_MATCHES + 1))
+        return _listed(found, _MOST_MATCHES, "No line contains it.")
+
+    def write(self, path: FilePath, content: str) -> str:
+        """Write a text file; one that is there is replaced."""
+        with _told():
+            new = self._root.write(path, content.encode())
+        return f"{'Wrote' if new else 'Replaced'} {path} ({len(content.encode())} bytes)."
+
+    def edit(
+        self,
+        path: FilePath,
+        old: Annotated[str, "The passage to replace, exactly as it stands; it must occur once."],
+        new: Annotated[str, "What to put in its place."],
+    ) -> str:
+        """Replace one passage of a text file."""
+        text = self._text(path)
+        if "\r\n" in text and "\r\n" not in old:
+            old, new = old.replace("\n", "\r\n"), new.replace("\n", "\r\n")
+        count = text.count(old) if old else 0
+        if count != 1:
+            why = (
+                f"occurs {count} times: give more of what is around it"
+                if count
+                else "does not occur: read the file first"
+            )
+            raise ToolFailed(f"Nothing was changed. The passage must occur exactly once in {path}, but it {why}.")
+        with _told():
+            self._root.write(path, text.replace(old, new).encode())
+        return f"Edited {path}, at line {text[: text.index(old)].count(chr(10)) + 1}."
+
+    def _text(self, path: str) -> str:
+        with _told():
+            data = self._root.read(path)
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            raise ToolFailed(f"{path} is no text file ({len(data)} bytes).")
+        return text
+
+    def _matches(self, text: str, path: str, pattern: str, ignore_case: bool) -> Iterator[str]:
+        wanted = text.casefold() if ignore_case else text
+        for name, folder in self._root.files(path, pattern):
+            try:
+                lines = [] if folder else self._text(name).splitlines()
+            except ToolFailed:
+                continue
+            for number, line in enumerate(lines, 1):
+                if wanted in (line.casefold() if ignore_case else line):
+                    yield f"{name}:{number}: {line.strip()[:_LINE]}"
+
+
+def _listed(found: Sequence[str], most: int, none: str) -> str:
+    if len(found) > most:
+        found = [*found[:most], f"(more than {most}: narrow it down)"]
+    return "\n".join(found) or none
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong with a file, in words for the model."""
+    try:
+        yield
+    except Refused as refusal:
+        raise ToolFailed(f"{refusal}.") from None
+    except OSError as error:
+        raise ToolFailed(_reason(error)) from None
+
+
+def _reason(error: OSError) -> str:
+    import errno  # lazy: only where something failed
+
+    if error.errno == errno.ELOOP or isinstance(error, NotADirectoryError):
+        return f"{error.filename}: a link, or no folder; links are not followed."
+    return f"{error.filename}: {error.strerror}."

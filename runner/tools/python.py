@@ -1,0 +1,71 @@
+"""`python:`, a function of the agent's own folder or of an installed package as a tool. Opening it runs that code."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from runner.core.errors import UsageError
+from runner.tools.context import Opening
+from runner.tools.toolbox import Declared, Source, Tool, adjusted, attempt, offer
+
+
+def open_python(declared: Declared, opening: Opening) -> Sequence[Tool | Source]:
+    """The tool at `./FILE.py:NAME` or `package.module:NAME`: function, tool or class. Raises UsageError."""
+    place, _, name = declared.options["function"].rpartition(":")
+    module = _file(declared.base / place, declared) if place.endswith(".py") else _package(place, declared)
+    thing: Any = module
+    for part in name.split("."):
+        if not hasattr(thing, part):
+            raise UsageError(f"{place} has no {name!r}", where=declared.where, why=_known(module))
+        thing = getattr(thing, part)
+    return [adjusted(offer(thing, declared), declared)]
+
+
+def _file(path: Path, declared: Declared) -> ModuleType:
+    """The module of a file, under a name of its own; the same content is run once.
+
+    The source itself is compiled: a stale or planted `.pyc` beside it is never used.
+    """
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read", where=declared.where, why=error.strerror or "") from None
+    name = "agent_run_tools_" + hashlib.blake2b(bytes(path.resolve()) + b"\0" + source, digest_size=8).hexdigest()
+    if name not in sys.modules:
+        module = ModuleType(name)
+        module.__file__ = str(path)
+        sys.modules[name] = module
+        _, failure = attempt(lambda: exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__))
+        if failure is not None:
+            del sys.modules[name]
+            raise _not_imported(str(path), failure, declared)
+    return sys.modules[name]
+
+
+def _package(name: str, declared: Declared) -> ModuleType:
+    module, error = attempt(lambda: import_module(name))
+    if module is None or error is not None:
+        raise _not_imported(name, error, declared)
+    return module
+
+
+def _not_imported(what: str, error: BaseException | None, declared: Declared) -> UsageError:
+    """Says in which line of the file it happened."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__ if error else None) if each.filename == what]
+    line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
+    why = f"{what}:{line}: " if line else ""
+    return UsageError(
+        f"{what} could not be imported", where=declared.where, why=f"{why}{type(error).__name__}: {error}"
+    )
+
+
+def _known(module: ModuleType) -> str:
+    names = [name for name, thing in vars(module).items() if not name.startswith("_") and callable(thing)]
+    return f"it has {', '.join(sorted(names)[:10])}" if names else "it defines nothing that could be called"

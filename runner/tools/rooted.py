@@ -1,0 +1,125 @@
+"""A folder whose files can be reached and no others: each step is taken from an open folder, and follows no link."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+MOST_BYTES = 16 * 2**20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Refused(Exception):
+    """The path or the file is not one that may be reached; the text says why."""
+
+
+def names_of(path: str) -> tuple[str, ...]:
+    """The names on the way from the root, without `.`. Raises Refused for what could lead elsewhere."""
+    if "\0" in path or path.startswith(("/", "~")) or re.match(r"[A-Za-z]:|\\", path):
+        raise Refused(f"{path!r} is not a path below the root folder; name files relative to it")
+    names = tuple(name for name in path.split("/") if name not in ("", "."))
+    if ".." in names:
+        raise Refused(f"{path!r} leads upwards with '..'; name files relative to the root folder")
+    return names
+
+
+class Rooted:
+    """The files below one folder, by their paths with `/`. Methods raise Refused, and the system's OSError."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, path: str) -> bytes:
+        """A regular file of at most MOST_BYTES."""
+        *above, name = self._names(path)
+        with self._folder(above) as folder, os.fdopen(os.open(name, _FILE, dir_fd=folder), "rb") as file:
+            self._check(path, os.fstat(file.fileno()))
+            return file.read(MOST_BYTES)
+
+    def write(self, path: str, data: bytes) -> bool:
+        """Put the data in the file's place, all at once; folders are made. True if the file is new."""
+        *above, name = self._names(path)
+        with self._folder(above, make=True) as folder:
+            mode = self._mode(path, name, folder)
+            scratch = f".{name[:100]}.{os.urandom(6).hex()}"
+            try:
+                with os.fdopen(os.open(scratch, _NEW, 0o666, dir_fd=folder), "wb") as file:
+                    if mode is not None:
+                        os.fchmod(file.fileno(), mode)
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.rename(scratch, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(scratch, dir_fd=folder)
+                raise
+            return mode is None
+
+    def files(self, path: str, pattern: str) -> Iterator[tuple[str, bool]]:
+        """Paths below `path` that match the glob, sorted, and whether each is a folder.
+
+        `*` stays within a name, `**` spans folders; only a pattern that names a dot looks into hidden folders.
+        """
+        wanted = _compiled(pattern)
+        deep, hidden = "/" in pattern or "**" in pattern, pattern.startswith(".") or "/." in pattern
+        above = names_of(path)
+        with self._folder(above) as top:
+            for where, folders, files, _ in os.fwalk(".", dir_fd=top, follow_symlinks=False):
+                here = where.removeprefix(".").removeprefix("/")
+                for name in sorted((*folders, *files)):
+                    below = f"{here}/{name}" if here else name
+                    if wanted.fullmatch(below):
+                        yield "/".join((*above, below)), name in folders
+                folders[:] = [each for each in sorted(folders) if deep and (hidden or not each.startswith("."))]
+
+    @contextmanager
+    def _folder(self, names: tuple[str, ...] | list[str], *, make: bool = False) -> Iterator[int]:
+        with ExitStack() as opened:
+
+            def enter(name: str | Path, within: int | None) -> int:
+                folder = os.open(name, _FOLDER, dir_fd=within)
+                opened.callback(os.close, folder)
+                return folder
+
+            folder = enter(self._root, None)
+            for name in names:
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(name, dir_fd=folder)
+                folder = enter(name, folder)
+            yield folder
+
+    def _names(self, path: str) -> tuple[str, ...]:
+        names = names_of(path)
+        if not names:
+            raise Refused(f"{path!r} is the root folder, not a file")
+        return names
+
+    def _mode(self, path: str, name: str, folder: int) -> int | None:
+        """The permission bits of the file that is there, None if none is."""
+        try:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        self._check(path, found)
+        return stat.S_IMODE(found.st_mode)
+
+    def _check(self, path: str, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise Refused(f"{path!r} is no regular file")
+        if found.st_size > MOST_BYTES:
+            raise Refused(f"{path!r} has {found.st_size} bytes; {MOST_BYTES} are the most")
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A glob as an expression: `**/` is any folders or none, `**` anything, `*` and `?` stay within a name."""
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./"))
+    return re.compile("".join(words.get(part) or re.escape(part) for part in parts), re.DOTALL)
