@@ -77,6 +77,10 @@ def _receive_all(wanted: Weights, part: BinaryIO, progress: Progress) -> None:
             if error.status != 416 or not there:
                 raise
             part.truncate(0)  # more is here than the hub has: it was another file's
+        except ProtocolBroken:
+            if not there or part.seek(0, os.SEEK_END):
+                raise
+            # What was here did not belong to the rest, and is gone: all of it anew.
 
 
 def _receive(wanted: Weights, part: BinaryIO, there: int, progress: Progress) -> None:
