@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
 import subprocess
 import sys
 import time
@@ -16,13 +19,39 @@ def seconds(job: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def process(*arguments: str, **options: object) -> Callable[[], object]:
+# As users have it: compiled modules are kept.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def process(*arguments: str) -> Callable[[], object]:
     """A run of the interpreter with these arguments, its output thrown away."""
 
     def run() -> object:
         return subprocess.run(
-            [sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
-        )  # type: ignore[call-overload]
+            [sys.executable, *arguments],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_ENVIRONMENT,
+        )
+
+    return run
+
+
+def until(text: bytes, *arguments: str) -> Callable[[], object]:
+    """A run of the interpreter in a pseudo-terminal, until it has shown `text`; then it is killed."""
+
+    def run() -> None:
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execve(sys.executable, [sys.executable, *arguments], _ENVIRONMENT | {"TERM": "dumb"})
+        seen = b""
+        while text not in seen:
+            seen += os.read(terminal, 4096)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(terminal)
 
     return run
 

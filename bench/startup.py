@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from bench.measure import against, process, tell
+from bench.measure import against, process, tell, until
 
 AGENT = """\
 name: bench
@@ -21,14 +21,14 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as folder:
         agent = Path(folder, "bench.yaml")
         agent.write_text(AGENT)
-        helper = str(Path(__file__).parent.parent / "agents" / "elixir_helper.yaml")
+        elixir = str(Path(__file__).parent.parent / "agents" / "elixir_helper.yaml")
         click, version = against(process("-c", "import click"), process("-m", "runner", "--version"))
         tell("agent-run --version / import click", version, click, 1.3)
         floor, shot, check, prompt = against(
             process("-c", "import click, yaml"),
             process("-m", "runner", str(agent), "-m", "hi"),
             process("-m", "runner", "check", str(agent)),
-            process("-m", "bench.first_prompt", helper),
+            until(b"Query: ", "-m", "runner", elixir),
         )
         tell("one-shot on scripted / import click, yaml", shot, floor, 2.5)
         tell("check of one file / import click, yaml", check, floor, 1.8)
