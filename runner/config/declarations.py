@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from runner.config.document import Key
 from runner.config.draft import Draft
 from runner.config.paths import Outside
 from runner.config.problems import Problem, nearest
 from runner.config.sense import offered, schema_problems
-from runner.config.yamlfile import Key
 from runner.tools import BUILT_INS
 from runner.tools.toolbox import Declared
 
@@ -35,7 +35,7 @@ def declarations(draft: Draft) -> tuple[list[Declared], list[Problem]]:
 
 
 def _declared(draft: Draft, index: int, entry: str | Mapping[str, Any]) -> Declared:
-    where, base = str(draft.place("tools", index)), draft.base(("tools", index))
+    where, base = str(draft.place("tools", index)), draft.folder(("tools", index))
     if isinstance(entry, str):
         return Declared("builtin", entry, {}, where, base)
     kind, given = next(iter(entry.items()))

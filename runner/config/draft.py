@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.agent import Place, User
+from runner.config.document import Key
 from runner.config.layers import Layers
 from runner.config.paths import Outside, rooted
 from runner.config.problems import Problem
 from runner.config.schema import Mistake, dotted
-from runner.config.yamlfile import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,17 @@ class Draft:
         document, (line, column, _) = self.layers.span(path, at_key=True)
         return Place(Path(document.path), line, column)
 
-    def base(self, path: Sequence[Key]) -> Path:
+    def folder(self, path: Sequence[Key]) -> Path:
         """The folder that a path which stands at `path` begins from: that of its file."""
         document = self.layers.holder(path)
         return Path(document.path).parent if document.text else self.path.parent
 
     def file(self, path: tuple[Key, ...], named: str) -> Path:
         """The file or folder that the text at `path` names. Raises Outside."""
-        base = self.base(path)
+        folder = self.folder(path)
         if path in self.from_user:
-            return base / named
-        return rooted(named, base, self.path.parent)
+            return folder / named
+        return rooted(named, folder, self.path.parent)
 
     def existing(self, path: tuple[Key, ...], named: str, *, folder: bool = False) -> Problem | None:
         """What is wrong with a file, or a folder, that must be there."""

@@ -9,9 +9,10 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
+from runner.config.document import Document, Key, Run, Span, place_in
 from runner.config.paths import Outside, rooted
 from runner.config.problems import Problem, Severity
-from runner.config.yamlfile import Document, Key, Run, Span, load_document, load_documents, place_in
+from runner.config.yamlfile import load_document, load_documents
 from runner.core.errors import ConfigError
 
 MAX_EXTENDS = 16

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.config.agent import DEFAULT_SYSTEM_PROMPT, Place, PromptSource
+from runner.config.document import Key, Run
 from runner.config.draft import Draft
 from runner.config.problems import Problem, nearest
 from runner.config.templates import is_template, variables_used
-from runner.config.yamlfile import Key, Run, read_text
+from runner.config.yamlfile import read_text
 from runner.core.errors import ConfigError
 
 _WHERE: tuple[Key, ...] = ("system_prompt",)

@@ -1,4 +1,4 @@
-"""Where templates run: Jinja2 cut down to what a prompt needs. The only module that imports jinja2, and itself lazy.
+"""Where templates run: Jinja2 cut down to what a prompt needs.
 
 The time and the size of a rendering are bounded here, in this process: a child would cost more than all the rest of a
 short chat. Loops, calls, includes and output look at the clock; whatever can multiply text (`*`, `~`, join, replace,
@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from datetime import time as time_of_day
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-import jinja2
-from jinja2 import nodes
-from jinja2.runtime import Context, LoopContext, Macro, TemplateReference
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import TYPE_CHECKING, Any
 
 from runner.config.paths import Outside, rooted
 from runner.config.yamlfile import read_text
 from runner.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
+    from jinja2.runtime import Context
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_CHARACTERS = 1_000_000
 MAX_PARTS = 50_000
@@ -52,27 +53,41 @@ _ATOMS = (str, bool, int, float, date, time_of_day, type(None))
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
-class Refused(jinja2.TemplateRuntimeError):
+class Refused(Exception):
     """The template wants more time, more text or more rights than a prompt needs."""
 
 
-class Sandbox(ImmutableSandboxedEnvironment):
-    """One rendering: a clock that runs out, files under `root` alone, plain data in and text out."""
+def open_sandbox(root: Path, now: Callable[[], datetime]) -> ImmutableSandboxedEnvironment:
+    """An environment for one rendering, whose time begins now: files under `root` alone, plain data in, text out."""
+    from jinja2 import FunctionLoader, StrictUndefined  # lazy, as all of jinja2 here
+
+    sandbox = _sandbox_class()(undefined=StrictUndefined, keep_trailing_newline=True)
+    sandbox.loader = FunctionLoader(lambda name: _included(sandbox, root, name))
+    own = {"indent": sandbox.indent, "join": sandbox.join, "replace": sandbox.replace, "round": round}
+    own |= {"string": sandbox.text, "tojson": sandbox.to_json}
+    sandbox.filters = {name: sandbox.filters[name] for name in _FILTERS.split()} | own
+    sandbox.globals = {"range": sandbox.globals["range"], "now": lambda form=None: _now(now, form)}
+    sandbox.finalize = sandbox.text
+    sandbox.deadline = time.monotonic() + SECONDS
+    return sandbox  # type: ignore[no-any-return]
+
+
+@cache
+def _sandbox_class() -> Any:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return type("Sandbox", (_Bounds, ImmutableSandboxedEnvironment), {})
+
+
+class _Bounds:
+    """What stands between Jinja2's sandbox and the template: a clock that runs out, and sizes reckoned beforehand."""
 
     intercepted_binops = frozenset(("+", "*", "**", "%"))
-
-    def __init__(self, root: Path, now: Callable[[], datetime], seconds: float = SECONDS) -> None:
-        super().__init__(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, loader=_Includes(root))
-        self._deadline = time.monotonic() + seconds
-        self.filters = {name: self.filters[name] for name in _FILTERS.split()}
-        own = {"indent": self._indent, "join": self._join, "replace": self._replace, "round": _round}
-        self.filters |= own | {"string": self.text, "tojson": self._to_json}
-        self.globals = {"range": self.globals["range"], "now": lambda form=None: _now(now, form)}
-        self.finalize = self.text
+    deadline = 0.0
 
     def tick(self) -> None:
         """Raise Refused when the time is up."""
-        if time.monotonic() > self._deadline:
+        if time.monotonic() > self.deadline:
             raise Refused(f"took longer than {SECONDS:g} seconds")
 
     def paced(self, items: Iterable[Any]) -> Iterator[Any]:
@@ -90,7 +105,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.tick()
         if isinstance(value, _CONTAINERS):
             _weigh(value)
-        elif not isinstance(value, (*_ATOMS, jinja2.Undefined)):
+        elif not isinstance(value, _ATOMS) and not _undefined(value):  # an undefined one raises, and names itself
             raise Refused(f"a {type(value).__name__} is no text")
         return str(value)
 
@@ -110,75 +125,78 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         self.tick()
-        return super().call(context, function, *args, **kwargs)
+        return super().call(context, function, *args, **kwargs)  # type: ignore[misc]
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if not isinstance(left, jinja2.Undefined) and not isinstance(right, jinja2.Undefined):
+        if not _undefined(left) and not _undefined(right):
             _GUARDS[operator](left, right)
-        return super().call_binop(context, operator, left, right)
+        return super().call_binop(context, operator, left, right)  # type: ignore[misc]
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if isinstance(obj, LoopContext | Macro | TemplateReference | jinja2.environment.TemplateModule):
-            return super().is_safe_attribute(obj, attr, value)
+        if type(obj).__module__ in ("jinja2.runtime", "jinja2.environment"):
+            return bool(super().is_safe_attribute(obj, attr, value))  # type: ignore[misc]
         return attr in _METHODS.get(type(obj), ())
 
     def wrap_str_format(self, value: Any) -> None:
         """Formatting by a template's own pattern is left out: a width in it can make any size."""
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        from jinja2 import nodes
+
         for loop in source.find_all(nodes.For):
             loop.iter = self._through("paced", [loop.iter])
         _replace_all(source, nodes.Concat, lambda concat: self._through("joined", concat.nodes))
-        return super()._generate(source, *args, **kwargs)
+        return str(super()._generate(source, *args, **kwargs))  # type: ignore[misc]
 
     def _through(self, method: str, arguments: list[Any]) -> nodes.Call:
-        call = nodes.Call(nodes.EnvironmentAttribute(method), arguments, [], None, None)
-        return call.set_lineno(arguments[0].lineno, override=False).set_environment(self)  # type: ignore[return-value]
+        from jinja2 import nodes
 
-    def _join(self, items: Iterable[Any], separator: Any = "") -> str:
+        call = nodes.Call(nodes.EnvironmentAttribute(method), arguments, [], None, None)
+        call.set_lineno(arguments[0].lineno).set_environment(self)  # type: ignore[arg-type]
+        return call
+
+    def join(self, items: Iterable[Any], separator: Any = "") -> str:
         between, pieces = self.text(separator), [self.text(item) for item in self.paced(items)]
         _bounded(sum(map(len, pieces)) + len(between) * len(pieces))
         return between.join(pieces)
 
-    def _replace(self, value: Any, old: str, new: str) -> str:
+    def replace(self, value: Any, old: str, new: str) -> str:
         text = self.text(value)
         _bounded(len(text) + text.count(old) * len(new))
         return text.replace(old, new)
 
-    def _indent(self, value: Any, width: int = 4, first: bool = False) -> str:
+    def indent(self, value: Any, width: int = 4, first: bool = False) -> str:
         text = self.text(value)
         _bounded(len(text) + (text.count("\n") + 1) * width)
         indented = text.replace("\n", "\n" + " " * width)
         return " " * width + indented if first else indented
 
-    def _to_json(self, value: Any) -> str:
+    def to_json(self, value: Any) -> str:
         import json  # lazy
 
         _weigh(value)
         return json.dumps(value, ensure_ascii=False)
 
 
-class _Includes(jinja2.BaseLoader):
-    """Templates of the agent's own folder."""
+def _included(sandbox: Any, root: Path, name: str) -> tuple[str, str, None]:
+    """The text and the path of a template in the agent's own folder."""
+    sandbox.tick()
+    try:
+        path = rooted(name, root, root)
+    except Outside as error:
+        raise Refused(f"{name!r}: {error}") from None
+    if not path.is_file():
+        raise Refused(f"there is no file {name!r} to include")
+    try:
+        return read_text(path), str(path), None
+    except ConfigError as error:
+        raise Refused(f"{name!r}: {error.problems[0].message}") from None
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
 
-    def get_source(
-        self, environment: jinja2.Environment, template: str
-    ) -> tuple[str, str | None, Callable[[], bool] | None]:
-        if isinstance(environment, Sandbox):
-            environment.tick()
-        try:
-            path = rooted(template, self._root, self._root)
-        except Outside as error:
-            raise Refused(f"{template!r}: {error}") from None
-        if not path.is_file():
-            raise Refused(f"there is no file {template!r} to include")
-        try:
-            return read_text(path), str(path), None
-        except ConfigError as error:
-            raise Refused(f"{template!r}: {error.problems[0].message}") from None
+def _undefined(value: Any) -> bool:
+    from jinja2 import Undefined
+
+    return isinstance(value, Undefined)
 
 
 def _replace_all(root: nodes.Node, kind: type[nodes.Node], make: Callable[[Any], nodes.Node]) -> None:
@@ -256,10 +274,6 @@ _GUARDS = {"+": _guard_plus, "*": _guard_times, "**": _guard_power, "%": _guard_
 
 def _bits(value: Any) -> int:
     return value.bit_length() if isinstance(value, int) else 0
-
-
-def _round(value: float, digits: int = 0) -> float:
-    return round(value, digits)
 
 
 def _now(clock: Callable[[], datetime], form: str | None) -> datetime | str:

@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runner.config.document import Key
 from runner.config.problems import nearest
 from runner.config.secrets import looks_secret
-from runner.config.yamlfile import Key
 
 _NAMES = {
     "string": "a text",

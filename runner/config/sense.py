@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from runner.config.document import Key
 from runner.config.draft import Draft
 from runner.config.problems import Problem, nearest
 from runner.config.secrets import has_known_secret, looks_secret
-from runner.config.yamlfile import Key
 from runner.gateways import CATALOGUE, DIALECTS
 
 Check = Callable[[Draft], Iterator[Problem]]

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.agent import PromptSource
+from runner.config.document import place_in
 from runner.config.problems import Problem, nearest
-from runner.config.yamlfile import place_in
 from runner.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from jinja2 import nodes
+    from jinja2 import Environment, nodes
 
-    from runner.config.sandbox import Sandbox
 
 _MARKS = ("{{", "{%", "{#")
 _ROOT = "<template>"
 _VARIABLE = re.compile(r"\{\{ *(?!(?:now|range|true|false|none|True|False|None|self|not) *\}\})([A-Za-z_]\w*) *\}\}")
+_IMPLIED = frozenset({"caller", "kwargs", "loop", "self", "super", "varargs"})
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
@@ -43,9 +43,9 @@ def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[],
         return source.text
     if _only_variables(source.text) and all(_simple(values.get(name, ())) for name in _VARIABLE.findall(source.text)):
         return _VARIABLE.sub(lambda found: _as_text(values[found[1]]), source.text)
-    from runner.config.sandbox import Sandbox  # lazy: jinja2
+    from runner.config.sandbox import open_sandbox  # lazy: jinja2
 
-    sandbox = Sandbox(source.root, now)
+    sandbox = open_sandbox(source.root, now)
     try:
         return str(_compiled(sandbox, source.text).render(values))
     except _mistakes() as error:
@@ -66,9 +66,9 @@ def variables_used(source: PromptSource) -> dict[str, Problem]:
             message = f"{found[1]!r} is not defined"
             used.setdefault(found[1], _problem(source, _ROOT, source.text, line, message, found[1]))
         return used
-    from runner.config.sandbox import Sandbox  # lazy: jinja2
+    from runner.config.sandbox import open_sandbox  # lazy: jinja2
 
-    sandbox = Sandbox(source.root, datetime.now)
+    sandbox = open_sandbox(source.root, datetime.now)
     try:
         _compiled(sandbox, source.text)
         for name, file, text, line in _names(sandbox, source.text, _ROOT, frozenset(), set()):
@@ -86,19 +86,19 @@ def _as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _compiled(sandbox: Sandbox, text: str) -> Any:
+def _compiled(sandbox: Environment, text: str) -> Any:
     code = sandbox.compile(text, filename=_ROOT)
     return sandbox.template_class.from_code(sandbox, code, sandbox.make_globals(None))
 
 
 def _names(
-    sandbox: Sandbox, text: str, file: str, given: frozenset[str], seen: set[str]
+    sandbox: Environment, text: str, file: str, given: frozenset[str], seen: set[str]
 ) -> Iterator[tuple[str, str, str, int]]:
     """Each (name, file, its text, line) taken from outside; `given` are names that an including template sets."""
     from jinja2 import meta, nodes
 
     tree = sandbox.parse(text, filename=file)
-    free = meta.find_undeclared_variables(tree) - given - set(sandbox.globals)
+    free = meta.find_undeclared_variables(tree) - given - set(sandbox.globals) - _IMPLIED
     for node in tree.find_all(nodes.Name):
         if node.name in free:
             yield node.name, file, text, node.lineno
@@ -123,7 +123,9 @@ def _mistakes() -> tuple[type[Exception], ...]:
     """What a template's author can cause."""
     from jinja2 import TemplateError
 
-    return (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+    from runner.config.sandbox import Refused
+
+    return (Refused, TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
 
 def _raise(error: Exception, source: PromptSource, known: Iterable[str]) -> NoReturn:

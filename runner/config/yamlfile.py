@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from runner.config.document import Document, span_of
 from runner.config.problems import Problem
 from runner.config.yamlerrors import reworded, undecodable
 from runner.core.errors import ConfigError
@@ -37,15 +37,11 @@ except ImportError:  # libyaml is missing: the same, eight times slower
             pass
 
 
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "load_document", "load_documents", "read_text"]
+
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_NODES = 50_000
-
-Key = str | int
-Span = tuple[int, int, int]
-"""Line and column from 1, and the length of what stands there."""
-Run = tuple[int, int, int]
-"""From this offset of a text on, it stands at this line and column of the file."""
 
 _PLAIN = "plain"
 _QUOTED = "quoted"
@@ -58,41 +54,6 @@ _NUMERIC = frozenset("0123456789+-.")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One document of a file: its value, and the place of every part of it. `path` is the file as the user named it."""
-
-    path: str
-    text: str = field(repr=False)
-    value: Any
-    root: Node | None = field(default=None, repr=False, compare=False)
-
-    def node(self, path: Sequence[Key]) -> Node | None:
-        """The node at `path`, None where there is none."""
-        found = self.root
-        for key in path:
-            found = _child(found, key)
-        return found
-
-    def span(self, path: Sequence[Key]) -> Span | None:
-        """Where the value at `path` stands."""
-        return None if (found := self.node(path)) is None else _span(found)
-
-    def key_span(self, path: Sequence[Key]) -> Span | None:
-        """Where the last key of `path` stands; for an item of a list, the item."""
-        if path and isinstance(parent := self.node(path[:-1]), MappingNode):
-            for key, _ in parent.value:
-                if key.value == path[-1]:
-                    return _span(key)
-            return None
-        return self.span(path)
-
-    def runs(self, path: Sequence[Key]) -> tuple[Run, ...]:
-        """How the text at `path` lies in the file: block, folded, quoted or plain, over as many lines as it has."""
-        node = self.node(path)
-        return tuple(_runs(node, self.text)) if isinstance(node, ScalarNode) and node.start_mark else ()
 
 
 def load_document(path: Path | str, *, text: str | None = None) -> Document:
@@ -282,7 +243,7 @@ class _Construction:
         return number
 
     def _problem(self, node: Node, message: str, hint: str = "") -> None:
-        line, column, length = _span(node)
+        line, column, length = span_of(node)
         self._problems.append(Problem(self._path, line, column, message, hint, length=length))
 
     def _stop(self, node: Node, message: str) -> None:
@@ -299,51 +260,3 @@ def _number(text: str) -> int | float | str | None:
     if _FLOAT.fullmatch(text):
         return float(text)
     return None if _NOT_FINITE.fullmatch(text) else text
-
-
-def _child(node: Node | None, key: Key) -> Node | None:
-    if isinstance(node, MappingNode):
-        return next((value for each, value in node.value if each.value == key), None)
-    if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
-        child: Node = node.value[key]
-        return child
-    return None
-
-
-def _span(node: Node) -> Span:
-    start, end = node.start_mark, node.end_mark
-    if start is None:  # from the command line
-        return 0, 0, 1
-    length = end.column - start.column if end.line == start.line else 1
-    return start.line + 1, start.column + 1, max(1, length)
-
-
-def _runs(node: ScalarNode, source: str) -> Iterator[Run]:
-    """Find each source line's words, in order, in the value; a line that holds escapes is passed over."""
-    start, end = node.start_mark, node.end_mark
-    lines = source.split("\n")[start.line : end.line + 1]
-    cursor = 0
-    for number, line in enumerate(lines):
-        first = 0
-        if number == 0:
-            if node.style in ("|", ">"):
-                continue
-            first = start.column + (node.style in ("'", '"'))
-        piece = line[first : end.column if number == end.line - start.line else None].strip()
-        if node.style in ("'", '"') and number == end.line - start.line:
-            piece = piece[:-1]
-        at = node.value.find(piece, cursor) if piece else -1
-        if at >= 0:
-            yield at, start.line + number + 1, line.index(piece, first) + 1
-            cursor = at + len(piece)
-
-
-def place_in(runs: Sequence[Run], offset: int) -> tuple[int, int] | None:
-    """Line and column of the file for an offset of the text that `runs` describe."""
-    from bisect import bisect_right  # lazy
-
-    at = bisect_right(runs, (offset, 1 << 60, 0)) - 1
-    if at < 0:
-        return None
-    begin, line, column = runs[at]
-    return line, column + offset - begin
