@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.config.agent import Agent, Fallback, PromptSource, Reply, User
 from runner.config.declarations import declarations
+from runner.config.document import Document
 from runner.config.draft import Draft
 from runner.config.layers import Layers, chain, from_settings, setting_document
 from runner.config.problems import Problem, Severity, in_order
@@ -21,7 +22,6 @@ from runner.config.sense import CHECKS
 from runner.config.substitution import Substitution
 from runner.config.user import load_user, permissions
 from runner.config.variables import declared
-from runner.config.yamlfile import Document
 from runner.core.errors import ConfigError
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.gateways import CATALOGUE, Row
