@@ -145,10 +145,7 @@ class Toolbox:
         return ToolResult(call.id, call.name, outcome.output, outcome.failed, seconds, outcome.files)
 
     def close(self) -> None:
-        for offer in self._offers:
-            if close := getattr(offer, "close", None):
-                with suppress(OSError):
-                    close()
+        _close(self._offers)
 
     def _outcome(self, call: ToolCall, context: Context) -> Outcome:
         from runner.tools.printing import Printed  # lazy: many a session calls no tool
@@ -206,7 +203,7 @@ def open_toolbox(declared: Iterable[Declared], opening: Opening | None = None) -
             opened.extend(_open(each, opening))
         return Toolbox(opened, seconds=opening.seconds, output_bytes=opening.output_bytes)
     except AgentRunError:
-        Toolbox(opened).close()
+        _close(opened)
         raise
 
 
@@ -233,7 +230,10 @@ def offer(thing: Any, declared: Declared | None = None) -> Tool | Source:
     """A tool or a source out of whatever a caller may give; a class is instantiated, with the declared options."""
     if isinstance(thing, type) and any(callable(getattr(thing, method, None)) for method in ("run", "tools")):
         options = {} if declared is None else {k: v for k, v in declared.options.items() if k not in _COMMON}
-        thing = thing(**options)
+        try:
+            thing = thing(**options)
+        except TypeError as error:
+            raise _no_tool(thing, declared, str(error)) from None
     if isinstance(thing, type):
         raise _no_tool(thing, declared)
     if isinstance(thing, Tool | Source):
@@ -245,9 +245,18 @@ def offer(thing: Any, declared: Declared | None = None) -> Tool | Source:
     raise _no_tool(thing, declared)
 
 
-def _no_tool(thing: Any, declared: Declared | None) -> UsageError:
-    where = declared.where if declared else ""
-    return UsageError(f"{thing!r} is no tool", where=where, fix="give a function with type hints, or a class of tools")
+def _no_tool(thing: Any, declared: Declared | None, why: str = "") -> UsageError:
+    what = f"{declared.name!r} cannot be made" if declared and why else f"{thing!r} is no tool"
+    fix = "" if why else "give a function with type hints, or a class of tools"
+    return UsageError(what, where=declared.where if declared else "", why=why, fix=fix)
+
+
+def _close(offers: Iterable[Tool | Source]) -> None:
+    """Close each thing that can be closed, once."""
+    closers = {id(offer): offer for offer in offers if hasattr(offer, "close")}
+    for offer in closers.values():
+        with suppress(OSError):
+            offer.close()
 
 
 @dataclass(frozen=True, slots=True)
