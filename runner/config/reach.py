@@ -16,7 +16,7 @@ from runner.gateways import CATALOGUE, DIALECTS, Row
 from runner.tools import BUILT_INS
 from runner.tools.toolbox import Declared
 
-KINDS_OF_DEED = ("run", "start", "import", "load", "write", "connect", "send", "allow")
+KINDS_OF_DEED = ("run", "start", "import", "load", "write", "read", "connect", "send", "allow")
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
 # A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
 _SETTLED = re.compile(r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]")
@@ -25,7 +25,7 @@ _ACTING = frozenset({"write", "exec"})
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One thing that a file can do: `run`, `start`, `import`, `load`, `write`, `connect`, `send` or `allow`, and what.
+    """One thing that a file can do: `run`, `start`, `import`, `load`, `write`, `read`, `connect`, `send` or `allow`, and what.
 
     `host` is where a `send` goes, without scheme and port.
     """
@@ -108,6 +108,8 @@ def _deeds(agent: Agent) -> Iterator[Deed]:
     for index, declared in enumerate(agent.tools):
         if declared.kind in _TOOLS:
             yield from _TOOLS[declared.kind](declared, partial(written.at, "tools", index, declared.kind))
+        if declared.kind == "files":
+            yield from _files(declared, agent.path.parent)
 
 
 def _rules(agent: Agent) -> Iterator[Deed]:
@@ -193,9 +195,13 @@ def _builtin(declared: Declared, written: _Look) -> Iterator[Deed]:
         yield Deed("import", f"the tool {declared.name} of an installed package", declared.where)
 
 
-def _files(declared: Declared, written: _Look) -> Iterator[Deed]:
+def _files(declared: Declared, home: Path) -> Iterator[Deed]:
+    """Reading what lies beside the agent is nothing to ask about; the user's own environment may lead elsewhere."""
+    root = declared.base / declared.options["root"]
     if declared.options.get("write"):
-        yield Deed("write", f"files under {declared.options['root']}", declared.where)
+        yield Deed("write", f"files under {root}", declared.where)
+    elif not root.resolve().is_relative_to(home.resolve()):
+        yield Deed("read", f"files under {root}", declared.where)
 
 
 def _python(declared: Declared, written: _Look) -> Iterator[Deed]:
@@ -266,7 +272,6 @@ def _command_line(argv: Sequence[Any]) -> str:
 
 _TOOLS: Mapping[str, Callable[[Declared, _Look], Iterator[Deed]]] = {
     "builtin": _builtin,
-    "files": _files,
     "python": _python,
     "command": _command,
     "http": _http,

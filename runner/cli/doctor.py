@@ -1,0 +1,59 @@
+"""`agent-run doctor [AGENT]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from runner.engine.diagnosis import Finding
+
+_FIRST = (2, 6, 4)
+
+
+@click.command()
+@click.argument("agent", type=click.Path(), required=False)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def doctor(agent: str | None, form: str) -> int:
+    """Tell what is installed, reachable and missing, on this machine and for AGENT.
+
+    No key is shown and no program is started. The code is 0, or says why AGENT cannot run: 2 its file or your
+    configuration is wrong, 6 it is not trusted, 4 no gateway of it answers or a program that it needs is missing.
+    """
+    from runner.engine.diagnosis import of_agent, of_machine  # lazy: `--help` needs neither
+
+    findings = [*of_machine(), *(of_agent(agent) if agent else ())]
+    click.echo(_json(findings) if form == "json" else _text(findings))
+    blocking = {finding.blocks for finding in findings}
+    return next((code for code in _FIRST if code in blocking), 0)
+
+
+def _text(findings: Iterable[Finding]) -> str:
+    lines = []
+    for topic, group in groupby(findings, key=lambda finding: finding.topic):
+        lines.append(topic)
+        lines += _unset(list(group)) if topic == "keys" else map(_line, group)
+    return "\n".join(lines)
+
+
+def _unset(keys: Sequence[Finding]) -> list[str]:
+    """The keys that are set, a line each, and all others on one line: nobody has them all."""
+    others = ", ".join(each.name for each in keys if each.state != "ok")
+    return [_line(each) for each in keys if each.state == "ok"] + [f"  not set {others}"] * bool(others)
+
+
+def _line(finding: Finding) -> str:
+    from runner.config.reach import escaped  # lazy, as above
+
+    fix = f" → {finding.fix}" if finding.fix else ""
+    return escaped(f"  {finding.state:<8}{finding.name}: {finding.says}{fix}")
+
+
+def _json(findings: Sequence[Finding]) -> str:
+    import json  # lazy, as above
+    from dataclasses import asdict
+
+    return json.dumps([asdict(finding) for finding in findings], indent=2)

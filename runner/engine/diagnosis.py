@@ -1,0 +1,236 @@
+"""What is here and what is missing for agents to run: findings, none of which starts a program or shows a secret."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from runner import __version__
+from runner.config.agent import Agent, User
+from runner.core.errors import AgentRunError, ConfigError, GatewayError, ModelMissing, UsageError
+from runner.core.policy import Timeouts
+from runner.gateways import CATALOGUE, Row, connect
+
+if TYPE_CHECKING:
+    from runner.tools.toolbox import Declared
+
+EXTRAS = {"local": "xllamacpp", "mcp": "mcp", "dask": "distributed", "otel": "opentelemetry", "serve": "starlette"}
+_SOON = Timeouts(connect=2, first_token=3, gap=3)
+_LISTS = {"openai": "/models", "responses": "/models", "gemini": "/models", "ollama": "/api/tags"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `blocks` is the exit code of an agent that cannot run for it, or 0."""
+
+    topic: str
+    name: str
+    state: Literal["ok", "missing", "wrong"]
+    says: str
+    fix: str = ""
+    blocks: int = 0
+
+
+def of_machine() -> Iterator[Finding]:
+    """What holds for every agent."""
+    python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield Finding("program", "agent-run", "ok", f"{__version__}, {python}")
+    yield from _extras()
+    yield from _terminal()
+    user, wrong = _user()
+    yield wrong or _configuration(user)
+    rows = {**CATALOGUE, **user.gateways}
+    yield from _keys(rows)
+    yield _answers("ollama", user)
+    yield _embedded()
+    yield from _trusted()
+
+
+def of_agent(path: str) -> Iterator[Finding]:
+    """What one agent file needs besides. Raises nothing: a file that is wrong is a finding."""
+    from runner.config.loader import load_agent  # lazy: without a file, nothing is loaded
+
+    try:
+        agent = load_agent(path)
+        yield Finding("agent", path, "ok", f"{agent.name}: {agent.gateway}/{agent.model}")
+        yield from _trust(agent)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Finding("agent", path, "wrong", str(problem), blocks=error.exit_code)
+        return
+    for declared in agent.tools:
+        yield from _tool(declared)
+    yield from _routes(agent)
+
+
+def _extras() -> Iterator[Finding]:
+    from importlib.util import find_spec  # lazy: nobody else looks
+
+    for extra, package in EXTRAS.items():
+        if find_spec(package):
+            yield Finding("extras", extra, "ok", package)
+        else:
+            yield Finding(
+                "extras", extra, "missing", f"{package} is not installed", f"pip install 'agent-run[{extra}]'"
+            )
+
+
+def _terminal() -> Iterator[Finding]:
+    from shutil import get_terminal_size  # lazy, as above
+
+    for name, stream in (("stdin", sys.stdin), ("stdout", sys.stdout), ("stderr", sys.stderr)):
+        place = "a terminal" if stream and stream.isatty() else "no terminal"
+        yield Finding("terminal", name, "ok", f"{place}, {getattr(stream, 'encoding', None) or 'no encoding'}")
+    size = get_terminal_size()
+    colour = "off" if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb" else "on"
+    yield Finding("terminal", "screen", "ok", f"{size.columns} x {size.lines}, colour {colour}")
+
+
+def _user() -> tuple[User, Finding | None]:
+    from runner.config.user import load_user, user_file  # lazy, as above
+
+    try:
+        return load_user()[0], None
+    except ConfigError as error:
+        says = "; ".join(str(problem) for problem in error.problems)
+        wrong = Finding("config", str(user_file(os.environ)), "wrong", says, blocks=error.exit_code)
+        return User(), wrong
+
+
+def _configuration(user: User) -> Finding:
+    from runner.config.user import user_file  # lazy, as above
+
+    path = str(user_file(os.environ))
+    return Finding("config", path, "ok", "is valid" if user.path else "is not there, which is fine")
+
+
+def _keys(rows: Mapping[str, Row]) -> Iterator[Finding]:
+    names: dict[str, list[str]] = {}
+    for name, row in rows.items():
+        if row.key_from:
+            names.setdefault(row.key_from, []).append(name)
+    for variable, gateways in names.items():
+        yield _key(variable, ", ".join(gateways))
+
+
+def _key(variable: str, gateway: str) -> Finding:
+    if os.environ.get(variable, "").strip():
+        return Finding("keys", variable, "ok", f"set in the environment, for {gateway}")
+    return Finding("keys", variable, "missing", f"not set, for {gateway}")
+
+
+def _trusted() -> Iterator[Finding]:
+    from runner.config.consents import all_consents, folder  # lazy, as above
+
+    doubts: list[str] = []
+    count = sum(1 for _ in all_consents(doubts.append))
+    yield Finding("trust", str(folder()), "ok", f"{count} {'file' if count == 1 else 'files'} trusted")
+    for doubt in doubts:
+        yield Finding("trust", str(folder()), "wrong", doubt, "remove that record, and trust the file again")
+
+
+def _embedded() -> Finding:
+    from runner.gateways.weights import KNOWN, find  # lazy, as above
+
+    model = next(iter(KNOWN))
+    try:
+        return Finding("gateways", f"local/{model}", "ok", str(find(model)))
+    except ModelMissing as error:
+        return Finding("gateways", f"local/{model}", "missing", error.what, error.fix)
+
+
+def _answers(name: str, user: User) -> Finding:
+    """Whether a server is there, and how many models it lists."""
+    try:
+        gateway = connect(name, user.gateways, hosts=user.hosts)
+        return Finding("gateways", name, "ok", f"{gateway.where}, {_listed(gateway)}")
+    except AgentRunError as error:
+        return Finding("gateways", name, "missing", error.what, error.fix)
+
+
+def _listed(gateway: object) -> str:
+    """Ask a server for its models: that it answers tells that it is there and takes the key. Raises GatewayError."""
+    from runner.gateways.remote import Remote  # lazy, as above
+
+    if not isinstance(gateway, Remote) or gateway.dialect not in _LISTS:
+        return "not contacted"
+    found = gateway.wire.get(_LISTS[gateway.dialect], timeouts=_SOON)
+    models = (found.get("models") or found.get("data")) if isinstance(found, dict) else None
+    count = len(models) if isinstance(models, list) else 0
+    return f"{count} {'model' if count == 1 else 'models'}"
+
+
+def _trust(agent: Agent) -> Iterator[Finding]:
+    from runner.config.trust import standing  # lazy, as above
+
+    doubts: list[str] = []
+    now = standing(agent, doubts.append)
+    path = str(agent.path)
+    for doubt in doubts:
+        yield Finding("trust", path, "wrong", doubt)
+    if now is None:
+        yield Finding("trust", path, "ok", "needs none")
+    elif now.trusted:
+        yield Finding("trust", path, "ok", "trusted as it stands")
+    else:
+        says = "changed since it was trusted" if now.consent else "can execute or reach out, and is not trusted"
+        yield Finding("trust", path, "missing", says, f"agent-run trust {path}", blocks=6)
+
+
+def _tool(declared: Declared) -> Iterator[Finding]:
+    """A program that a tool needs; it is looked for and not started."""
+    if declared.kind == "mcp":
+        from importlib.util import find_spec  # lazy, as above
+
+        if not find_spec(EXTRAS["mcp"]):
+            says = "needs the extra mcp"
+            yield Finding("tools", declared.name, "missing", says, "pip install 'agent-run[mcp]'", blocks=4)
+    argv = declared.options.get("run") or declared.options.get("command")
+    if not argv:
+        return
+    from runner.tools.environment import child_environment, program_path  # lazy, as above
+
+    program = str(argv[0])
+    folder = declared.base / str(declared.options.get("cwd", "."))
+    environment = child_environment(os.environ, declared.options.get("env", {}))
+    found = str(folder / program) if "/" in program else program_path(program, environment)
+    if found and os.access(found, os.X_OK):
+        yield Finding("tools", declared.name, "ok", found)
+    else:
+        needed = declared.kind == "mcp" and declared.options.get("required", True)
+        says = f"there is no program {program!r}" + ("" if needed else "; calls of it will fail")
+        yield Finding("tools", declared.name, "missing", says, "install it, or correct its name", 4 if needed else 0)
+
+
+def _routes(agent: Agent) -> Iterator[Finding]:
+    """The agent's gateways with its models; one that answers is enough."""
+    from runner.config.trust import consented_hosts, standing  # lazy, as above
+
+    now = standing(agent)
+    if now is not None and not now.trusted and any(deed.kind == "connect" for deed in now.reach.deeds):
+        yield Finding("routes", agent.gateway, "missing", "not contacted before the file is trusted")
+        return
+    hosts = (*agent.user.hosts, *consented_hosts(agent))
+    routes = [(agent.gateway, agent.model), *((each.gateway, each.model) for each in agent.fallback)]
+    findings = [_route(agent, name, model, hosts) for name, model in routes]
+    dead = all(finding.state != "ok" for finding in findings)
+    for finding in findings:
+        yield Finding("routes", finding.name, finding.state, finding.says, finding.fix, 4 if dead else 0)
+
+
+def _route(agent: Agent, name: str, model: str, hosts: tuple[str, ...]) -> Finding:
+    whole = f"{name}/{model}"
+    row = agent.gateways.get(name, CATALOGUE.get(name))
+    if row is not None and row.dialect == "scripted":
+        return Finding("routes", whole, "ok", "answers from the file")
+    try:
+        gateway = connect(name, agent.gateways, hosts=hosts)
+        listed = _listed(gateway)
+        window = gateway.capabilities(model).window
+        return Finding("routes", whole, "ok", f"{gateway.where}, {listed}, window {window or 'not known'}")
+    except (GatewayError, UsageError) as error:
+        return Finding("routes", whole, "missing", f"{error.what} {error.why}".strip(), error.fix)
