@@ -34,12 +34,12 @@ def doctor(agent: str | None, form: str) -> int:
 def _text(findings: Iterable[Finding]) -> str:
     lines = []
     for topic, group in groupby(findings, key=lambda finding: finding.topic):
-        lines.append(topic)
-        lines += _unset(list(group)) if topic == "keys" else map(_line, group)
+        found = list(group)
+        lines += [topic, *(_of_keys(found) if topic == "keys" else map(_line, found))]
     return "\n".join(lines)
 
 
-def _unset(keys: Sequence[Finding]) -> list[str]:
+def _of_keys(keys: Sequence[Finding]) -> list[str]:
     """The keys that are set, a line each, and all others on one line: nobody has them all."""
     others = ", ".join(each.name for each in keys if each.state != "ok")
     return [_line(each) for each in keys if each.state == "ok"] + [f"  not set {others}"] * bool(others)

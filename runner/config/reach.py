@@ -25,7 +25,7 @@ _ACTING = frozenset({"write", "exec"})
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One thing that a file can do: `run`, `start`, `import`, `load`, `write`, `read`, `connect`, `send` or `allow`, and what.
+    """One thing that a file can do: its kind, a word of KINDS_OF_DEED, and what.
 
     `host` is where a `send` goes, without scheme and port.
     """
