@@ -51,7 +51,7 @@ def llama_server(embedded_weights: str, tmp_path_factory: pytest.TempPathFactory
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            [sys.executable, "-P", str(local_worker.__file__)],
+            [sys.executable, "-P", str(local_worker.__file__), "shared"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

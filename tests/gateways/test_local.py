@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 
 
 def children(parent: int) -> list[int]:
-    """The model processes that `parent` has started."""
+    """The model processes that `parent` has started, without the one that tests share."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -36,7 +36,7 @@ def children(parent: int) -> list[int]:
             mother = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])
         except (OSError, ValueError):
             continue
-        if b"local_worker" in command and mother == parent:
+        if command.endswith(b"local_worker.py\0") and mother == parent:
             found.append(int(entry.name))
     return found
 
