@@ -16,7 +16,14 @@ _FIRST = (2, 6, 4)
 
 @click.command()
 @click.argument("agent", type=click.Path(), required=False)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
 def doctor(agent: str | None, form: str) -> int:
     """Tell what is installed, reachable and missing, on this machine and for AGENT.
 

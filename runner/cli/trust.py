@@ -1,4 +1,4 @@
-"""`agent-run trust AGENT`, and the one question about trust."""
+"""`agent-run trust AGENT`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def trust(agent: str | None, *, yes: bool, listed: bool, revoke: bool) -> None:
     """Show what AGENT can execute and reach, and remember consent for exactly that content.
 
-    Any change to the file, or to the files it names, asks again and shows what is different.
+    Any change to the file, or to the files it names, asks again and shows what is different. Tools of its MCP servers
+    that have changed since they were first used are accepted as they will be listed next.
     """
     if listed:
         return _list()
@@ -28,38 +29,35 @@ def trust(agent: str | None, *, yes: bool, listed: bool, revoke: bool) -> None:
     return _revoke(agent) if revoke else _trust(agent, yes=yes)
 
 
-def agree(text: str) -> bool:
-    """Show what a file can do and ask the person at the terminal for consent; no answer is none."""
-    click.echo(text, err=True)
-    return click.confirm("Trust it?", default=False, err=True)
-
-
 def _trust(agent: str, *, yes: bool) -> None:
-    from runner.cli.terminal.plain import warn  # lazy, as the next: `--help` needs none of them
+    from runner.cli.terminal.plain import inert, warn  # lazy, as the next: `--help` needs none of them
     from runner.config.loader import load_agent
-    from runner.config.trust import standing
+    from runner.config.trust import accept_servers, standing
 
-    now = standing(load_agent(agent), warn)
+    loaded = load_agent(agent)
+    now = standing(loaded, warn)
     if now is None:
-        click.echo(f"{agent} needs no trust: it executes nothing, and reaches nothing but its model")
-    elif now.trusted:
+        click.echo(f"{inert(agent)} needs no trust: it executes nothing, and reaches nothing but its model")
+        return
+    if now.trusted:
         click.echo(f"{now.text}\nand is trusted as it stands")
     else:
-        click.echo(now.text)
         _consent(now, yes=yes)
         now.remember()
         click.echo("trusted, until any of it changes")
+    accept_servers(loaded)
 
 
 def _consent(now: Standing, *, yes: bool) -> None:
-    """Return if the user consents to what was just shown. Raises NeedsTrust."""
-    from runner.core.errors import NeedsTrust  # lazy, as above
+    """Show what the file can do; return if the user consents. Raises NeedsTrust."""
+    from runner.cli.terminal.people import consent  # lazy, as above
+    from runner.core.errors import NeedsTrust
 
-    if not yes and sys.stdin.isatty():
-        yes = click.confirm("Trust it?", default=False, err=True)
-    if not yes:
+    if yes or not sys.stdin.isatty():
+        click.echo(now.text)
+    if not (yes or (sys.stdin.isatty() and consent(now.text))):
         path = str(now.agent.path)
-        raise NeedsTrust("nothing was trusted", where=path, fix=f"agent-run trust --yes {path}, once you have read it")
+        raise NeedsTrust("nothing was trusted", where=path, fix="read it, then pass --yes or answer yes at a terminal")
 
 
 def _list() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.config.agent import Agent
-from runner.config.reach import Reach, escaped, reach
+from runner.config.reach import Reach, escaped, reach, with_agents
 from runner.core.errors import NeedsTrust
 
 if TYPE_CHECKING:
@@ -94,6 +94,18 @@ def ensure_trusted(
 def consented_hosts(agent: Agent) -> tuple[str, ...]:
     """The hosts that the file's own gateways send keys to; consented to once `ensure_trusted` has returned."""
     return reach(agent).hosts
+
+
+def accept_servers(agent: Agent) -> None:
+    """Take the tools of the agent's MCP servers as they are listed next, whatever they were when first used."""
+    from runner.tools.context import Opening  # lazy, as the next: only a user's explicit word comes here
+    from runner.tools.mcp.pins import forget
+    from runner.tools.mcp.server import server_of
+
+    for each in with_agents(agent):
+        for declared in each.tools:
+            if declared.kind == "mcp":
+                forget(server_of(declared, Opening()))
 
 
 def _refusal(now: Standing) -> NeedsTrust:
