@@ -41,8 +41,16 @@ class Verbs(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in COMMANDS and args[0] not in {"--version", "--help", "-h"}:
+            self._refuse_misspelling(args[0])
             args = ["chat", *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelling(self, word: str) -> None:
+        if word.isalpha() and not os.access(word, os.F_OK):
+            from difflib import get_close_matches  # lazy: people rarely misspell
+
+            if near := get_close_matches(word, COMMANDS, n=1):
+                raise click.UsageError(f"no command and no file is named {word!r} (did you mean {near[0]!r}?)")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

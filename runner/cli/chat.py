@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from runner.engine.session import ChatSession
 
 GOODBYE = "exit"
+SLASH_COMMANDS = {"/continue": "Please go on exactly where you stopped."}
+
+_SLASH = re.compile(r"/[a-z]+")
 
 
 @click.command()
@@ -31,7 +35,11 @@ GOODBYE = "exit"
 @click.option("--model", metavar="NAME", help="Ask this model instead of the file's.")
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it arrives, or in one piece.")
 @click.option(
-    "--output", type=click.Choice(["text", "json", "jsonl"]), default="text", help="What stdout carries.", show_default=True
+    "--output",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    help="What stdout carries.",
+    show_default=True,
 )
 @click.option("--allow", multiple=True, metavar="TOOL", help="Let this tool run without asking.")
 @click.option("--deny", multiple=True, metavar="TOOL", help="Never let this tool run.")
@@ -135,14 +143,17 @@ class Talk:
                 break
             if not query:
                 continue
+            if _SLASH.fullmatch(query):
+                if query not in SLASH_COMMANDS:
+                    warn(f"there is no {query}; what there is: {', '.join(SLASH_COMMANDS)}")
+                    continue
+                query = SLASH_COMMANDS[query]
             try:
                 self._turn(query, files)
                 files = ()
             except KeyboardInterrupt:
-                self._plain.end_line()
                 self._plain.say("agent-run: stopped")
             except AgentRunError as error:
-                self._plain.end_line()
                 tell(error)
                 if self._machine is not None:
                     self._machine.fail(error)
@@ -153,10 +164,12 @@ class Talk:
 
         shown = self._machine or self._plain
         attached = [attach(file) for file in files]
-        with closing(self._session.send(message, attached)) as events:
-            for event in events:
-                shown.show(event)
-        self._plain.end_line()
+        try:
+            with closing(self._session.send(message, attached)) as events:
+                for event in events:
+                    shown.show(event)
+        finally:
+            self._plain.end_line()
 
 
 def _piped(*, lines: bool) -> Iterator[str]:

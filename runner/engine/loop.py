@@ -106,7 +106,7 @@ class Loop:
             failure = error
             self.reason = "incomplete" if self._partial else "failed"
             if self._partial:
-                yield Notice("incomplete", f"{error.what}; {self._partial} characters had arrived and are kept")
+                yield Notice("incomplete", f"the reply is incomplete: {self._partial} characters came, and are kept")
         if self._denied and failure is not None:
             failure = Denied(
                 "a tool call was not allowed, and the turn could not go on without it",

@@ -1,0 +1,265 @@
+"""`agent-run chat` as people and programs use it: whole processes, pipes and a real terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+SCRIPT = """\
+name: demo
+gateway: scripted
+model: demo
+tools: [resolve_date]
+script:
+- text: "Looking it up. "
+  calls: [{resolve_date: {date: "July 4th, 2025"}}]
+- {text: It was a Friday., usage: {input: 20, output: 5}}
+- Second answer.
+- Third answer.
+"""
+
+
+def run(*arguments: str | Path, stdin: str | None = "", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "runner", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Path:
+    file = tmp_path / "demo.yaml"
+    file.write_text(SCRIPT)
+    return file
+
+
+def write(folder: Path, script: str, **more: str) -> Path:
+    file = folder / "agent.yaml"
+    lines = [f"{key}: {value}" for key, value in more.items()]
+    file.write_text("\n".join(["gateway: scripted", "model: demo", *lines, "script:", script, ""]))
+    return file
+
+
+def test_stdout_carries_the_answer_alone_and_a_tool_call_is_a_line_on_stderr(agent):
+    done = run(agent, "-m", "When?")
+    assert (done.returncode, done.stdout) == (0, "Looking it up. It was a Friday.\n")
+    assert done.stderr == '→ resolve_date(date="July 4th, 2025")\n'
+
+
+def test_verbose_shows_results_tokens_and_time(agent):
+    done = run(agent, "-m", "When?", "-v")
+    assert "← resolve_date" in done.stderr and "Friday" in done.stderr and "20 in, 5 out" in done.stderr
+
+
+def test_all_of_a_pipe_is_one_message_and_lines_are_one_each(agent):
+    done = run(agent, "--output", "jsonl", stdin="two\nlines\n")
+    asked = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["text"] for event in asked if event["type"] == "user"] == ["two\nlines"]
+    done = run(agent, "--lines", stdin="a\n\nb\n")
+    assert done.stdout == "Looking it up. It was a Friday.\nSecond answer.\n"
+
+
+def test_jsonl_is_one_object_a_line_type_first(agent):
+    done = run(agent, "-m", "When?", "--output", "jsonl")
+    lines = done.stdout.splitlines()
+    assert all(line.startswith('{"type": "') for line in lines)
+    events = [json.loads(line) for line in lines]
+    kinds = [event["type"] for event in events]
+    assert kinds[:2] == ["session", "user"] and kinds[-1] == "turn"
+    assert [kind for kind in kinds if kind.startswith("tool")] == ["tool_call", "tool_result"]
+    assert events[0]["agent"] == "demo" and events[0]["gateway"] == "scripted" and events[0]["session"]
+    result = next(event for event in events if event["type"] == "tool_result")
+    assert result["output"]["weekday"] == "Friday" and result["failed"] is False
+    assert "".join(event["delta"] for event in events if event["type"] == "text") == "Looking it up. It was a Friday."
+    assert events[-1]["reason"] == "answered"
+
+
+def test_json_is_one_object_at_the_end(agent):
+    done = run(agent, "-m", "When?", "--output", "json")
+    shown = json.loads(done.stdout)
+    assert shown["text"] == "It was a Friday." and shown["finish_reason"] == "stop"
+    assert shown["usage"]["input_tokens"] == 20
+    assert shown["tool_calls"][0]["name"] == "resolve_date"
+    assert shown["session"]["model"] == "demo"
+    assert "error" not in shown
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl"])
+def test_errors_stand_in_the_machine_output_too(tmp_path, output):
+    file = write(tmp_path, "- error: {status: 401, message: bad key}")
+    done = run(file, "-m", "x", "--output", output)
+    last = json.loads(done.stdout.splitlines()[-1])
+    error = last["error"] if output == "json" else last
+    assert done.returncode == 4
+    assert error["code"] == "GW-KEY" and error["why"]
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "word"),
+    [
+        ("- error: {status: 500, message: broken}", 4, "broken"),
+        ("- {text: half, finish: incomplete}", 4, "incomplete"),
+        ("- calls: [{none_such: {}}]\n- {text: fine}", 0, "none_such"),
+    ],
+)
+def test_exit_codes_of_a_turn(tmp_path, script, code, word):
+    done = run(write(tmp_path, script, retry="{attempts: 1}"), "-m", "x")
+    assert done.returncode == code
+    assert word in done.stderr or word in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_partial_answer_is_shown_and_marked(tmp_path):
+    done = run(write(tmp_path, "- {text: half an answer, finish: incomplete}"), "-m", "x")
+    assert done.stdout == "half an answer\n"
+    assert done.returncode == 4 and "kept" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["missing.yaml", "-m", "x"], "no such file"),
+        ([".", "-m", "x"], "is a directory"),
+        ([sys.executable, "-m", "x"], "not text"),
+        (["chta"], "did you mean 'chat'"),
+        (["AGENT", "-m", "x", "--var", "nope=1"], "no variable 'nope'"),
+        (["AGENT", "-m", "x", "--var", "nope"], "is not K=V"),
+        (["AGENT", "-m", "x", "--set", "options.temprature=1"], "did you mean 'temperature'"),
+        (["AGENT", "-m", "x", "--gateway", "nope"], "no gateway is named 'nope'"),
+        (["AGENT", "-m", "x", "-a", "nothing.png"], "cannot read the attachment"),
+        (["AGENT", "-m", "x", "--output", "xml"], "xml"),
+        (["AGENT"], "there is no message"),
+    ],
+)
+def test_what_is_wrong_with_the_call_is_said_with_exit_2(agent, arguments, word):
+    done = run(*[str(agent) if each == "AGENT" else each for each in arguments])
+    assert done.returncode == 2, done.stderr
+    assert word in done.stderr
+    assert done.stdout == "" and "Traceback" not in done.stderr
+
+
+def test_stdin_closed_is_a_clear_error(agent):
+    command = [sys.executable, "-m", "runner", str(agent)]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *command], capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    assert done.returncode == 2 and "there is no message" in done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error(agent):
+    command = f'"{sys.executable}" -m runner "{agent}" -m a -m b -m c | head -c 1'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.stdout == "L" and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
+def test_hostile_text_is_inert_on_a_terminal_and_escaped_for_machines(tmp_path, at_terminal):
+    file = write(tmp_path, '- "red \\e[31m title \\e]0;x\\a end"')
+    chat = at_terminal(str(file), "-m", "x")
+    seen = chat.expect("end")
+    assert "\x1b" not in seen and "\x07" not in seen
+    assert chat.ended() == 0
+    assert "\x1b" not in run(file, "-m", "x", "--output", "jsonl").stdout
+
+
+def test_interrupt_stops_the_reply_keeps_the_session_and_leaves_at_the_prompt(tmp_path, at_terminal):
+    file = write(tmp_path, '- {chunks: ["one ", "two ", "three "], delay: 1}\n- "after the stop"')
+    chat = at_terminal(str(file))
+    chat.expect("Query: ")
+    chat.type("count")
+    chat.expect("one ")
+    chat.press("\x03")
+    chat.expect("stopped")
+    chat.expect("Query: ")
+    chat.type("and now?")
+    chat.expect("after the stop")
+    chat.expect("Query: ")
+    chat.press("\x03")
+    assert chat.ended() == 130
+
+
+def test_a_failed_turn_is_told_and_the_chat_goes_on(tmp_path, at_terminal):
+    chat = at_terminal(str(write(tmp_path, "- error: {status: 400, message: refused}\n- fine again")))
+    chat.expect("Query: ")
+    chat.type("a")
+    chat.expect("refused")
+    chat.expect("Query: ")
+    chat.type("b")
+    chat.expect("fine again")
+    chat.type("exit")
+    assert chat.ended() == 0
+
+
+def test_continue_goes_on_after_a_broken_reply_and_a_misspelt_command_is_not_sent(tmp_path, at_terminal):
+    chat = at_terminal(str(write(tmp_path, "- {text: one half, finish: incomplete}\n- the other half")))
+    chat.expect("Query: ")
+    chat.type("a")
+    chat.expect("is incomplete")
+    chat.expect("Query: ")
+    chat.type("/contniue")
+    chat.expect("there is no /contniue")
+    chat.expect("Query: ")
+    chat.type("/continue")
+    chat.expect("the other half")
+    chat.type("exit")
+    assert chat.ended() == 0
+
+
+def test_a_terminal_that_vanishes_ends_the_process(tmp_path, at_terminal):
+    chat = at_terminal(str(write(tmp_path, "- hi")))
+    chat.expect("Query: ")
+    pid = chat.child.pid
+    os.kill(pid, signal.SIGHUP)
+    chat.child.close(force=True)
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_an_interrupt_in_one_shot_mode_is_130(tmp_path):
+    file = write(tmp_path, "- {chunks: [a, b], delay: 5}")
+    child = subprocess.Popen([sys.executable, "-m", "runner", str(file), "-m", "x"], cwd=ROOT, stderr=subprocess.PIPE)
+    time.sleep(1.5)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=20)
+    assert child.returncode == 130 and b"Traceback" not in errors
+
+
+def test_a_write_tool_needs_approval_at_the_prompt_and_is_refused_without_one(tmp_path, at_terminal):
+    file = tmp_path / "writer.yaml"
+    file.write_text(
+        "gateway: scripted\nmodel: m\n"
+        "tools:\n- command: {name: touch_it, description: Touch a file., run: [touch, made], parameters: {}}\n"
+        "script:\n- calls: [{touch_it: {}}]\n- done\n"
+    )
+    untrusted = run(file, "-m", "x")
+    assert untrusted.returncode == 6 and "agent-run trust" in untrusted.stderr
+    refused = run(file, "-m", "x", "--trust", "--output", "json")
+    call = json.loads(refused.stdout)["tool_calls"][0]
+    assert call["failed"] and "needs approval" in call["output"]
+    assert not (tmp_path / "made").exists()
+    allowed = run(file, "-m", "x", "--trust", "--allow", "touch_it")
+    assert allowed.returncode == 0 and (tmp_path / "made").exists()
+    (tmp_path / "made").unlink()
+    chat = at_terminal(str(file), "--trust")
+    chat.expect("Query: ")
+    chat.type("go")
+    chat.expect("Allow it?")
+    chat.type("n")
+    chat.expect("done")
+    chat.type("exit")
+    assert chat.ended() == 0 and not (tmp_path / "made").exists()
