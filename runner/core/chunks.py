@@ -111,11 +111,13 @@ class Assembly:
             for call in calls:
                 if call.id == chunk.id and not (chunk.name and call.name and chunk.name != call.name):
                     return call
-        slot = next((call for call in reversed(calls) if call.index == chunk.index), None)
+        slot = None
+        if chunk.index is not None:
+            slot = next((call for call in reversed(calls) if call.index == chunk.index), None)
         if slot is None and chunk.index is None and not chunk.id and calls:
             if not (chunk.name and calls[-1].name):
                 return calls[-1]
-        elif slot is not None and chunk.index is not None:
+        elif slot is not None:
             if not chunk.id:
                 return slot
             if not slot.id and not slot.closed:

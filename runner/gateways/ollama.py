@@ -15,7 +15,7 @@ from runner.gateways.bodies import Encoded, base64_of, body, calls_of, declared,
 from runner.gateways.calls import JSON_LINES
 from runner.gateways.failures import Scene, cut_off, failure
 from runner.gateways.lines import JsonLines
-from runner.gateways.payloads import Pairs, a_count, a_text, an_object, objects, parsed
+from runner.gateways.payloads import Pairs, a_count, a_text, an_object, objects, parsed, unbroken
 from runner.gateways.remote import Remote
 
 _NOWHERE = Scene()
@@ -41,9 +41,9 @@ class Decoder:
             yield from self._line(parsed(line, self._scene, f"line {self.events + 1}"))
 
     def end(self) -> Iterator[Chunk]:
-        for line in self._lines.end():
-            if line.rstrip().endswith(b"}") and not self.ended:
-                yield from self.feed(b"\n" + line + b"\n")
+        for last in self._lines.end():
+            if (line := unbroken(last, self._scene)) is not None:
+                yield from self._line(line)
         if not self.ended:
             raise cut_off(self._scene, self.events)
 

@@ -9,7 +9,7 @@ from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingC
 from runner.core.messages import Opaque, Usage, clean
 from runner.gateways.failures import Scene, cut_off, failure, not_a_reply
 from runner.gateways.lines import EventLines
-from runner.gateways.payloads import Pairs, a_count, a_text, an_object, objects, parsed
+from runner.gateways.payloads import Pairs, a_count, a_text, an_object, objects, parsed, unbroken
 
 _NOWHERE = Scene()
 _DONE = b"[DONE]"
@@ -57,8 +57,9 @@ class Decoder:
         for _, payload in self._lines.end():
             if payload == _DONE:
                 self.complete = True
-            elif payload.endswith(b"}"):
-                yield from self.feed(b"data: " + payload + b"\n\n")
+            elif (event := unbroken(payload, self._scene)) is not None:
+                self.events += 1
+                yield from self._event(event)
         if self.ended:
             return
         if not self.complete:
@@ -68,9 +69,9 @@ class Decoder:
     def whole(self, data: bytes) -> Iterator[Chunk]:
         reply = parsed(data, self._scene)
         self.events = 1
-        if not reply.get("choices") and "error" not in reply and not a_text(reply.get("detail")):
-            raise not_a_reply(self._scene, data, "application/json")
         yield from self._event(reply)
+        if not objects(reply.get("choices")):
+            raise not_a_reply(self._scene, data, "application/json")
         yield from self._done()
 
     def _event(self, event: dict[str, Any]) -> Iterator[Chunk]:
@@ -90,10 +91,8 @@ class Decoder:
         for choice in choices:
             if choice.get("error"):
                 raise failure(self._scene, choice)
-            if choice.get("finish_reason") in _FAILED_FINISHES:
-                raise failure(
-                    self._scene, {"code": "server_error", "message": f"it ended with {choice['finish_reason']}"}
-                )
+            if (finish := a_text(choice.get("finish_reason"))) in _FAILED_FINISHES:
+                raise failure(self._scene, {"code": "server_error", "message": f"the reply ended with {finish!r}"})
         if "choices" not in event and ("message" in event or "detail" in event or any("error" in key for key in event)):
             raise failure(self._scene, event)
 
@@ -106,11 +105,13 @@ class Decoder:
             yield from self._said(refusal)
         asked = delta.get("tool_calls")
         for call in objects(asked if not isinstance(asked, dict) else [asked]):
-            yield _call(call)
+            piece = _call(call)
+            if piece.id or piece.name or piece.arguments is not None:
+                yield piece
         if legacy := an_object(delta.get("function_call")):
             yield CallChunk(0, "", a_text(legacy.get("name")), legacy.get("arguments"))
-        if reason := choice.get("finish_reason"):
-            self._finish = self._finish or str(reason)
+        if reason := a_text(choice.get("finish_reason")):
+            self._finish = self._finish or reason
             self.complete = True
 
     def _said(self, content: Any, thought: str = "") -> Iterator[Chunk]:

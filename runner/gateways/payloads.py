@@ -80,6 +80,14 @@ def parsed(payload: bytes, scene: Scene, what: str = "the reply") -> dict[str, A
     )
 
 
+def unbroken(payload: bytes, scene: Scene) -> dict[str, Any] | None:
+    """The JSON object that the bytes are, or None: for what stands last and may be cut."""
+    try:
+        return parsed(payload, scene)
+    except ProtocolBroken:
+        return None
+
+
 def an_object(value: Any) -> dict[str, Any]:
     """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
