@@ -10,9 +10,9 @@ MODES = ("recorded", "whole", "char", "fuzz:SEED")
 _FUZZ_LONGEST = 12
 
 
-def encode_lengths(pieces: Iterable[str]) -> str:
-    """`["a", "b", "cd"]` as `1x2 2`."""
-    runs = ((length, len(list(run))) for length, run in groupby(map(len, pieces)))
+def encode_lengths(lengths: Iterable[int]) -> str:
+    """`(1, 1, 2)` as `1x2 2`."""
+    runs = ((length, len(list(run))) for length, run in groupby(lengths))
     return " ".join(f"{length}x{count}" if count > 1 else str(length) for length, count in runs)
 
 

@@ -17,6 +17,7 @@ HEADER = "---\n# Written by `agent-run record`; everything below a --- is machin
 
 _TAG = "tag:yaml.org,2002:"
 _WORD = re.compile(r"[A-Za-z_][\w./-]*(?: [\w./()?!%-]+)*", re.ASCII)
+_HASH = re.compile(r"(?=.*[a-df])[0-9a-f]{8}")
 _SPECIAL = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 # What a literal block cannot carry: controls, other line ends, and what editors strip or YAML eats.
 _NOT_LITERAL = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -98,7 +99,7 @@ def _reply(reply: RecordedReply, put: Any) -> Node:
     if reply.text:
         parts.append(("text", _value(put(reply.text), _text)))
     if reply.lengths:
-        parts.append(("chunks", _scalar(encode_lengths("x" * length for length in reply.lengths))))
+        parts.append(("chunks", ScalarNode(_TAG + "str", encode_lengths(reply.lengths))))
     if reply.calls:
         calls = [_call(call, put) for call in reply.calls]
         parts.append(("calls", SequenceNode(_TAG + "seq", calls, flow_style=False)))
@@ -111,7 +112,7 @@ def _facts(reply: RecordedReply) -> dict[str, Any]:
         facts["seen"] = reply.seen
     if reply.error is not None:
         facts["error"] = _error(reply.error)
-    if reply.error is None or reply.finish != "stop":
+    if reply.finish:
         facts["finish"] = reply.finish
     if reply.usage is not None:
         facts |= {"in": reply.usage.input_tokens, "out": reply.usage.output_tokens}
@@ -192,7 +193,7 @@ def _text(text: str) -> ScalarNode:
 
 def _scalar(text: str) -> ScalarNode:
     """A short text: bare only where no YAML reader could take it for something else."""
-    if _WORD.fullmatch(text) and text.lower() not in _SPECIAL:
+    if (_WORD.fullmatch(text) or _HASH.fullmatch(text)) and text.lower() not in _SPECIAL:
         return ScalarNode(_TAG + "str", text)
     quotable = "\n" not in text and not _NOT_LITERAL.search(text)
     return ScalarNode(_TAG + "str", text, style="'" if quotable else '"')

@@ -82,9 +82,9 @@ class Stamper:
         """The hash of each tool, in their order."""
         return {spec.name: self._known_tools.get(spec.name) or tool_digest(spec) for spec in request.tools}
 
-    def seen(self, request: Request) -> str:
-        """The hash chained over the parts and all messages of the request."""
-        stamp = self.parts(request)
+    def seen(self, request: Request, stamp: Mapping[str, str] | None = None) -> str:
+        """The hash chained over the parts and all messages of the request; another `stamp` may stand for its parts."""
+        stamp = stamp or self.parts(request)
         chain = hashlib.blake2b(" ".join(stamp[part] for part in PARTS).encode(), digest_size=DIGITS // 2)
         known = self._messages
         for message in request.messages:

@@ -21,7 +21,8 @@ HAND = "hand/"
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One thing that must hold; `kind` is its key in the file, `wanted` what stands there, `place` where it stands."""
+    """One thing that must hold; `kind` is its key in the file, `wanted` what stands there, `place` where it stands;
+    `templated` says that there is something to fill in."""
 
     kind: str
     wanted: Any
@@ -30,6 +31,7 @@ class Expectation:
     when: str = "both"
     severity: str = "error"
     normalize: tuple[str, ...] = ()
+    templated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

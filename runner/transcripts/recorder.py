@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from typing import Any
 from runner.config.agent import Place
 from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk
 from runner.core.errors import GatewayError, IncompleteReply
-from runner.core.events import Event, Replied, ToolStarted
-from runner.core.messages import Message, ToolCall, ToolResult, ToolSpec
+from runner.core.events import Event, Replied, ToolFinished, ToolStarted
+from runner.core.messages import Message, ToolResult, ToolSpec
+from runner.engine.broker import Broker
 from runner.gateways import Capabilities, Gateway, Request
-from runner.tools import Context, Tools
 from runner.transcripts.fingerprint import Stamper, sent_options, tool_digest
 from runner.transcripts.model import (
     RecordedCall,
@@ -36,6 +36,7 @@ class _Heard:
     """One reply while it arrives."""
 
     seen: str
+    request: Request
     started: float
     assembly: Assembly = field(default_factory=Assembly)
     lengths: list[int] = field(default_factory=list)
@@ -65,10 +66,7 @@ class _Heard:
 
 
 class Recorder:
-    """Records one conversation: wrap its gateway and its tools, call `begin` before each turn, feed `hear` its events.
-
-    Nothing is kept of a turn in which the model was never asked.
-    """
+    """Records one conversation: it has to `listen_to` the broker, be told of each turn's `begin`, `hear` the events."""
 
     def __init__(self, redactor: Redactor, setting: Setting) -> None:
         self._redactor = redactor
@@ -81,33 +79,26 @@ class Recorder:
         self._capabilities = Capabilities()
         self._resolved = ""
 
-    def gateway(self, inner: Gateway) -> Gateway:
-        """The gateway, listened to."""
-        return _Listening(inner, self)
-
-    def tools(self, inner: Tools) -> Tools:
-        """The tools, listened to."""
-        return _ListeningTools(inner, self._results)
+    def listen_to(self, broker: Broker) -> None:
+        """Hear every reply that the broker gets, whoever gives it."""
+        broker.routes = tuple(replace(route, gateway=_Listening(route.gateway, self)) for route in broker.routes)
 
     def begin(self, turn: str) -> None:
         """What follows belongs to this turn."""
         self._current = self._turns[turn] = []
 
-    def drop(self, turn: str) -> None:
-        """Forget a turn."""
-        self._turns.pop(turn, None)
-
     def hear(self, event: Event) -> None:
         """Take note of one of the session's events."""
         if isinstance(event, ToolStarted) and self._current:
             self._current[-1].call_ids.append(event.call.id)
+        elif isinstance(event, ToolFinished) and event.ran:
+            self._results[event.result.call_id] = event.result
         elif isinstance(event, Replied):
             self._resolved = event.model or self._resolved
 
-    @property
-    def asked(self) -> bool:
-        """The model was asked at least once."""
-        return self._first is not None
+    def requests(self) -> Sequence[Request]:
+        """What was sent since the turn began."""
+        return [heard.request for heard in self._current]
 
     def recording(self, name: str, *, now: datetime | None = None) -> Recording:
         """What was heard so far, with every secret masked."""
@@ -131,7 +122,7 @@ class Recorder:
         if self._first is None:
             self._first = request
             self._capabilities = inner.capabilities(request.model)
-        heard = _Heard(self._stamper.seen(request), time.monotonic())
+        heard = _Heard(self._stamper.seen(request), request, time.monotonic())
         self._current.append(heard)
         try:
             for chunk in inner.stream(request):
@@ -206,31 +197,6 @@ class _Listening:
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         return self._recorder.listen(self._inner, request)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class _ListeningTools:
-    """Tools whose results are noted by the calls' ids."""
-
-    def __init__(self, inner: Tools, results: dict[str, ToolResult]) -> None:
-        self._inner = inner
-        self._results = results
-
-    @property
-    def specs(self) -> tuple[ToolSpec, ...]:
-        return self._inner.specs
-
-    def spec(self, name: str) -> ToolSpec | None:
-        return next((spec for spec in self._inner.specs if spec.name == name), None)
-
-    def seconds(self, call: ToolCall) -> float | None:
-        return self._inner.seconds(call)
-
-    def call(self, call: ToolCall, context: Context) -> ToolResult:
-        result = self._results[call.id] = self._inner.call(call, context)
-        return result
 
     def close(self) -> None:
         self._inner.close()

@@ -162,6 +162,7 @@ def expected(
                     item.get("when", "both"),
                     item.get("severity", "error"),
                     tuple(item.get("normalize", normalize)),
+                    "{{" in str(part) or "{%" in str(part),
                 )
             )
     return tuple(found)

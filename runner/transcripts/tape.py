@@ -111,6 +111,10 @@ class Tape:
         self.served.append(Served(self.turn, number + 1, reply, request, stamper.parts(request), stamper.seen(request)))
         return self._play(reply, f"{self.turn}/{number + 1}/", request)
 
+    def ran(self, call: ToolCall) -> bool:
+        """A result of the call is recorded."""
+        return call.id in self._calls and self._calls[call.id].ran
+
     def recorded(self, call: ToolCall) -> RecordedCall | None:
         """The recorded call behind one of today's, handed out once."""
         return self._calls.pop(call.id, None)
@@ -193,7 +197,7 @@ class TapedTools:
         return ToolResult(call.id, call.name, recorded.returned, recorded.failed)
 
     def close(self) -> None:
-        self._real.close()
+        """The real tools are not ours to close."""
 
     def _verify(self, recorded: RecordedCall, result: ToolResult) -> None:
         today = self._redactor.value(result.output)

@@ -1,0 +1,166 @@
+"""One transcript played with a real model: what `record` writes down, and what `replay --live` judges."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import zip_longest
+from typing import Any
+
+from runner.config.agent import Agent
+from runner.core.cancel import Cancel
+from runner.core.errors import AgentRunError, Denied
+from runner.core.messages import ToolCall
+from runner.engine.session import ChatSession
+from runner.transcripts.expectations import Facts
+from runner.transcripts.facts import summed
+from runner.transcripts.judging import Tally
+from runner.transcripts.model import RecordedReply, Recording, Said, Setting, Transcript
+from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
+from runner.transcripts.recorder import Recorder
+from runner.transcripts.stage import Stage, declared_models, redactor_for
+from runner.transcripts.verdicts import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A conversation that took place: its recording, and what came of its expectations."""
+
+    recording: Recording
+    outcome: Outcome
+
+
+def take(
+    transcript: Transcript,
+    stage: Stage,
+    *,
+    model: str = "",
+    variables: Mapping[str, Any] | None = None,
+    allow_writes: bool = False,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Taken:
+    """Hold the conversation with the agent's model, or with `model` (GATEWAY/MODEL).
+
+    Clock and seed are those of the script, or of an older recording of the same model, so that a conversation can be
+    taken again. Tools that write or execute run if the turn approves them, or with `allow_writes`. Raises AgentRunError.
+    """
+    agent = stage.agent(transcript, model)
+    older = next((each for name in declared_models(agent) if (each := transcript.recording(name))), None)
+    setting = _setting(transcript, older, variables or {})
+    conversation = _Conversation(transcript, agent, stage, setting, allow_writes)
+    started = time.perf_counter()
+    try:
+        conversation.hold(progress)
+    finally:
+        conversation.play.session.close()
+    name = str(conversation.play.session.broker.route)
+    recording = conversation.recorder.recording(name)
+    outcome = replace(conversation.outcome(name), seconds=time.perf_counter() - started)
+    return Taken(steadied(recording, transcript.recording(name)), outcome)
+
+
+def _setting(transcript: Transcript, older: Recording | None, variables: Mapping[str, Any]) -> Setting:
+    known = Setting() if older is None else replace(older.setting, variables={})
+    setting = merged(transcript.setting, known)
+    clock = setting.clock or datetime.now().astimezone().replace(microsecond=0)
+    return replace(setting, clock=clock, variables={**setting.variables, **variables})
+
+
+class _Conversation:
+    """A session with a real model, listened to by a recorder."""
+
+    def __init__(
+        self, transcript: Transcript, agent: Agent, stage: Stage, setting: Setting, allow_writes: bool
+    ) -> None:
+        self.transcript = transcript
+        self.tally = Tally()
+        self.facts: list[Facts] = []
+        self._allow_writes = allow_writes
+        self._refused: list[str] = []
+        self.recorder = Recorder(redactor_for(agent, transcript), setting)
+        clock = frozen(setting)
+        person = Person(self)
+        session = ChatSession.from_agent(
+            agent,
+            variables=agents_own(setting, agent),
+            clock=clock,
+            seed=setting.seed,
+            approve=person.approve,
+            ask=person.ask,
+            trust=stage.trust,
+        )
+        self.recorder.listen_to(session.broker)
+        voice = voice_of(transcript, agent, setting, clock)
+        self.play = Play(session, voice, person, transcript, Cancel, self.recorder.hear, live=True, trusted=stage.trust)
+
+    def lets(self, call: ToolCall) -> bool:
+        if not self._allow_writes:
+            self._refused.append(call.name)
+        return self._allow_writes
+
+    def trouble(self, kind: str, what: str, diff: str = "") -> None:
+        self._refused.append(what)
+
+    def hold(self, progress: Callable[[str], None]) -> None:
+        """Play every turn, judge it, and then all. Raises what a turn raised that does not expect a failure."""
+        for turn in self.transcript.turns:
+            progress(f"{self.transcript.path}: {turn.id}")
+            self.recorder.begin(turn.id)
+            facts = self.play.turn(turn, self.recorder.requests)
+            self.facts.append(facts)
+            self._stop_at(turn, facts.error)
+            expect = self.play.voice.wanted(turn.expect)
+            self.tally.judge(expect, facts, turn.id)
+            if not expect:
+                self.tally.note("note", "golden", "judged in replays only", turn.place, turn.id)
+            self.play.voice.values.update(self.tally.captured)
+        final = self.play.voice.wanted(self.transcript.finally_)
+        self.tally.judge(final, summed(self.facts), "finally")
+
+    def _stop_at(self, turn: Said, error: AgentRunError | None) -> None:
+        if self._refused:
+            raise Denied(
+                f"the turn {turn.id} needs somebody to say yes",
+                where=str(turn.place),
+                why="; ".join(dict.fromkeys(self._refused)),
+                fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes",
+            )
+        if error is not None and not any(each.kind == "exit" for each in turn.expect):
+            error.where = error.where or str(turn.place)
+            raise error
+
+    def outcome(self, name: str) -> Outcome:
+        return Outcome(
+            str(self.transcript.path),
+            name,
+            self.transcript.place,
+            tuple(self.tally.findings),
+            (),
+            self.tally.held,
+            self.tally.judged,
+            len(self.facts),
+            live=True,
+        )
+
+
+def steadied(fresh: Recording, older: Recording | None) -> Recording:
+    """The fresh recording with the older one's times where nothing else changed: re-recording is quiet."""
+    if older is None:
+        return fresh
+    turns = {
+        turn: tuple(
+            _with_times_of(reply, before)
+            for reply, before in zip_longest(replies, older.turns.get(turn, ())[: len(replies)])
+        )
+        for turn, replies in fresh.turns.items()
+    }
+    return replace(fresh, turns=turns)
+
+
+def _with_times_of(reply: RecordedReply, before: RecordedReply | None) -> RecordedReply:
+    if before is None:
+        return reply
+    as_before = replace(reply, ms=before.ms)
+    return as_before if as_before == before else reply

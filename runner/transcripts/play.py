@@ -1,0 +1,155 @@
+"""One conversation under way, replayed or live: who speaks, who answers questions, and what the engine makes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from runner.config.agent import Agent, PromptSource
+from runner.config.templates import render
+from runner.core.cancel import Cancel
+from runner.core.errors import AgentRunError
+from runner.core.events import Event
+from runner.core.messages import ToolCall
+from runner.engine.session import ChatSession
+from runner.gateways import Request
+from runner.tools.context import system_clock
+from runner.transcripts.expectations import Facts
+from runner.transcripts.facts import facts_of
+from runner.transcripts.model import Expectation, Said, Setting, Transcript
+
+
+class Voice:
+    """What the transcript says, its `{{ … }}` filled in from its variables and from what regexes captured."""
+
+    def __init__(self, transcript: Transcript, values: Mapping[str, Any], clock: Callable[[], datetime]) -> None:
+        self.values = dict(values)
+        self._folder = transcript.path.parent
+        self._clock = clock
+
+    def said(self, turn: Said) -> str:
+        """The user's text. Raises ConfigError."""
+        return self._filled(PromptSource(turn.user, self._folder, turn.place))
+
+    def wanted(self, expectations: Sequence[Expectation]) -> list[Expectation]:
+        """The expectations, filled in. Raises ConfigError."""
+        return [replace(each, wanted=self._deep(each)) if each.templated else each for each in expectations]
+
+    def _deep(self, expectation: Expectation) -> Any:
+        def fill(value: Any) -> Any:
+            if isinstance(value, str):
+                return self._filled(PromptSource(value, self._folder, expectation.place))
+            if isinstance(value, Mapping):
+                return {fill(key): fill(each) for key, each in value.items()}
+            return [fill(each) for each in value] if isinstance(value, list) else value
+
+        return fill(expectation.wanted)
+
+    def _filled(self, source: PromptSource) -> str:
+        return render(source, self.values, now=self._clock)
+
+
+class Stand(Protocol):
+    """Whether a tool may run where the script does not say: a stub may, what acts for real may not."""
+
+    def lets(self, call: ToolCall) -> bool: ...
+
+    def trouble(self, kind: str, what: str, diff: str = "") -> None: ...
+
+
+class Person:
+    """Who sits before the session: answers questions and approvals as the turn says, and never hangs."""
+
+    def __init__(self, stand: Stand) -> None:
+        self._stand = stand
+        self._answers: list[str] = []
+        self._approves: tuple[str, ...] | None = None
+
+    def attend(self, turn: Said) -> None:
+        """From now on it is this turn's answers that count."""
+        self._answers = list(turn.answers.ask_user)
+        self._approves = turn.answers.approve
+
+    def ask(self, question: str, choices: tuple[str, ...]) -> str:
+        """The next answer. Raises EOFError when there is none."""
+        if not self._answers:
+            self._stand.trouble("unanswered", f"nobody answers: {question}")
+            raise EOFError("nobody is there to answer")
+        return self._answers.pop(0)
+
+    def approve(self, call: ToolCall, why: str) -> str:
+        """Whether a call may run that the rules ask about."""
+        allowed = call.name in self._approves if self._approves is not None else self._stand.lets(call)
+        return "yes" if allowed else "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """A session and its transcript; `hear` gets every event as it comes, `person` answers in between."""
+
+    session: ChatSession
+    voice: Voice
+    person: Person
+    transcript: Transcript
+    cancel: Callable[[], Cancel]
+    hear: Callable[[Event], None] = lambda event: None
+    live: bool = False
+    trusted: bool = False
+
+    def turn(self, turn: Said, requests: Callable[[], Sequence[Request]]) -> Facts:
+        """Say the turn and listen until the agent is done; a failure is one of the facts. Raises ConfigError."""
+        self.person.attend(turn)
+        text = self.voice.said(turn)
+        events: list[Event] = []
+        error: AgentRunError | None = None
+        started = time.monotonic()
+        first = 0.0
+        try:
+            for event in self.session.send(text, _attached(turn), cancel=self.cancel()):
+                events.append(event)
+                self.hear(event)
+                if self.live and not first and len(events) > 1:
+                    first = time.monotonic()
+        except AgentRunError as failure:
+            error = failure
+        ended = time.monotonic()
+        times = (1000 * ((first or ended) - started), 1000 * (ended - started)) if self.live else (None, None)
+        folder = self.transcript.path.parent
+        return facts_of(events, requests(), error, live=self.live, trusted=self.trusted, folder=folder, times=times)
+
+
+def _attached(turn: Said) -> list[Any]:
+    if not turn.files:
+        return []
+    from runner.engine.attachments import attach  # lazy: few turns carry files
+
+    return [attach(path) for path in turn.files]
+
+
+def merged(script: Setting, recorded: Setting) -> Setting:
+    """The script's setting, and the recording's where the script is silent."""
+    return Setting(
+        script.clock or recorded.clock,
+        script.seed if script.seed is not None else recorded.seed,
+        {**recorded.variables, **script.variables},
+    )
+
+
+def frozen(setting: Setting) -> Callable[[], datetime]:
+    """The setting's clock, which stands still; the machine's where none is set."""
+    at = setting.clock
+    return system_clock if at is None else lambda: at
+
+
+def voice_of(transcript: Transcript, agent: Agent, setting: Setting, clock: Callable[[], datetime]) -> Voice:
+    """The transcript's voice: the agent's variables with their defaults, and those of the setting."""
+    defaults = {name: variable.default for name, variable in agent.variables.items()}
+    return Voice(transcript, {**defaults, **setting.variables}, clock)
+
+
+def agents_own(setting: Setting, agent: Agent) -> dict[str, Any]:
+    """Those of the setting's variables that the agent declares; the others are the transcript's alone."""
+    return {name: value for name, value in setting.variables.items() if name in agent.variables}

@@ -1,0 +1,169 @@
+"""One cell replayed: the recording plays the model, and the engine is judged by what it makes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from runner.config.agent import Agent
+from runner.core.errors import RecordingError
+from runner.core.messages import ToolCall
+from runner.engine.session import ChatSession
+from runner.transcripts.expectations import Facts
+from runner.transcripts.facts import summed
+from runner.transcripts.fingerprint import Stamper
+from runner.transcripts.judging import Tally, recorded_failure
+from runner.transcripts.model import Recording, Said, Transcript
+from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
+from runner.transcripts.stage import Stage, ghosts, model_of, redactor_for
+from runner.transcripts.staleness import changes
+from runner.transcripts.tape import Tape, TapedTools, Unhurried
+from runner.transcripts.trace import trace
+from runner.transcripts.verdicts import Change, Outcome
+
+_LEVELS: Mapping[str, Any] = {"tool-drift": "drift"}
+
+
+def replay(
+    transcript: Transcript, recording: Recording, stage: Stage, *, chunking: str = "recorded", traced: bool = False
+) -> Outcome:
+    """Replay one recording of a transcript: no network, and no process unless a tool is on verify or execute.
+
+    `traced` adds a hash over all events. Raises ConfigError, UsageError and NeedsTrust for what keeps the conversation
+    from beginning.
+    """
+    started = time.perf_counter()
+    agent = stage.agent(transcript, model_of(recording, stage.agent(transcript)))
+    cell = _Cell(transcript, recording, agent, stage, chunking)
+    try:
+        cell.run()
+    finally:
+        cell.play.session.close()
+    outcome = cell.outcome()
+    return replace(outcome, seconds=time.perf_counter() - started, trace=trace(cell.facts) if traced else "")
+
+
+class _Cell:
+    """A transcript, one of its recordings, and the session that is to make the same of it."""
+
+    def __init__(self, transcript: Transcript, recording: Recording, agent: Agent, stage: Stage, chunking: str) -> None:
+        self.transcript = transcript
+        self.recording = recording
+        self.agent = agent
+        self.tally = Tally()
+        self.facts: list[Facts] = []
+        self.changes: list[Change] = []
+        self._redactor = redactor_for(agent, transcript)
+        toolbox = stage.toolbox(agent, transcript)
+        unseen = ghosts(agent, recording, toolbox)
+        recorded = recording.request.tools if recording.request is not None else {}
+        self._stamper = Stamper(self._redactor, {spec.name: recorded[spec.name].digest for spec in unseen})
+        self._tape = Tape(recording, agent.gateway, self._stamper, chunking)
+        self._tools = TapedTools(toolbox, self._tape, transcript.modes, self._redactor, unseen, tuple(recorded))
+        self.play = self._begin(stage)
+
+    def _begin(self, stage: Stage) -> Play:
+        setting = merged(self.transcript.setting, self.recording.setting)
+        clock = frozen(setting)
+        person = Person(self)
+        session = ChatSession.from_agent(
+            self.agent,
+            variables=agents_own(setting, self.agent),
+            gateway=self._tape,
+            toolbox=self._tools,
+            clock=clock,
+            seed=setting.seed,
+            approve=person.approve,
+            ask=person.ask,
+        )
+        voice = voice_of(self.transcript, self.agent, setting, clock)
+        return Play(session, voice, person, self.transcript, Unhurried, trusted=stage.trust)
+
+    def lets(self, call: ToolCall) -> bool:
+        """A call that runs nothing may go on as it was recorded; one that would run for real needs a word."""
+        if self._tools.mode(call.name) != "execute":
+            return self._tape.by_hand or self._tape.ran(call)
+        self.trouble("unanswered", f"nobody approves {call.name}: list it under answers.approve")
+        return False
+
+    def trouble(self, kind: str, what: str, diff: str = "") -> None:
+        self._tape.trouble(kind, what, diff)
+
+    def run(self) -> None:
+        """Play the turns that are recorded, and judge each and then all."""
+        brought = self.recording.expect
+        stopped = ""
+        for turn in self.transcript.turns:
+            if turn.id not in self.recording.turns:
+                if self.recording.by_hand:
+                    continue
+                self._unrecorded(turn)
+                break
+            if stopped:
+                self.tally.note("note", "turn", f"not played: {stopped} failed", turn.place, turn.id)
+                continue
+            self._turn(turn, judged=brought is None)
+            if self.tally.failed and not (turn.keep_going or self.transcript.keep_going):
+                stopped = turn.id
+        if self.facts and not stopped:
+            place = self.transcript.finally_ if brought is None else brought
+            self.tally.judge(self.play.voice.wanted(place), summed(self.facts), "finally" if brought is None else "")
+
+    def _turn(self, turn: Said, *, judged: bool) -> None:
+        tape, tally = self._tape, self.tally
+        replies = self.recording.turns[turn.id]
+        troubles, served = len(tape.troubles), len(tape.served)
+        tape.begin(turn.id)
+        facts = self.play.turn(turn, lambda: [each.request for each in tape.served[served:]])
+        tape.end()
+        self.facts.append(facts)
+        for trouble in tape.troubles[troubles:]:
+            level = _LEVELS.get(trouble.kind, "fail")
+            tally.note(level, trouble.kind, trouble.what, turn.place, turn.id, trouble.diff)
+        expect = self.play.voice.wanted(turn.expect) if judged else []
+        wanted = [*expect, *(self.recording.expect or ())]
+        told = recorded_failure(replies) or any(each.kind == "exit" for each in wanted)
+        if facts.error is not None and not isinstance(facts.error, RecordingError) and not told:
+            tally.note("fail", "error", str(facts.error), turn.place, turn.id)
+        if judged:
+            if expect:
+                tally.judge(expect, facts, turn.id)
+            else:
+                tally.golden(replies, facts, turn.place, turn.id)
+            self.play.voice.values.update(tally.captured)
+
+    def _unrecorded(self, turn: Said) -> None:
+        what = "!the script has this turn, the recording has not"
+        self.changes.append(Change("turns", turn.id, 0, turn.place, "", what))
+
+    def outcome(self) -> Outcome:
+        """What came of it."""
+        served = self._tape.served
+        return Outcome(
+            str(self.transcript.path),
+            self.recording.name,
+            self.transcript.place,
+            tuple(self.tally.findings),
+            tuple(self._stale()),
+            self.tally.held,
+            self.tally.judged,
+            len(self.facts),
+            len(served[0].request.messages) if served else 0,
+            recorded=self.recording.recorded,
+        )
+
+    def _stale(self) -> Iterator[Change]:
+        places = {turn.id: turn.place for turn in self.transcript.turns}
+        policy = self.transcript.stale
+        yield from changes(self.recording, self._tape.served, self.agent, self._stamper, self._redactor, policy, places)
+        yield from self.changes
+        if not self.recording.by_hand:
+            for turn in self.recording.turns:
+                if turn not in places:
+                    what = "!the recording has this turn, the script has not"
+                    yield Change("turns", turn, 0, self.recording.place, "", what, policy.get("turns") == "warn")
+        if self.recording.edited:
+            what = "!this recording was edited by hand: record it again, or name it hand/NAME"
+            yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.place, "", what)

@@ -1,0 +1,32 @@
+"""How outcomes are told: one file a format, outcomes in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from runner.transcripts.verdicts import WORST_FIRST, Outcome
+
+FORMATS = ("console", "junit", "github", "json", "tap")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All outcomes of a run, in the order of their files; `colour` is for terminals that show it."""
+
+    outcomes: Sequence[Outcome]
+    seconds: float = 0.0
+    colour: bool = False
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many cells came to each verdict that occurred, the worst first."""
+        verdicts = [outcome.verdict for outcome in self.outcomes]
+        return {verdict: verdicts.count(verdict) for verdict in WORST_FIRST if verdict in verdicts}
+
+
+def renderer(name: str) -> Callable[[Run], str]:
+    """The function that writes a report of this format."""
+    render: Callable[[Run], str] = import_module(f"{__name__}.{name}").render
+    return render

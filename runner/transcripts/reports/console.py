@@ -1,0 +1,113 @@
+"""For people: one line when all is well; else the cause first, with what was wanted and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from runner.transcripts.reports import Run
+from runner.transcripts.verdicts import Change, Finding, Outcome
+
+_COLOURS: Mapping[str, str] = {
+    "pass": "32",
+    "fail": "31;1",
+    "error": "31;1",
+    "tool-drift": "33;1",
+    "drift": "33",
+    "stale": "33;1",
+    "missing": "33;1",
+    "not-run": "36",
+}
+Paint = Callable[[str, str], str]
+
+_LINES: Mapping[str, str] = {"-": "31", "+": "32", "!": "33"}
+_PARTS = ("system", "tools", "options", "messages")
+
+
+def render(run: Run) -> str:
+    """The whole report."""
+    paint = _painted if run.colour else _plain
+    blocks = [block for outcome in run.outcomes for block in _cell(outcome, paint)]
+    return "\n".join([*blocks, _summary(run, paint)]) + "\n"
+
+
+def _cell(outcome: Outcome, paint: Paint) -> Iterator[str]:
+    if outcome.verdict == "missing":
+        yield from _missing(outcome, paint)
+    elif outcome.changes:
+        yield from _stale(outcome, paint)
+    for finding in outcome.findings:
+        if finding.level != "note" or outcome.verdict == "not-run":
+            yield from _finding(finding, outcome, paint)
+
+
+def _finding(finding: Finding, outcome: Outcome, paint: Paint) -> Iterator[str]:
+    word = {"fail": "FAIL", "drift": "DRIFT", "warn": "WARN", "note": "NOT RUN"}[finding.level]
+    if outcome.exit_code and finding.level == "fail":
+        word = "ERROR"
+    trail = " › ".join(filter(None, (str(finding.place), finding.turn, finding.kind)))
+    colour = {"FAIL": "fail", "ERROR": "error", "DRIFT": "tool-drift"}.get(word, "not-run")
+    yield f"{paint(f'{word:<7}', _COLOURS[colour])}{trail}   {outcome.recording}"
+    yield from (f"  {line}" for line in finding.what.splitlines())
+    yield from _diff(finding.diff, paint)
+    yield ""
+
+
+def _missing(outcome: Outcome, paint: Paint) -> Iterator[str]:
+    yield f"{paint('MISSING', _COLOURS['missing'])} {outcome.path}   {outcome.recording}"
+    yield from (f"  {finding.what}" for finding in outcome.findings if finding.kind == "missing")
+    yield f"Nothing was sent to a model. Next:  record {outcome.path}"
+    yield ""
+
+
+def _stale(outcome: Outcome, paint: Paint) -> Iterator[str]:
+    first = outcome.changes[0]
+    when = f"recorded {outcome.recorded[:10]} " if outcome.recorded else ""
+    word = "STALE  " if outcome.verdict == "stale" else "stale  "
+    trail = f"{first.place} › {first.turn} › reply {first.reply}" if first.reply else f"{first.place} › {first.turn}"
+    yield f"{paint(word, _COLOURS['stale'])}{trail}   {when}{outcome.recording}"
+    for change in outcome.changes:
+        yield from _change(change, paint)
+    changed = {change.component for change in outcome.changes}
+    same = [f"{part} same" for part in _PARTS if part not in changed]
+    if same:
+        yield "  " + " · ".join(same) + (f" ({outcome.messages})" if "messages" not in changed else "")
+    yield f"  expectations {outcome.held} of {outcome.judged} hold on the recorded answers"
+    accept = ",".join(change.component for change in outcome.changes if not change.warns)
+    yield f"Nothing was sent to a model. Next:  record {outcome.path} · replay --live {outcome.path}" + (
+        f" · replay --accept-stale={accept} {outcome.path}" if accept else ""
+    )
+    yield ""
+
+
+def _change(change: Change, paint: Paint) -> Iterator[str]:
+    where = f"   ({change.where})" if change.where else ""
+    told = "changed, only told" if change.warns else "CHANGED"
+    yield f"  {change.component:<8} {paint(told, _COLOURS['stale'])}{where}"
+    yield from _diff(change.diff, paint)
+
+
+def _diff(diff: str, paint: Paint) -> Iterator[str]:
+    for line in diff.splitlines():
+        yield "    " + paint(line, _LINES.get(line[:1], ""))
+
+
+def _summary(run: Run, paint: Paint) -> str:
+    counts = [paint(f"{count} {verdict}", _COLOURS[verdict]) for verdict, count in run.counts.items()]
+    judged = sum(outcome.judged for outcome in run.outcomes)
+    notes = sum(finding.level == "note" for outcome in run.outcomes for finding in outcome.findings)
+    facts = [f"{judged} expectations judged" if judged != 1 else "1 expectation judged"]
+    if notes:
+        facts.append(f"{notes} not run")
+    return f"{' · '.join(counts) or 'nothing ran'}   {', '.join(facts)}, {_seconds(run.seconds)}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s"
+
+
+def _plain(text: str, code: str) -> str:
+    return text
+
+
+def _painted(text: str, code: str) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if code else text

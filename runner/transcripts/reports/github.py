@@ -1,0 +1,42 @@
+"""For GitHub: workflow commands, which it shows beside the expectation's own line of a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.transcripts.reports import Run
+from runner.transcripts.verdicts import Outcome
+
+_COMMANDS = {"fail": "error", "drift": "error", "warn": "warning"}
+
+
+def render(run: Run) -> str:
+    """The whole report."""
+    return "".join(f"{line}\n" for outcome in run.outcomes for line in _cell(outcome))
+
+
+def _cell(outcome: Outcome) -> Iterator[str]:
+    for change in outcome.changes:
+        where = f" at {change.where}" if change.where else ""
+        body = f"{change.component} changed{where} since {outcome.recorded[:10]} ({outcome.recording})\n{change.diff}"
+        command = "warning" if change.warns else "error"
+        yield _command(command, str(change.place.path), change.place.line, 1, f"stale: {change.turn}", body)
+    for finding in outcome.findings:
+        if finding.level in _COMMANDS:
+            place = finding.place
+            title = " › ".join(filter(None, (finding.turn, finding.kind)))
+            body = f"{finding.what} ({outcome.recording})\n{finding.diff}"
+            yield _command(_COMMANDS[finding.level], str(place.path), place.line, place.column, title, body)
+
+
+def _command(name: str, path: str, line: int, column: int, title: str, body: str) -> str:
+    place = f"file={_property(path)},line={max(1, line)},col={max(1, column)},title={_property(title)}"
+    return f"::{name} {place}::{_data(body.strip())}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,24 @@
+"""For programs: one JSON object, in a form that `report` numbers."""
+
+from __future__ import annotations
+
+import json
+
+from runner import __version__
+from runner.transcripts.reports import Run
+from runner.transcripts.verdicts import exit_code
+
+FORMAT = 1
+
+
+def render(run: Run) -> str:
+    """The whole report."""
+    report = {
+        "report": FORMAT,
+        "version": __version__,
+        "exit_code": exit_code(run.outcomes),
+        "seconds": round(run.seconds, 6),
+        "counts": dict(run.counts),
+        "cells": [outcome.to_dict() for outcome in run.outcomes],
+    }
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"

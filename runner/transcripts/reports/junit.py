@@ -1,0 +1,69 @@
+"""JUnit's XML: a suite a file, a case a cell; staleness and drift are failure types of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from xml.sax.saxutils import escape, quoteattr
+
+from runner.transcripts.reports import Run
+from runner.transcripts.verdicts import Outcome
+
+# XML 1.0 has no way at all to say these.
+_UNSAYABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(run: Run) -> str:
+    """The whole report."""
+    suites = [(path, list(cells)) for path, cells in groupby(run.outcomes, key=lambda outcome: outcome.path)]
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuites name="agent-run" {_totals(run.outcomes)} time="{run.seconds:.3f}">',
+    ]
+    for path, cells in suites:
+        seconds = sum(cell.seconds for cell in cells)
+        lines.append(f'  <testsuite name={_attribute(path)} {_totals(cells)} time="{seconds:.3f}">')
+        lines += [line for cell in cells for line in _case(cell)]
+        lines.append("  </testsuite>")
+    return "\n".join([*lines, "</testsuites>", ""])
+
+
+def _totals(cells: Sequence[Outcome]) -> str:
+    verdicts = [cell.verdict for cell in cells]
+    errors, skipped = verdicts.count("error"), verdicts.count("not-run")
+    failures = len(verdicts) - errors - skipped - verdicts.count("pass")
+    return f'tests="{len(verdicts)}" failures="{failures}" errors="{errors}" skipped="{skipped}"'
+
+
+def _case(cell: Outcome) -> list[str]:
+    head = (
+        f"    <testcase classname={_attribute(cell.path)} name={_attribute(cell.recording)} "
+        f'file={_attribute(cell.path)} line="{cell.place.line}" time="{cell.seconds:.3f}"'
+    )
+    if cell.verdict == "pass":
+        return [head + "/>"]
+    if cell.verdict == "not-run":
+        return [head + ">", '      <skipped message="nothing was judged"/>', "    </testcase>"]
+    tag = "error" if cell.verdict == "error" else "failure"
+    told = _told(cell)
+    message = told.splitlines()[0] if told else cell.verdict
+    body = (
+        f"      <{tag} type={_attribute(cell.verdict)} message={_attribute(message)}>{escape(_sayable(told))}</{tag}>"
+    )
+    return [head + ">", body, "    </testcase>"]
+
+
+def _told(cell: Outcome) -> str:
+    parts = [f"{change.component} changed {change.where}\n{change.diff}" for change in cell.changes]
+    told = [finding for finding in cell.findings if finding.level in ("fail", "drift", "warn")]
+    parts = [f"{each.place} {each.turn} {each.kind}: {each.what}\n{each.diff}" for each in told] + parts
+    return "\n".join(part.strip() for part in parts)
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_sayable(text))
+
+
+def _sayable(text: str) -> str:
+    return _UNSAYABLE.sub("\N{REPLACEMENT CHARACTER}", text)

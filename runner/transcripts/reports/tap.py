@@ -1,0 +1,45 @@
+"""The Test Anything Protocol, version 14: a test a cell, the findings as diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.transcripts.reports import Run
+from runner.transcripts.verdicts import Outcome
+
+
+def render(run: Run) -> str:
+    """The whole report."""
+    lines = ["TAP version 14", f"1..{len(run.outcomes)}"]
+    for number, outcome in enumerate(run.outcomes, 1):
+        good = outcome.verdict in ("pass", "not-run")
+        skipped = " # SKIP nothing was judged" if outcome.verdict == "not-run" else ""
+        name = outcome.name.replace("\\", "\\\\").replace("#", "\\#")
+        lines.append(f"{'ok' if good else 'not ok'} {number} - {name}{skipped}")
+        if not good:
+            lines += _diagnostics(outcome)
+    return "\n".join(lines) + "\n"
+
+
+def _diagnostics(outcome: Outcome) -> Iterator[str]:
+    yield "  ---"
+    yield f"  verdict: {outcome.verdict}"
+    yield "  findings:"
+    for change in outcome.changes:
+        yield from _item(str(change.place), f"{change.component} changed {change.where}".strip(), change.diff)
+    for finding in outcome.findings:
+        if finding.level in ("fail", "drift", "warn"):
+            yield from _item(str(finding.place), f"{finding.kind}: {finding.what}", finding.diff)
+    yield "  ..."
+
+
+def _item(at: str, message: str, diff: str) -> Iterator[str]:
+    yield f"    - at: {_quoted(at)}"
+    yield f"      message: {_quoted(' '.join(message.split()))}"
+    if diff:
+        yield "      diff: |2"
+        yield from (f"        {line}" for line in diff.splitlines())
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

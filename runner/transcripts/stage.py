@@ -1,0 +1,138 @@
+"""What the cells of one run share: suites and agents read once, toolboxes opened once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runner.config.agent import Agent, Permissions, User
+from runner.config.loader import load_agent
+from runner.config.user import load_user
+from runner.core.messages import ToolSpec
+from runner.tools import Opening, Toolbox, open_toolbox
+from runner.transcripts.loader import Suites
+from runner.transcripts.model import HAND, Recording, Transcript
+from runner.transcripts.redaction import Redactor
+from runner.transcripts.tape import ghost
+
+# Only a running server can say what its tools are: in a replay the recording says it instead.
+_SERVED = frozenset({"mcp"})
+_RUNNING = frozenset({"execute", "verify"})
+_SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
+_SHORTEST = 12
+_IMPORTING = frozenset({"python"})
+
+
+class OfflineEnvironment(Mapping[str, str]):
+    """The environment, in which a variable that is not set reads as its own placeholder: a replay needs no secret."""
+
+    def __getitem__(self, name: str) -> str:
+        return os.environ.get(name) or f"«env:{name}»"
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name]
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(os.environ)
+
+    def __len__(self) -> int:
+        return len(os.environ)
+
+
+class Stage:
+    """Agents and tools for the cells of one run. `trust` consents to what the agents can execute."""
+
+    def __init__(self, *, offline: bool = True, trust: bool = False) -> None:
+        self.offline = offline
+        self.trust = trust
+        self.suites = Suites()
+        self._agents: dict[tuple[Path, str], Agent] = {}
+        self._toolboxes: dict[tuple[Path, bool], Toolbox] = {}
+        self._user: User | None = None
+
+    def agent(self, transcript: Transcript, model: str = "") -> Agent:
+        """The transcript's agent, asking `model` (GATEWAY/MODEL) if that is given. Raises ConfigError."""
+        key = (transcript.agent, model)
+        if key not in self._agents:
+            self._agents[key] = routed(self.agent(transcript), model) if model else self._load(transcript.agent)
+        return self._agents[key]
+
+    def toolbox(self, agent: Agent, transcript: Transcript) -> Toolbox:
+        """The agent's tools for a replay; a server's only where the transcript lets one run. Raises NeedsTrust."""
+        modes = transcript.modes.items()
+        served = {tool.name for tool in agent.tools if tool.kind in _SERVED}
+        live = any(mode in _RUNNING and name.startswith(tuple(f"{each}__" for each in served)) for name, mode in modes)
+        declared = [tool for tool in agent.tools if live or tool.kind not in _SERVED]
+        runs = live or any(mode in _RUNNING for _, mode in modes)
+        if runs or any(tool.kind in _IMPORTING for tool in declared):
+            from runner.config.trust import ensure_trusted  # lazy: a replay of stubs runs nothing
+
+            ensure_trusted(agent, trust=self.trust)
+        key = (agent.path, live)
+        if key not in self._toolboxes:
+            limits = agent.limits
+            opening = Opening(seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes)
+            self._toolboxes[key] = open_toolbox(declared, opening)
+        return self._toolboxes[key]
+
+    def close(self) -> None:
+        """Let go of every toolbox."""
+        for toolbox in self._toolboxes.values():
+            toolbox.close()
+
+    def _load(self, path: Path) -> Agent:
+        if not self.offline:
+            return load_agent(path)
+        if self._user is None:  # whose permissions would make a replay differ from machine to machine
+            self._user = replace(load_user()[0], permissions=Permissions())
+        return load_agent(path, environ=OfflineEnvironment(), user=self._user)
+
+
+def routed(agent: Agent, model: str) -> Agent:
+    """The agent with that GATEWAY/MODEL as its only choice, and the options of the fallback that names it."""
+    gateway, _, name = model.partition("/")
+    fallback = next((each for each in agent.fallback if (each.gateway, each.model) == (gateway, name)), None)
+    options = fallback.options if fallback is not None and fallback.options else agent.options
+    return replace(agent, gateway=gateway, model=name, options=options, fallback=())
+
+
+def declared_models(agent: Agent) -> tuple[str, ...]:
+    """Every GATEWAY/MODEL that the agent file names, the first choice first."""
+    fallback = (f"{each.gateway}/{each.model}" for each in agent.fallback)
+    return (f"{agent.gateway}/{agent.model}", *fallback)
+
+
+def redactor_for(agent: Agent, transcript: Transcript) -> Redactor:
+    """Masks what the agent resolved from the environment, what looks secret in it, and the transcript's patterns."""
+    named = {f"env:{name}": value for name, value in os.environ.items() if _secret(name, value)}
+    resolved = {name: value for name, value in agent.secrets if value != f"«{name}»"}
+    return Redactor({**named, **resolved}, transcript.redact)
+
+
+def _secret(name: str, value: str) -> bool:
+    """A variable whose name says that it holds a secret, and whose value is no everyday word."""
+    return len(value) >= _SHORTEST and _SECRET_NAME.search(name) is not None
+
+
+def ghosts(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSpec, ...]:
+    """The recorded tools that come from servers which a replay does not start."""
+    if recording.request is None or not any(tool.kind in _SERVED for tool in agent.tools):
+        return ()
+    prefixes = tuple(f"{tool.name}__" for tool in agent.tools if tool.kind in _SERVED)
+    known = {spec.name for spec in toolbox.specs}
+    recorded = recording.request.tools.items()
+    return tuple(
+        ghost(name, tool.description) for name, tool in recorded if name.startswith(prefixes) and name not in known
+    )
+
+
+def model_of(recording: Recording, agent: Agent) -> str:
+    """The GATEWAY/MODEL that a recording stands for; the agent's own for one written by hand."""
+    return "" if recording.name.startswith(HAND) else recording.name

@@ -1,0 +1,177 @@
+"""A run over many transcripts: which files, which cells of them, in how many processes, in what order."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.config.agent import Place
+from runner.core.errors import AgentRunError, ConfigError, UsageError
+from runner.transcripts.loader import SUITE_FILE, load_transcript
+from runner.transcripts.model import Recording, Transcript
+from runner.transcripts.replay import replay
+from runner.transcripts.stage import Stage, declared_models
+from runner.transcripts.verdicts import Finding, Outcome
+
+SUFFIX = ".transcript.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of the transcripts runs, and how. `only` holds `tag:NAME`, a turn's or a recording's name, or part of a path.
+
+    `cells` are names of cells (`--failed`); `model` is one GATEWAY/MODEL instead of all recordings.
+    """
+
+    only: tuple[str, ...] = ()
+    cells: frozenset[str] | None = None
+    model: str = ""
+    chunking: str = "recorded"
+    twice: bool = False
+    fail_fast: bool = False
+    trust: bool = False
+
+    def takes(self, transcript: Transcript) -> bool:
+        """One of `only` names this transcript."""
+        return not self.only or any(_named(name, transcript) for name in self.only)
+
+
+def _named(name: str, transcript: Transcript) -> bool:
+    if name.startswith("tag:"):
+        return name[4:] in transcript.tags
+    ids = (turn.id for turn in transcript.turns)
+    return name in str(transcript.path) or name in ids
+
+
+def find_transcripts(paths: Iterable[Path]) -> list[Path]:
+    """The files themselves, and what folders hold as `*.transcript.yaml`, hidden folders left out. Raises UsageError."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            within = (each for each in path.rglob(f"*{SUFFIX}") if not _hidden(each.relative_to(path)))
+            found |= dict.fromkeys(sorted(within))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise UsageError(f"there is no {path}", fix="name a transcript, or a folder that holds some")
+    return [path for path in found if path.name != SUITE_FILE]
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def run(paths: Sequence[Path], choice: Choice, *, jobs: int = 1) -> Iterator[Outcome]:
+    """The outcome of every chosen cell, in the order of the files; with `fail_fast` none after the first bad one."""
+    outcomes = _in_processes(paths, choice, jobs) if jobs > 1 and len(paths) > 1 else _here(paths, choice)
+    for outcome in outcomes:
+        yield outcome
+        if choice.fail_fast and outcome.verdict not in ("pass", "not-run"):
+            return
+
+
+def _here(paths: Iterable[Path], choice: Choice) -> Iterator[Outcome]:
+    stage = Stage(trust=choice.trust)
+    try:
+        with _few_collections():
+            for path in paths:
+                yield from _cells(path, choice, stage)
+    finally:
+        stage.close()
+
+
+def _in_processes(paths: Sequence[Path], choice: Choice, jobs: int) -> Iterator[Outcome]:
+    """The same over several processes; each takes a share of neighbours, so that agents are read few times."""
+    from concurrent.futures import ProcessPoolExecutor  # lazy: only -j needs processes
+    from multiprocessing import get_context
+
+    share = max(1, min(50, -(-len(paths) // (jobs * 4))))
+    shares = [paths[start : start + share] for start in range(0, len(paths), share)]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        try:
+            for outcomes in pool.map(_share, shares, [choice] * len(shares)):
+                yield from outcomes
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _share(paths: Sequence[Path], choice: Choice) -> list[Outcome]:
+    return list(run(paths, choice))
+
+
+def _cells(path: Path, choice: Choice, stage: Stage) -> Iterator[Outcome]:
+    """The chosen cells of one file; what keeps it from running is an outcome too."""
+    try:
+        transcript = load_transcript(path, stage.suites)
+        if choice.takes(transcript):
+            for recording in _recordings(transcript, choice, stage):
+                if choice.cells is None or f"{path} [{recording.name}]" in choice.cells:
+                    yield _outcome(transcript, recording, choice, stage)
+            yield from _missing(transcript, choice, stage)
+    except AgentRunError as error:
+        yield broken(path, error)
+
+
+def _outcome(transcript: Transcript, recording: Recording, choice: Choice, stage: Stage) -> Outcome:
+    try:
+        outcome = replay(transcript, recording, stage, chunking=choice.chunking, traced=choice.twice)
+        if choice.twice:
+            again = replay(transcript, recording, stage, chunking=choice.chunking, traced=True)
+            outcome = _compared(outcome, again)
+        return outcome
+    except AgentRunError as error:
+        return broken(transcript.path, error, recording.name, recording.place)
+
+
+def _compared(first: Outcome, second: Outcome) -> Outcome:
+    if first.trace == second.trace:
+        return first
+    what = "two replays gave different events: something depends on time, chance or the run before"
+    return replace(first, findings=(*first.findings, Finding("fail", "twice", what, first.place)))
+
+
+def _recordings(transcript: Transcript, choice: Choice, stage: Stage) -> tuple[Recording, ...]:
+    if not choice.model:
+        return transcript.recordings
+    found = transcript.recording(choice.model)
+    return (found,) if found is not None else ()
+
+
+def _missing(transcript: Transcript, choice: Choice, stage: Stage) -> Iterator[Outcome]:
+    """A cell for the model that is asked for, or that the agent names, when the file has no recording of it."""
+    machine = [each.name for each in transcript.recordings if not each.by_hand]
+    wanted = (choice.model,) if choice.model else declared_models(stage.agent(transcript))
+    if any(name in machine for name in wanted) or (not choice.model and not machine and transcript.recordings):
+        return
+    others = f"; the file has {', '.join(machine)}" if machine else ""
+    finding = Finding("note", "missing", f"there is no recording of {wanted[0]}{others}", transcript.place)
+    cell = Outcome(str(transcript.path), wanted[0], transcript.place, (finding,), missing=True)
+    if choice.cells is None or cell.name in choice.cells:
+        yield cell
+
+
+def broken(path: Path, error: AgentRunError, recording: str = "", place: Place | None = None) -> Outcome:
+    """The outcome of a cell that cannot be run."""
+    place = place or Place(path, 1)
+    if isinstance(error, ConfigError):
+        findings = tuple(
+            Finding("fail", "file", each.text, Place(Path(each.path), each.line, each.column))
+            for each in error.problems
+        )
+    else:
+        findings = (Finding("fail", "error", str(error), place),)
+    return Outcome(str(path), recording, place, findings, exit_code=error.exit_code)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """A replay leaves few cycles behind: the collector need not look after every few hundred values."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -1,0 +1,148 @@
+"""What came of a run, as values: findings, changed parts, one outcome a cell, and the exit code of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from runner.config.agent import Place
+
+Verdict = Literal["pass", "fail", "stale", "missing", "tool-drift", "drift", "not-run", "error"]
+
+WORST_FIRST: tuple[Verdict, ...] = ("error", "fail", "tool-drift", "drift", "missing", "stale", "not-run", "pass")
+MEANINGS: Mapping[Verdict, str] = {
+    "error": "the cell could not be run",
+    "fail": "an expectation does not hold, or the engine took another way",
+    "tool-drift": "a tool gives another result than was recorded",
+    "drift": "live, the expectations hold, but by other tool calls than recorded",
+    "missing": "there is no recording of this model",
+    "stale": "the prompt, the tools, the options or the messages are no longer what was recorded",
+    "not-run": "nothing was judged",
+    "pass": "everything judged holds",
+}
+_CODES: Mapping[Verdict, int] = {"fail": 1, "tool-drift": 1, "drift": 0, "missing": 3, "stale": 3, "not-run": 5}
+_PRECEDENCE = (2, 70, 6, 1, 4, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing worth telling. `level`: fail, drift, warn or note (which says why something was not judged).
+
+    `kind` is the expectation's key, or golden, extra-call, left-over, forbidden, unrecorded, tool-drift, error, edited.
+    """
+
+    level: Literal["fail", "drift", "warn", "note"]
+    kind: str
+    what: str
+    place: Place
+    turn: str = ""
+    diff: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "level": self.level,
+            "kind": self.kind,
+            "what": self.what,
+            "file": str(self.place.path),
+            "line": self.place.line,
+            "column": self.place.column,
+            "turn": self.turn,
+            "diff": self.diff,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A part of what the model sees that is not what was recorded; `where` names the line to blame, if it is known."""
+
+    component: str
+    turn: str
+    reply: int
+    place: Place
+    where: str = ""
+    diff: str = ""
+    warns: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "component": self.component,
+            "file": str(self.place.path),
+            "line": self.place.line,
+            "turn": self.turn,
+            "reply": self.reply,
+            "where": self.where,
+            "diff": self.diff,
+            "severity": "warn" if self.warns else "error",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One cell: a transcript with one recording, or live with one model.
+
+    `held` of `judged` expectations hold; `exit_code` is set for an error.
+    """
+
+    path: str
+    recording: str
+    place: Place
+    findings: tuple[Finding, ...] = ()
+    changes: tuple[Change, ...] = ()
+    held: int = 0
+    judged: int = 0
+    turns: int = 0
+    messages: int = 0
+    seconds: float = 0.0
+    recorded: str = ""
+    live: bool = False
+    missing: bool = False
+    exit_code: int = 0
+    trace: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst that can be said of the cell."""
+        if self.exit_code:
+            return "error"
+        levels = {finding.level for finding in self.findings}
+        if "fail" in levels:
+            return "fail"
+        if "drift" in levels:
+            return "drift" if self.live else "tool-drift"
+        if self.missing:
+            return "missing"
+        if any(not change.warns for change in self.changes):
+            return "stale"
+        return "pass" if self.judged else "not-run"
+
+    @property
+    def name(self) -> str:
+        """The cell as people call it."""
+        return f"{self.path} [{self.recording}]"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "file": self.path,
+            "line": self.place.line,
+            "recording": self.recording,
+            "verdict": self.verdict,
+            "exit_code": exit_code((self,)),
+            "live": self.live,
+            "recorded": self.recorded,
+            "turns": self.turns,
+            "held": self.held,
+            "judged": self.judged,
+            "seconds": round(self.seconds, 6),
+            "changes": [change.to_dict() for change in self.changes],
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+
+def exit_code(outcomes: Iterable[Outcome]) -> int:
+    """The exit code of a run: the user's file, then failures, the infrastructure, staleness, and 5 if nothing ran."""
+    codes = {outcome.exit_code or _CODES.get(outcome.verdict, 0) for outcome in outcomes}
+    for code in _PRECEDENCE:
+        if code in codes:
+            return code
+    return 0 if 0 in codes else 5
