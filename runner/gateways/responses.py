@@ -97,8 +97,7 @@ def _items(message: Message, model: str) -> list[dict[str, Any]]:
     """The input items of a message."""
     match message.role:
         case "assistant":
-            said = [{"role": "assistant", "content": message.text}] if message.text.strip() else []
-            return _kept(message, model) or [*said, *map(_call, calls_of(message))]
+            return _kept(message, model) or [*_said(message.text), *map(_call, calls_of(message))]
         case "tool":
             return [*map(_result, message.results)]
     return [{"role": "user", "content": [*_text(message.text), *map(_file, message.files)] or message.text}]
@@ -112,6 +111,11 @@ def _kept(message: Message, model: str) -> list[dict[str, Any]]:
     items = objects(kept.content)
     called = [item.get("call_id") for item in items if item.get("type") == "function_call"]
     return items if called == [call.id for call in message.calls] else []
+
+
+def _said(text: str) -> list[dict[str, Any]]:
+    content = [{"type": "output_text", "text": text}]
+    return [{"type": "message", "role": "assistant", "content": content}] if text.strip() else []
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
@@ -173,10 +177,10 @@ class Decoder:
         kind = a_text(event.get("type"))
         match kind.removeprefix("response."):
             case "output_text.delta":
-                yield from self._said(event)
+                yield from self._told(event)
             case "refusal.delta":
                 self._refused = True
-                yield from self._said(event)
+                yield from self._told(event)
             case "reasoning_summary_text.delta" | "reasoning_text.delta":
                 self._part(event).heard = True
                 if text := self._pairs.join(a_text(event.get("delta"))):
@@ -208,7 +212,7 @@ class Decoder:
             self._parts[place] = _Part(len(self._parts))
         return self._parts[place]
 
-    def _said(self, event: dict[str, Any]) -> Iterator[Chunk]:
+    def _told(self, event: dict[str, Any]) -> Iterator[Chunk]:
         self._part(event).heard = True
         if text := self._pairs.join(a_text(event.get("delta"))):
             yield TextChunk(text)

@@ -507,3 +507,15 @@ def test_a_real_server(llama_server, stream):
         assert assembled(gateway.stream(again)).message().complete
     finally:
         gateway.close()
+
+
+def test_a_real_server_takes_a_conversation_with_tools(llama_server):
+    tool = ToolSpec("clock", "The time.", {"type": "object", "properties": {"zone": {"type": "string"}}})
+    asked = Message.assistant("Let me see.", calls=[ToolCall("c1", "clock", {"zone": "UTC"}, '{"zone": "UTC"}')])
+    messages = (Message.user("What time is it?"), asked, Message.tool([ToolResult("c1", "clock", "12:00")]))
+    gateway = Anthropic(url=llama_server.url, key=llama_server.key)
+    try:
+        request = Request(llama_server.model, messages, tools=(tool,), options={"max_tokens": 8})
+        assert assembled(gateway.stream(request)).message().complete
+    finally:
+        gateway.close()
