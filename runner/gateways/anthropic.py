@@ -15,8 +15,8 @@ from runner.gateways.bodies import (
     base64_of,
     body,
     calls_of,
+    output_text,
     plain_name,
-    result_text,
     sendable,
     system_text,
     with_extra,
@@ -170,7 +170,7 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 def _result(result: ToolResult) -> dict[str, Any]:
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": plain_name(result.call_id)}
-    content = [*_text(result_text(result)), *map(_file, result.files)]
+    content = [*_text(output_text(result)), *map(_file, result.files)]
     if content:
         block["content"] = content
     return block | {"is_error": True} if result.failed else block

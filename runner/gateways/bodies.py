@@ -126,10 +126,14 @@ def declared(spec: ToolSpec) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
+def output_text(result: ToolResult) -> str:
+    """A result's output as text: strings as they stand, any other value as JSON."""
+    return result.output if isinstance(result.output, str) else to_json(result.output).decode()
+
+
 def result_text(result: ToolResult) -> str:
-    """A result as text: strings as they stand, any other value as JSON, failures marked."""
-    text = result.output if isinstance(result.output, str) else to_json(result.output).decode()
-    return f"error: {text}" if result.failed else text
+    """A result as text, failures marked, for servers that have no other mark."""
+    return f"error: {output_text(result)}" if result.failed else output_text(result)
 
 
 def raw_arguments(call: ToolCall) -> str:

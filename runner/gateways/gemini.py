@@ -15,8 +15,8 @@ from runner.gateways.bodies import (
     base64_of,
     body,
     calls_of,
+    output_text,
     plain_name,
-    result_text,
     sendable,
     system_text,
     with_extra,
@@ -171,7 +171,7 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 
 def _result(result: ToolResult) -> dict[str, Any]:
-    said = {"error" if result.failed else "output": result_text(result)}
+    said = {"error" if result.failed else "output": output_text(result)}
     named = {"id": plain_name(result.call_id), "name": plain_name(result.name)}
     return {"functionResponse": named | {"response": said}}
 

@@ -289,7 +289,7 @@ def test_all_results_of_a_reply_stand_in_one_message_before_the_users_next_words
     assert [message["role"] for message in said["messages"]] == ["user", "assistant", "user"]
     first, second, words = said["messages"][2]["content"]
     assert first == {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": '{"n":1}'}]}
-    assert second["is_error"] is True
+    assert (second["content"], second["is_error"]) == ([{"type": "text", "text": "no"}], True)
     assert words == {"type": "text", "text": "And?"}
 
 
