@@ -8,6 +8,7 @@ from runner.config.declarations import FILE_KINDS
 from runner.config.draft import Draft
 from runner.config.problems import Problem, nearest
 from runner.core.errors import UsageError
+from runner.tools import BUILT_INS
 from runner.tools.toolbox import Declared
 
 _CHOICES = ("auto", "none", "required")
@@ -53,8 +54,8 @@ def malformed(rule: str) -> str:
 
 
 def _known(head: str, names: set[str]) -> bool:
-    """A tool's name, a kind of tools, or `group.tool` and `server.tool` for one of several."""
-    if "*" in head or head in names or head in FILE_KINDS:
+    """The name of a tool or a built-in, a kind of tools, or `group.tool` and `server.tool` for one of several."""
+    if "*" in head or head in names or head in FILE_KINDS or head in BUILT_INS:
         return True
     group = head.partition(".")[0].partition("__")[0]
     return group in names or group in FILE_KINDS or head.startswith("files_") or "openapi" in names

@@ -111,27 +111,30 @@ def _unknown(path: Sequence[Key], key: str) -> str:
 def _union(error: Any, value: Any, root: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[Mistake]:
     """The mistakes of the branch that was meant, or what the union takes where none was."""
     path = tuple(error.instance_path)
-    branches = error.kind.context
-    if all(
-        each.kind.name == "required" and tuple(each.instance_path) == path for branch in branches for each in branch
-    ):
-        choices = " or ".join(f"{each.kind.property}:" for branch in branches for each in branch)
-        yield Mistake(path, f"{dotted(path)}: needs {choices}")
-        return
-    meant = [branch for branch in branches if not _another_kind(branch, path)]
-    if len(meant) > 1:
-        meant = [branch for branch in meant if not any(_at(each, path, "required") for each in branch)]
-    if meant:
-        yield from _explain(meant[0], value, root)
-        return
-    found = _walk(value, path)
+    where, found, branches = dotted(path), _walk(value, path), error.kind.context
     known = [key for branch in node["anyOf"] for key in branch.get("required", ())]
-    if isinstance(found, dict) and found and (hint := nearest(next(iter(found)), known)):
-        key = next(iter(found))
-        yield Mistake((*path, key), _unknown(path, key), hint, at_key=True)
-        return
-    expected = node.get("title") or _types(branch.get("type", "object") for branch in node["anyOf"])
-    yield Mistake(path, f"{dotted(path)}: expected {expected}, not {_shown(found)}")
+    keys = list(found) if isinstance(found, dict) else []
+    kinds = [key for key in keys if key in known]
+    if all(_at(each, path, "required") for branch in branches for each in branch):
+        yield Mistake(path, f"{where}: needs {' or '.join(f'{key}:' for key in known)}")
+    elif len(kinds) > 1:
+        both = " and ".join(f"{key}:" for key in kinds)
+        yield Mistake((*path, kinds[1]), f"{where}: {both} stand in one entry", "write one each", at_key=True)
+    elif meant := _meant(branches, path):
+        yield from _explain(meant, value, root)
+    elif keys and (hint := nearest(keys[0], known)):
+        yield Mistake((*path, keys[0]), _unknown(path, keys[0]), hint, at_key=True)
+    else:
+        expected = node.get("title") or _types(branch.get("type", "object") for branch in node["anyOf"])
+        yield Mistake(path, f"{where}: expected {expected}, not {_shown(found)}")
+
+
+def _meant(branches: Sequence[Sequence[Any]], path: tuple[Key, ...]) -> Sequence[Any]:
+    """The errors of the branch that fits the value's kind, and the key that it must have."""
+    fitting = [branch for branch in branches if not _another_kind(branch, path)]
+    if len(fitting) > 1:
+        fitting = [branch for branch in fitting if not any(_at(each, path, "required") for each in branch)]
+    return fitting[0] if fitting else ()
 
 
 def _another_kind(branch: Sequence[Any], path: tuple[Key, ...]) -> bool:

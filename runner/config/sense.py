@@ -47,6 +47,8 @@ def literal_secrets(draft: Draft) -> Iterator[Problem]:
     raw = draft.layers.value
     for top in ("gateways", "tools"):
         for path, text in _texts(raw.get(top), (top,)):
+            if path[-1] == "key_from" and not draft.sound(*path):
+                continue  # its shape has been refused already, in words that show nothing
             private = {"headers", "env", "key_from"}.intersection(path)
             if "${" not in text and (has_known_secret(text) or (private and looks_secret(text))):
                 way = "name the variable that holds it" if path[-1] == "key_from" else "write ${env:NAME}"

@@ -26,6 +26,7 @@ _ROOT = "<template>"
 _VARIABLE = re.compile(r"\{\{ *(?!(?:now|range|true|false|none|True|False|None|self|not) *\}\})([A-Za-z_]\w*) *\}\}")
 _IMPLIED = frozenset({"caller", "kwargs", "loop", "self", "super", "varargs"})
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
+_NAMED = re.compile(r"'(\w+)'")
 
 
 def is_template(text: str) -> bool:
@@ -131,8 +132,8 @@ def _mistakes() -> tuple[type[Exception], ...]:
 def _raise(error: Exception, source: PromptSource, known: Iterable[str]) -> NoReturn:
     file, line = _where(error)
     message = getattr(error, "message", None) or str(error) or type(error).__name__
-    word = ""
     hint = ""
+    word = named[1] if (named := _NAMED.search(message)) else ""
     if found := _UNDEFINED.search(message):
         word = found.group(1)
         message = f"{word!r} is not defined"

@@ -90,7 +90,7 @@ def _unreadable(error: Any, path: str, text: str) -> Problem:
     at = text.find(chr(character))
     line, column = text.count("\n", 0, at), at - (text.rfind("\n", 0, at) + 1)
     message = f"the character U+{character:04X} may not stand in YAML"
-    return Problem(path, line + 1, column + 1, message, r'remove it, or write it as an escape such as "\u001b"')
+    return Problem(path, line + 1, column + 1, message, f'remove it, or write "\\u{character:04x}"')
 
 
 def undecodable(path: str, data: bytes, at: int) -> Problem:
