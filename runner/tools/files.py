@@ -25,7 +25,7 @@ def open_files(declared: Declared, opening: Opening) -> Sequence[Tool]:
     """The tools of a `files:` entry. Raises UsageError."""
     options = declared.options
     root = (declared.base / options.get("root", ".")).resolve()
-    if not root.is_dir():
+    if not root.is_dir() and (root.exists() or not options.get("write")):
         raise UsageError(f"there is no folder {root}", where=declared.where, fix="make it, or change files.root")
     files = Files(Rooted(root))
     timeout = options.get("timeout")
@@ -68,6 +68,8 @@ class Files:
         text = "".join(lines[first - 1 : last])
         if first == 1 and last == len(lines):
             return text
+        if first > len(lines):
+            return f"(the file has {len(lines)} lines)"
         return f"(lines {first} to {last} of {len(lines)})\n{text}"
 
     def list(

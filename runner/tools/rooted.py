@@ -38,9 +38,10 @@ class Rooted:
     def read(self, path: str) -> bytes:
         """A regular file of at most MOST_BYTES."""
         *above, name = self._names(path)
-        with self._folder(above) as folder, os.fdopen(os.open(name, _FILE, dir_fd=folder), "rb") as file:
-            self._check(path, os.fstat(file.fileno()))
-            return file.read(MOST_BYTES)
+        with self._folder(above) as folder, _closing(os.open(name, _FILE, dir_fd=folder)) as file:
+            self._check(path, os.fstat(file))
+            with os.fdopen(file, "rb", closefd=False) as reader:
+                return reader.read(MOST_BYTES)
 
     def write(self, path: str, data: bytes) -> bool:
         """Put the data in the file's place, all at once; folders are made. True if the file is new."""
@@ -84,10 +85,10 @@ class Rooted:
         with ExitStack() as opened:
 
             def enter(name: str | Path, within: int | None) -> int:
-                folder = os.open(name, _FOLDER, dir_fd=within)
-                opened.callback(os.close, folder)
-                return folder
+                return opened.enter_context(_closing(os.open(name, _FOLDER, dir_fd=within)))
 
+            if make:
+                self._root.mkdir(parents=True, exist_ok=True)
             folder = enter(self._root, None)
             for name in names:
                 if make:
@@ -116,6 +117,14 @@ class Rooted:
             raise Refused(f"{path!r} is no regular file")
         if found.st_size > MOST_BYTES:
             raise Refused(f"{path!r} has {found.st_size} bytes; {MOST_BYTES} are the most")
+
+
+@contextmanager
+def _closing(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

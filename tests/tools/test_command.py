@@ -1,0 +1,252 @@
+"""Real programs that do their worst: each ends in time, says what there is to say, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.core.cancel import Cancel
+from runner.core.errors import UsageError
+from runner.core.messages import ToolCall, ToolResult
+from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
+from runner.tools.offspring import MARK
+
+TEXT: dict[str, Any] = {"type": "string"}
+
+
+def marked_processes() -> list[str]:
+    """The command lines of all living processes that a tool started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}=".encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("AGENT_RUN_STATE_HOME", str(tmp_path / "state"))
+    before = set(marked_processes())
+    yield
+    assert not set(marked_processes()) - before
+
+
+def box(base: Path, *run: str, opening: Opening | None = None, **options: Any) -> Toolbox:
+    declared = Declared("command", "it", {"run": list(run), **options}, "a.yaml:3", base)
+    return open_toolbox([declared], opening or Opening(seconds=20, output_bytes=4000))
+
+
+def ran(base: Path, *run: str, cancel: Cancel | None = None, **options: Any) -> ToolResult:
+    arguments = options.pop("arguments", {})
+    context = Context(cancel=cancel or Cancel())
+    return box(base, *run, **options).call(ToolCall("1", "it", arguments), context)
+
+
+def test_a_program_gives_its_output(tmp_path: Path) -> None:
+    result = ran(tmp_path, "printf", "a\\nb")
+    assert (result.output, result.failed) == ("a\nb", False)
+
+
+def test_stderr_is_told_apart(tmp_path: Path) -> None:
+    assert ran(tmp_path, "sh", "-c", "echo out; echo err >&2").output == "out\n\n[stderr]\nerr\n"
+    assert ran(tmp_path, "true").output == "(no output)"
+
+
+HOSTILE = [
+    "a b",
+    "$(touch canary)",
+    "`touch canary`",
+    "; touch canary",
+    "| touch canary",
+    "'\"\\",
+    "a\nb",
+    "*",
+    "{x}",
+    "",
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_place_is_exactly_one_argument_and_no_shell_reads_it(tmp_path: Path, value: str) -> None:
+    script = "import sys, json; print(json.dumps(sys.argv[1:]))"
+    run = ("python3", "-c", script, "{x}", "pre-{x}")
+    result = ran(tmp_path, *run, parameters={"x": TEXT}, arguments={"x": value})
+    assert json.loads(result.output) == [value, f"pre-{value}"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("run", "declared", "value", "passes"),
+    [
+        (["echo", "{x}"], TEXT, "-n", False),
+        (["echo", "{x}"], TEXT, "--output=/etc/passwd", False),
+        (["echo", "{x}{y}"], TEXT, "-n", False),
+        (["echo", "--", "{x}"], TEXT, "-n", True),
+        (["echo", "--x={x}"], TEXT, "-n", True),
+        (["echo", "{x}"], {"type": "integer"}, -3, True),
+        (["echo", "{x}"], {"type": "string", "enum": ["-n", "-e"]}, "-n", True),
+        (["echo", "{x}"], TEXT, "a-n", True),
+    ],
+)
+def test_a_value_cannot_become_an_option_unless_declared(
+    tmp_path: Path, run: list[str], declared: dict[str, Any], value: Any, passes: bool
+) -> None:
+    parameters = {"x": declared} | ({"y": {**TEXT, "default": ""}} if "{x}{y}" in run else {})
+    result = ran(tmp_path, *run, parameters=parameters, arguments={"x": value})
+    assert result.failed is not passes
+    assert passes or "may not begin with '-'" in result.output
+
+
+def test_defaults_fill_places(tmp_path: Path) -> None:
+    count = {"type": "integer", "default": 10}
+    assert ran(tmp_path, "echo", "-n", "{count}", parameters={"count": count}).output == "10"
+
+
+def test_stdin_is_empty_or_what_the_template_says(tmp_path: Path) -> None:
+    assert ran(tmp_path, "cat").output == "(no output)"
+    fed = ran(tmp_path, "cat", parameters={"x": TEXT}, arguments={"x": "ä" * 1000}, stdin="<{x}>")
+    assert fed.output == f"<{'ä' * 1000}>"
+
+
+def test_a_program_that_does_not_read_its_input_ends_all_the_same(tmp_path: Path) -> None:
+    options = {"parameters": {"x": TEXT}, "arguments": {"x": "x" * 1_000_000}, "stdin": "{x}"}
+    assert ran(tmp_path, "true", **options).output == "(no output)"
+    assert ran(tmp_path, "sh", "-c", "exec <&-; echo closed", **options).output == "closed\n"
+
+
+def test_only_harmless_and_declared_variables_are_passed_on(tmp_path: Path) -> None:
+    environ = dict(os.environ) | {"OPENAI_API_KEY": "sk-secret", "HTTPS_PROXY": "http://user:pw@proxy"}
+    opening = Opening(environ=environ)
+    lines = ran(tmp_path, "env", env={"MINE": "yes"}, opening=opening).output.splitlines()
+    names = {line.partition("=")[0] for line in lines}
+    assert {"PATH", "MINE"} <= names
+    assert not {"OPENAI_API_KEY", "HTTPS_PROXY"} & names
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (["no-such-program"], "'no-such-program' is not installed"),
+        (["./missing.sh"], "missing.sh' is not installed"),
+        (["sh", "-c", "echo out; echo why >&2; exit 3"], "exit code 3: sh -c"),
+        (["sh", "-c", "kill -SEGV $$"], "ended by SIGSEGV: sh -c"),
+    ],
+)
+def test_a_failure_says_how_and_where(tmp_path: Path, run: list[str], said: str) -> None:
+    result = ran(tmp_path, *run)
+    assert result.failed and said in result.output
+    if "why" in run[-1]:
+        assert result.output.splitlines()[1:] == [f"in {tmp_path}", "why", "", "out"]
+
+
+def test_bytes_that_are_no_text_are_replaced(tmp_path: Path) -> None:
+    assert ran(tmp_path, "printf", "a\\377b").output == "a\ufffdb"
+
+
+def test_a_null_byte_is_refused(tmp_path: Path) -> None:
+    result = ran(tmp_path, "echo", "{x}", parameters={"x": TEXT}, arguments={"x": "a\0b"})
+    assert result.failed and "could not be started" in result.output
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 60",
+        "trap '' TERM; sleep 60; sleep 60",
+        "sleep 60 & wait",
+        "setsid sleep 60 & wait",
+        "setsid sh -c 'trap \"\" TERM; sleep 60; sleep 60' & sleep 60",
+        "cat <&0; sleep 60",
+        "while :; do :; done",
+    ],
+)
+def test_the_timeout_ends_it_and_all_its_kind(tmp_path: Path, script: str) -> None:
+    started = time.monotonic()
+    result = ran(tmp_path, "sh", "-c", script, timeout=0.3)
+    assert result.failed and "stopped after 0.3 s: sh -c" in result.output
+    assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 60 & echo done",
+        "sleep 60 >/dev/null 2>&1 & echo done",
+        "setsid sleep 60 & echo done",
+        "echo done; (yes &)",
+    ],
+)
+def test_what_it_leaves_running_neither_delays_nor_survives_it(tmp_path: Path, script: str) -> None:
+    started = time.monotonic()
+    result = ran(tmp_path, "sh", "-c", script)
+    assert not result.failed and "done" in result.output
+    assert "left running" in result.output
+    assert time.monotonic() - started < 8
+
+
+def test_cancelling_the_session_ends_it(tmp_path: Path) -> None:
+    cancel = Cancel()
+    threading.Timer(0.2, cancel.cancel).start()
+    started = time.monotonic()
+    result = ran(tmp_path, "sleep", "60", cancel=cancel)
+    assert result.failed and "stopped by the user" in result.output
+    assert time.monotonic() - started < 8
+
+
+def test_endless_output_is_stopped_cut_and_kept(tmp_path: Path) -> None:
+    result = ran(tmp_path, "yes", "ä")
+    assert result.failed and "stopped after 64 MiB of output" in result.output
+    assert len(result.output.encode()) < 4500
+    kept = [each for each in (tmp_path / "state" / "outputs").iterdir() if str(each) in result.output]
+    assert kept[0].stat().st_size >= 60 * 2**20
+
+
+def test_the_agents_clock_leaves_time_to_end_it(tmp_path: Path) -> None:
+    call = ToolCall("1", "it", {})
+    assert (box(tmp_path, "true", timeout=3).seconds(call) or 0) > 3
+    assert (box(tmp_path, "true").seconds(call) or 0) > 20
+
+
+def test_it_runs_in_its_folder_with_programs_named_from_the_agents(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    script = tmp_path / "where.sh"
+    script.write_text("#!/bin/sh\npwd\n")
+    script.chmod(0o755)
+    assert ran(tmp_path, "./where.sh", cwd="sub").output == f"{tmp_path / 'sub'}\n"
+
+
+def test_a_program_in_the_working_folder_does_not_stand_in_for_one_on_path(tmp_path: Path) -> None:
+    fake = tmp_path / "env"
+    fake.write_text("#!/bin/sh\necho hijacked\n")
+    fake.chmod(0o755)
+    for path in (f".{os.pathsep}{os.environ['PATH']}", f"{os.pathsep}{os.environ['PATH']}"):
+        assert "hijacked" not in ran(tmp_path, "env", opening=Opening(environ={"PATH": path})).output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"run": ["{x}"], "parameters": {"x": TEXT}}, "may not be chosen by a parameter"),
+        ({"run": ["echo", "{x}"]}, "{x} stands in it, but is not among its parameters"),
+        ({"run": ["echo"], "parameters": {"x": TEXT}}, "its parameter 'x' is used nowhere"),
+        ({"run": ["pwd"], "cwd": ".."}, "its cwd leads out of"),
+        ({"run": ["pwd"], "cwd": "link"}, "its cwd leads out of"),
+        ({"run": ["pwd"], "cwd": "/"}, "its cwd leads out of"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_with_its_place(tmp_path: Path, options: dict[str, Any], said: str) -> None:
+    (tmp_path / "link").symlink_to("/")
+    with pytest.raises(UsageError, match=r"the tool 'it' cannot be made") as caught:
+        open_toolbox([Declared("command", "it", options, "a.yaml:3", tmp_path)])
+    assert said in caught.value.what
+    assert caught.value.where == "a.yaml:3"
