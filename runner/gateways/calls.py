@@ -125,7 +125,7 @@ class Decoder(Protocol):
 def is_whole(answer: Answer) -> bool:
     """Whether the body is one JSON value, whatever was asked for."""
     kind = content_type(answer)
-    return kind.startswith("application/") and kind.endswith("json")
+    return kind == "application/json" or kind.endswith("+json")
 
 
 def content_type(answer: Answer) -> str:
