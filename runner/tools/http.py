@@ -16,6 +16,7 @@ from runner.tools.parameters import PLACE, fill, fill_json, places, plain, schem
 from runner.tools.toolbox import Declared
 
 DEFAULT_SECONDS = 30.0
+_GRACE_SECONDS = 2.0
 _HEAD = 2_000
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -36,7 +37,17 @@ class HttpTool:
     body: Any = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
-    timeout: float = DEFAULT_SECONDS
+    seconds: float = DEFAULT_SECONDS
+    kind: str = "http"
+
+    @property
+    def timeout(self) -> float:
+        """Longer than the request's own time, so that it ends here and can be told of."""
+        return self.seconds + _GRACE_SECONDS
+
+    def subjects(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        """The request line: `GET https://…`."""
+        return (f"{self.method} {self._address({**self.defaults, **arguments})}",)
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Outcome:
         values = {**self.defaults, **arguments}
@@ -48,7 +59,7 @@ class HttpTool:
         }
         if media_type and "content-type" not in {name.lower() for name in headers}:
             headers["Content-Type"] = media_type
-        outgoing = Outgoing(self.method, self._address(values), headers, body, self.hosts, self.timeout)
+        outgoing = Outgoing(self.method, self._address(values), headers, body, self.hosts, self.seconds)
         return _outcome(fetch(outgoing, context.cancel))
 
     def _address(self, values: Mapping[str, Any]) -> str:
@@ -84,7 +95,7 @@ def open_http(declared: Declared, opening: Opening) -> Sequence[HttpTool]:
         body=options.get("body"),
         defaults={name: each["default"] for name, each in parameters.items() if "default" in each},
         hosts=tuple(options.get("hosts", ())),
-        timeout=options.get("timeout", min(DEFAULT_SECONDS, opening.seconds)),
+        seconds=options.get("timeout", min(DEFAULT_SECONDS, opening.seconds)),
     )
     if problem := _flaw(tool):
         raise UsageError(f"the tool {declared.name!r} cannot be made: {problem}", where=declared.where)

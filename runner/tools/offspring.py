@@ -82,7 +82,7 @@ def marked(mark: str) -> Iterator[int]:
 
 
 def _tied_to_us() -> tuple[str, ...]:
-    """A prefix by which the kernel kills the process when the thread that started it ends, where there is such a tool."""
+    """A prefix by which the kernel kills the process when the thread that started it ends, where it can."""
     import shutil  # lazy: only where a process is started
 
     setpriv = shutil.which("setpriv")

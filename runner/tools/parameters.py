@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 
 
 def schema_of(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -48,7 +48,9 @@ class Reach:
             allowed = ", ".join(filter(None, (self.own, *self.listed)))
             raise ToolFailed(f"{_bracketed(host)}:{port} is not among the hosts this tool may reach: {allowed}")
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [(family, str(address[0])) for family, _, _, _, address in found]
+        addresses: list[tuple[socket.AddressFamily, str]] = [
+            (family, str(address[0])) for family, _, _, _, address in found
+        ]
         for _, address in addresses:
             if not (is_public(address) or self._opens(host, address, port)):
                 raise ToolFailed(

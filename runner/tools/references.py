@@ -9,7 +9,8 @@ from urllib.parse import unquote
 MOST_NODES = 20_000
 DEEPEST = 60
 _VALUES = frozenset({"const", "default", "enum", "example", "examples"})
-_DEFINITIONS = frozenset({"$defs", "$schema", "$id", "definitions"})
+_NAMES = frozenset({"dependentSchemas", "patternProperties", "properties"})
+_DROPPED = frozenset({"$defs", "$id", "$ref", "$schema", "definitions"})
 
 
 def inlined(schema: Any, document: Any) -> Any:
@@ -33,18 +34,19 @@ class _Inliner:
             return [self.walk(each, open_refs, depth + 1) for each in node]
         if not isinstance(node, Mapping):
             return node
-        rest = {
-            key: each if key in _VALUES else self.walk(each, open_refs, depth + 1)
-            for key, each in node.items()
-            if key != "$ref" and key not in _DEFINITIONS
-        }
+        rest = {key: self._under(key, each, open_refs, depth + 1) for key, each in node.items() if key not in _DROPPED}
         reference = node.get("$ref")
-        if not isinstance(reference, str):
-            return rest if reference is None else rest | {"$ref": self.walk(reference, open_refs, depth + 1)}
-        if reference in open_refs:
+        if not isinstance(reference, str) or reference in open_refs:
             return rest
         found = self.walk(_found(reference, self._document), (*open_refs, reference), depth + 1)
         return {**found, **rest}
+
+    def _under(self, key: str, node: Any, open_refs: tuple[str, ...], depth: int) -> Any:
+        if key in _VALUES:
+            return node
+        if key in _NAMES and isinstance(node, Mapping):
+            return {name: self.walk(each, open_refs, depth) for name, each in node.items()}
+        return self.walk(node, open_refs, depth)
 
 
 def _found(reference: str, document: Any) -> Mapping[str, Any]:

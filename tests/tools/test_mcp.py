@@ -19,8 +19,9 @@ from runner.core.errors import NeedsTrust, ToolsUnavailable, UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
 from runner.tools.mcp import pins
-from runner.tools.mcp.listing import LONGEST_NAME, judge, qualified, visible
+from runner.tools.mcp.listing import judge
 from runner.tools.mcp.server import server_of
+from runner.tools.naming import LONGEST_NAME, qualified, visible
 from runner.tools.references import inlined
 
 FAULTS = Path(__file__).parent.parent / "equipment" / "mcp_fault_server.py"

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from runner.core.messages import Effects, ToolSpec
 from runner.tools.arguments import Checker
+from runner.tools.naming import qualified, visible
 from runner.tools.references import inlined
 
-LONGEST_NAME = 64
 LONGEST_DESCRIPTION = 8_000
-_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
-_DIGEST = 8
-_SHORT_SERVER = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +56,6 @@ def judge(server: str, raw: Sequence[Any], effects: Effects) -> Listing:
         except ValueError as problem:
             refused[remote] = str(problem).partition("\n")[0]
     return Listing(tuple(tools.values()), refused)
-
-
-def qualified(server: str, tool: str) -> str:
-    """`server__tool` in letters that every model's server takes; a long name keeps its telling end behind a hash."""
-    whole = f"{server}__{tool}"
-    name = _FOREIGN.sub("_", whole)
-    if len(name) <= LONGEST_NAME:
-        return name
-    import hashlib  # lazy: long names are rare
-
-    head = f"{_FOREIGN.sub('_', server)[:_SHORT_SERVER]}__{hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST]}_"
-    return head + name[len(head) - LONGEST_NAME :]
-
-
-def visible(text: str) -> str:
-    """The text without what a reader cannot see: control, format, private and unassigned characters."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(each for each in text if each in "\n\t" or unicodedata.category(each)[0] != "C")
 
 
 def _spec(name: str, entry: Mapping[str, Any], effects: Effects) -> ToolSpec:

@@ -17,7 +17,7 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How to reach a server: an argv or a url. `seconds` is how long it may take to start.
+    """How to reach a server: an argv or a url. `seconds` is how long it may take to start, `call_seconds` to answer.
 
     `tools` names those to keep, None keeps all. A server that is not `required` may fail to start.
     """
@@ -31,6 +31,7 @@ class Server:
     tools: tuple[str, ...] | None = None
     required: bool = True
     seconds: float = START_SECONDS
+    call_seconds: float = START_SECONDS
     effects: Effects = "write"
     where: str = ""
 
@@ -58,6 +59,7 @@ def server_of(declared: Declared, opening: Opening) -> Server:
         tools=None if kept is None else tuple(kept),
         required=options.get("required", True),
         seconds=options.get("timeout", START_SECONDS),
+        call_seconds=options.get("timeout", opening.seconds),
         effects=options.get("effects", "write"),
         where=declared.where,
     )

@@ -14,9 +14,10 @@ from runner.core.messages import ToolSpec
 from runner.tools.context import Context, Opening, Outcome, ToolFailed
 from runner.tools.mcp import content, pins
 from runner.tools.mcp.connection import Connection, NotStarted
-from runner.tools.mcp.listing import Listed, judge, qualified, visible
+from runner.tools.mcp.listing import Listed, judge
 from runner.tools.mcp.portal import Portal
 from runner.tools.mcp.server import server_of
+from runner.tools.naming import qualified, visible
 from runner.tools.toolbox import Declared, Tool
 
 _GRACE_SECONDS = 2.0
@@ -37,6 +38,7 @@ class McpTool:
     portal: Portal
     seconds: float
     told: Callable[[Callable[[str], None]], None]
+    kind: str = "mcp"
 
     @property
     def timeout(self) -> float:
@@ -151,7 +153,7 @@ class McpSource:
         return self._tool(ToolSpec(name, description.format(self._server.name), parameters, "read"), ask)
 
     def _tool(self, spec: ToolSpec, ask: Ask) -> McpTool:
-        return McpTool(spec, ask, self._portal, self._opening.seconds, self._tell_all)
+        return McpTool(spec, ask, self._portal, self._server.call_seconds, self._tell_all)
 
     def _tell_all(self, notify: Callable[[str], None]) -> None:
         while self._portal.told:

@@ -1,0 +1,31 @@
+"""Foreign names and texts made fit to show to a model and to a user."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+LONGEST_NAME = 64
+_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
+_DIGEST = 8
+_SHORT_GROUP = 20
+
+
+def qualified(group: str, tool: str) -> str:
+    """`group__tool` in letters that every model's server takes; a long name keeps its telling end behind a hash."""
+    whole = f"{group}__{tool}" if group else tool
+    name = _FOREIGN.sub("_", whole)
+    if len(name) <= LONGEST_NAME:
+        return name
+    import hashlib  # lazy: long names are rare
+
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST]
+    head = f"{_FOREIGN.sub('_', group)[:_SHORT_GROUP]}__{digest}_" if group else f"{digest}_"
+    return head + name[len(head) - LONGEST_NAME :]
+
+
+def visible(text: str) -> str:
+    """The text without what a reader cannot see: control, format, private and unassigned characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(each for each in text if each in "\n\t" or unicodedata.category(each)[0] != "C")
