@@ -96,6 +96,7 @@ def open_tools(
             output_bytes=agent.limits.tool_output_bytes,
             notify=notify,
             strict=approve is None,
+            describe=_description,
         ),
     )
 
@@ -143,6 +144,13 @@ def _permits(
         return next((spec for spec in toolbox.specs if spec.name == name), None)
 
     return Permits(gate, spec, approve)
+
+
+def _description(path: Path) -> str:
+    """What the agent of another file says of itself. Raises ConfigError."""
+    from runner.config.loader import load_agent  # lazy: few agents call others
+
+    return load_agent(path).description
 
 
 def _converse(path: Path, message: str, context: Context, approve: Approve | None, ask: Ask | None) -> Outcome:

@@ -63,7 +63,8 @@ class Opening:
     `converse` sends a message to the agent of another file and gives its answer; None where agents cannot be tools.
     `seconds` and `output_bytes` are the agent's limits for one call; `environ` is the environment that declared
     variables are taken from; `notify` tells the user of a tool that cannot be had; `strict` makes a tool that changed
-    since the user first saw it an error, for where nobody can be asked.
+    since the user first saw it an error, for where nobody can be asked; `describe` gives the description of the agent
+    of another file.
     """
 
     converse: Callable[[Path, str, Context], Outcome] | None = None
@@ -72,3 +73,4 @@ class Opening:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     notify: Callable[[str], None] = lambda text: None
     strict: bool = False
+    describe: Callable[[Path], str] = lambda path: ""

@@ -1,0 +1,67 @@
+"""`agent:`, another agent file as a tool: it gets one message and answers it, with its own model, tools and limits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from runner.core.cancel import Cancel
+from runner.core.errors import AgentRunError
+from runner.core.messages import ToolSpec
+from runner.tools.context import Context, Opening, Outcome, ToolFailed
+from runner.tools.parameters import schema_of
+from runner.tools.toolbox import Declared
+
+_GRACE_SECONDS = 5.0
+_MESSAGE = {"message": {"type": "string", "description": "What to ask, with all that the agent needs to know."}}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTool:
+    """An agent that answers one message; it knows nothing of the conversation it is called from."""
+
+    spec: ToolSpec
+    path: Path
+    opening: Opening
+    seconds: float
+    kind: str = "agent"
+
+    @property
+    def timeout(self) -> float:
+        """Longer than the agent's own time, so that it is stopped here and spends nothing more."""
+        return self.seconds + _GRACE_SECONDS
+
+    def subjects(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        """The message."""
+        return (str(arguments.get("message", "")),)
+
+    def run(self, arguments: Mapping[str, Any], context: Context) -> Outcome:
+        if self.opening.converse is None:
+            raise ToolFailed("Agents cannot call agents any deeper here. Answer without this tool.")
+        cancel = Cancel()
+        timer = threading.Timer(self.seconds, cancel.cancel)
+        timer.daemon = True
+        timer.start()
+        try:
+            with context.cancel.on_cancel(cancel.cancel):
+                outcome = self.opening.converse(self.path, arguments["message"], replace(context, cancel=cancel))
+        except AgentRunError as error:
+            raise ToolFailed(f"The agent {self.spec.name} could not answer: {error}") from error
+        finally:
+            timer.cancel()
+            context.cancel.check()
+        if cancel.cancelled:
+            raise ToolFailed(f"The agent {self.spec.name} was stopped after {self.seconds:g} s without an answer.")
+        return outcome
+
+
+def open_agent(declared: Declared, opening: Opening) -> Sequence[AgentTool]:
+    """The tool that an `agent:` entry declares."""
+    options = declared.options
+    path = declared.base / options["file"]
+    description = options.get("description") or opening.describe(path) or f"Ask the agent {declared.name}."
+    spec = ToolSpec(declared.name, description, schema_of(_MESSAGE), options.get("effects", "read"))
+    return (AgentTool(spec, path, opening, options.get("timeout", opening.seconds)),)
