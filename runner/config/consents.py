@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from runner.config.closure import Closure
+from runner.core.errors import UsageError
 from runner.tools.spill import state_home
 
 _Notify = Callable[[str], None]
@@ -55,27 +57,38 @@ def all_consents(notify: _Notify) -> Iterator[Consent]:
 
 
 def keep(consent: Consent) -> None:
-    """Write the consent down, whole or not at all. Raises OSError."""
+    """Write the consent down, whole or not at all. Raises UsageError."""
     record = _record(Path(consent.path))
-    record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    record.parent.chmod(0o700)
     draft = record.with_suffix(f".{os.getpid()}.draft")
     try:
+        record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        record.parent.chmod(0o700)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(asdict(consent), file, indent=1)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(record)
-    finally:
-        draft.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise _unkept(record, error) from None
 
 
 def forget(agent: Path) -> bool:
-    """Take the consent back; False if there was none. Raises OSError."""
+    """Take the consent back; False if there was none. Raises UsageError."""
     record = _record(agent)
-    stood = record.exists()
-    record.unlink(missing_ok=True)
-    return stood
+    try:
+        record.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unkept(record, error) from None
+    return True
+
+
+def _unkept(record: Path, error: OSError) -> UsageError:
+    where, why = str(record), error.strerror or ""
+    return UsageError("the record of trust cannot be changed", where=where, why=why, fix="make its folder writable")
 
 
 def _record(agent: Path) -> Path:

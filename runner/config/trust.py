@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner.config.agent import Agent
 from runner.config.reach import Reach, escaped, reach, with_agents
-from runner.core.errors import NeedsTrust
+from runner.core.errors import NeedsTrust, UsageError
 
 if TYPE_CHECKING:
     from runner.config.closure import Closure
@@ -53,7 +53,7 @@ class Standing:
         return text
 
     def remember(self) -> None:
-        """Keep consent for exactly this content. Raises OSError."""
+        """Keep consent for exactly this content. Raises UsageError."""
         from runner.config.consents import Consent, keep  # lazy: consent is given rarely
 
         keep(Consent.now(self.agent.path, self.closure))
@@ -87,8 +87,8 @@ def ensure_trusted(
         raise _refusal(now)
     try:
         now.remember()
-    except OSError as error:
-        notify(f"your consent holds for this run alone, since it could not be written down: {error}")
+    except UsageError as error:
+        notify(f"your consent holds for this run alone: {error}")
 
 
 def consented_hosts(agent: Agent) -> tuple[str, ...]:
