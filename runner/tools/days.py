@@ -31,6 +31,8 @@ _TIME = re.compile(r"(?P<day>.+?),?(?: at)? (?P<hour>\d{1,2})(?::(?P<minute>\d\d
 _NUMERIC = re.compile(r"(\d{1,2})([/.-])(\d{1,2})(?:\2(\d{4}))?")
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _NO_SINGLE_DAY = re.compile(r"(?:this|next|last|coming|past) (?:week|weekend|month|quarter|year|decade)")
+_WORD = re.compile(r"[^\W\d_]{3}|\d(?:st|nd|rd|th)\b")
+_STRANGE = re.compile(r"[^\w ,.:/'+-]")
 _SHORT_YEAR = re.compile(r".*\d.*[ ']\d\d")
 
 
@@ -195,9 +197,8 @@ def _parsed(text: str, now: datetime, languages: Sequence[str]) -> Day:
     """dateparser's answer, where it is no guess."""
     if _NO_SINGLE_DAY.fullmatch(text):
         raise Unresolved(f"{text!r} is no single day. Say which, such as 'Monday next week' or '5th of next month'.")
-    if _SHORT_YEAR.fullmatch(text) or not re.search(r"[^\W\d_]{3}|\d(?:st|nd|rd|th)\b", text):
-        raise _unknown(text)
-    if re.search(r" (?:from|after|before) ", text):
+    vague = _SHORT_YEAR.fullmatch(text) or not _WORD.search(text)
+    if vague or _STRANGE.search(text) or re.search(r" (?:from|after|before) ", text):
         raise _unknown(text)
     from dateparser.date import DateDataParser  # lazy: 250 ms
 

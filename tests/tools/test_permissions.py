@@ -1,0 +1,203 @@
+"""Which rule decides, and that nothing is loosened by accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.core.errors import UsageError
+from runner.core.messages import Effects, ToolCall, ToolSpec
+from runner.tools import Declared, Toolbox, open_toolbox
+from runner.tools.permissions import AGENT_FILE, COMMAND_LINE, USER_FILE, Gate, Rules, parse_call, parse_rule
+
+
+def layer(source: str, **rules: list[str]) -> Rules:
+    return Rules.of(source, **rules)
+
+
+def decided(*layers: Rules, name: str = "save", effects: Effects = "write", **arguments: Any) -> str:
+    spec = ToolSpec(name, "", {"type": "object"}, effects)
+    return Gate(layers).decide(ToolCall("1", name, arguments), spec).decision
+
+
+@pytest.mark.parametrize(
+    ("effects", "decision"), [("none", "allow"), ("read", "allow"), ("write", "ask"), ("exec", "ask")]
+)
+def test_without_rules_the_effects_decide(effects: Effects, decision: str) -> None:
+    assert decided(effects=effects) == decision
+
+
+@pytest.mark.parametrize(
+    ("layers", "decision"),
+    [
+        ([layer(AGENT_FILE, allow=["save"])], "allow"),
+        ([layer(AGENT_FILE, allow=["save(*)"])], "allow"),
+        ([layer(AGENT_FILE, allow=["*"])], "ask"),
+        ([layer(AGENT_FILE, allow=["sav?"])], "ask"),
+        ([layer(USER_FILE, allow=["*"])], "allow"),
+        ([layer(COMMAND_LINE, allow=["*"])], "allow"),
+        ([layer(AGENT_FILE, allow=["save"]), layer(USER_FILE, ask=["save"])], "ask"),
+        ([layer(AGENT_FILE, allow=["save"]), layer(USER_FILE, deny=["*"])], "deny"),
+        ([layer(AGENT_FILE, deny=["save"]), layer(USER_FILE, allow=["save"])], "deny"),
+        ([layer(AGENT_FILE, ask=["save"]), layer(USER_FILE, allow=["save"])], "ask"),
+        ([layer(AGENT_FILE, ask=["save"]), layer(COMMAND_LINE, allow=["save"])], "allow"),
+        ([layer(USER_FILE, ask=["save"]), layer(COMMAND_LINE, allow=["save"])], "allow"),
+        ([layer(USER_FILE, deny=["save"]), layer(COMMAND_LINE, allow=["save"])], "deny"),
+        ([layer(COMMAND_LINE, allow=["save"], deny=["save"])], "deny"),
+        ([layer(USER_FILE, allow=["save"], ask=["save"])], "ask"),
+        ([layer(USER_FILE, allow=["other"])], "ask"),
+    ],
+)
+def test_layers(layers: list[Rules], decision: str) -> None:
+    assert decided(*layers) == decision
+    assert decided(*reversed(layers)) == decision
+
+
+@pytest.mark.parametrize("rule", ["*", "look", "look(*)"])
+def test_a_file_may_tighten_by_glob_and_allow_what_is_allowed(rule: str) -> None:
+    assert decided(layer(AGENT_FILE, deny=[rule]), name="look", effects="none") == "deny"
+    assert decided(layer(AGENT_FILE, ask=[rule]), name="look", effects="none") == "ask"
+    assert decided(layer(AGENT_FILE, allow=[rule]), name="look", effects="none") == "allow"
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "arguments", "matches"),
+    [
+        ("files.write", "files_write", {}, True),
+        ("server.tool", "server__tool", {}, True),
+        ("server.*", "server__tool", {}, True),
+        ("files.write", "files_write_all", {}, False),
+        ("save", "Save", {}, False),
+        ("sa.e", "save", {}, False),
+        ("save(*secret*)", "save", {"text": "my secret"}, True),
+        ('save({"a": 1, "b": "x*"})', "save", {"b": "xyz", "a": 1}, True),
+        ('save({"a": 1})', "save", {"a": "1"}, False),
+        ("save(to=home/*)", "save", {"to": "home/x"}, True),
+        ("save(to=home/*)", "save", {"to": "away/x"}, False),
+        ("save(to=home/*)", "save", {}, False),
+        ("save(to=*, mode=w)", "save", {"to": "x", "mode": "w"}, True),
+        ("save(to=*, mode=w)", "save", {"to": "x", "mode": "r"}, False),
+        ("save(n=3)", "save", {"n": 3}, True),
+        ("save(flag=true)", "save", {"flag": True}, True),
+        ("save(text=a, b)", "save", {"text": "a, b"}, True),
+        ("save(text=[x]*)", "save", {"text": "[x] done"}, True),
+        ("save(text=*)", "save", {"text": "two\nlines"}, True),
+    ],
+)
+def test_what_a_rule_matches(rule: str, name: str, arguments: dict[str, Any], matches: bool) -> None:
+    spec = ToolSpec(name, "", {"type": "object"}, "none")
+    verdict = Gate([layer(USER_FILE, deny=[rule])]).decide(ToolCall("1", name, arguments), spec)
+    assert (verdict.decision == "deny") is matches
+
+
+@pytest.mark.parametrize("rule", ["", "save(", "save()", "save(x", "(x)", "save x", "save)(", "sa ve(x)", "rm -rf"])
+def test_a_malformed_rule_is_refused(rule: str) -> None:
+    with pytest.raises(UsageError, match="is no permission rule"):
+        parse_rule(rule)
+    with pytest.raises(UsageError):
+        Rules.of(USER_FILE, deny=[rule])
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Toolbox:
+    text, count = {"type": "string"}, {"type": "integer", "default": 3}
+    (tmp_path / "tools.py").write_text("def lookup(word: str) -> str: ...\n")
+    declared = [
+        Declared(
+            "command",
+            "git",
+            {"run": ["git", "log", "-n", "{n}", "--", "{path}"], "parameters": {"path": text, "n": count}},
+        ),
+        Declared("command", "wipe", {"run": ["/bin/rm", "-rf", "--", "{path}"], "parameters": {"path": text}}),
+        Declared("files", "files", {"root": ".", "write": True}, base=tmp_path),
+        Declared("python", "lookup", {"function": "tools.py:lookup"}, base=tmp_path),
+    ]
+    return open_toolbox(declared)
+
+
+@pytest.mark.parametrize(
+    ("rule", "call", "matches"),
+    [
+        ("command", 'git({"path": "a"})', True),
+        ("command(git log *)", 'git({"path": "a"})', True),
+        ("command(git log -n 3 -- a)", 'git({"path": "a"})', True),
+        ("git(n=3)", 'git({"path": "a"})', True),
+        ("command(git push*)", 'git({"path": "git push"})', False),
+        ("command(git log -n 3 -- 'a b')", 'git({"path": "a b"})', True),
+        ("command(rm *)", 'wipe({"path": "a"})', True),
+        ("command(/bin/rm *)", 'wipe({"path": "a"})', True),
+        ("command", 'files_read({"path": "a"})', False),
+        ("files", 'files_write({"path": "a", "content": ""})', True),
+        ("files.write(notes/*)", 'files_write({"path": "notes/a", "content": ""})', True),
+        ("files.write(notes/*)", 'files_write({"path": ".//notes/./a", "content": ""})', True),
+        ("files.write(path=notes/*)", 'files_write({"path": "./notes//a", "content": ""})', True),
+        ("files.write(notes/*)", 'files_write({"path": "other", "content": "notes/"})', False),
+        ("files.list(.)", "files_list({})", True),
+        ("python", 'lookup({"word": "x"})', True),
+        ("lookup(word=x)", 'LOOKUP({"word": "x"})', True),
+        ("git(*)", 'git({"wrong": 1})', True),
+    ],
+)
+def test_rules_know_what_a_call_stands_for(box: Toolbox, rule: str, call: str, matches: bool) -> None:
+    parsed = parse_call(call)
+    spec = box.spec(parsed.name)
+    assert spec is not None
+    verdict = Gate([layer(USER_FILE, deny=[rule])], box.find).decide(parsed, spec)
+    assert (verdict.decision == "deny") is matches
+
+
+def test_an_allow_needs_the_true_command_line(box: Toolbox) -> None:
+    call = parse_call('wipe({"path": "a"})')
+    spec = box.spec("wipe")
+    assert spec is not None
+    for rule, decision in (("command(rm *)", "ask"), ("command(/bin/rm *)", "allow")):
+        assert Gate([layer(USER_FILE, allow=[rule])], box.find).decide(call, spec).decision == decision
+
+
+def test_a_path_cannot_be_spelled_around_a_rule(box: Toolbox) -> None:
+    gate = Gate([layer(USER_FILE, allow=["files.write(notes/*)"])], box.find)
+    spec = box.spec("files_write")
+    assert spec is not None
+    for path in ("notes/../private", "../notes/x", "/notes/x", "private/notes/x"):
+        call = ToolCall("1", "files_write", {"path": path, "content": ""})
+        assert gate.decide(call, spec).decision == "ask", path
+
+
+def test_explain_names_every_matching_rule_and_the_one_that_decides() -> None:
+    gate = Gate([layer(AGENT_FILE, allow=["save"]), layer(USER_FILE, ask=["save(*)"], deny=["rm"])])
+    spec = ToolSpec("save", "", {"type": "object"}, "write")
+    assert gate.explain(parse_call('save({"a": 1})'), spec).splitlines() == [
+        'save {"a": 1}',
+        "  matches allow: save in the agent file",
+        "  matches ask: save(*) in your configuration",
+        "  ask, because of ask: save(*) in your configuration",
+    ]
+    assert Gate([]).explain(parse_call("save"), spec).endswith("ask, because its effects are 'write'")
+
+
+@pytest.mark.parametrize("text", ["", "save(", "save({)", "save([1])", "save({}) x"])
+def test_what_is_no_call_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no call"):
+        parse_call(text)
+
+
+RULE = st.sampled_from(["save", "save(*)", "save(a=1)", "s*", "*", "other", "save(x)"])
+RULES = st.fixed_dictionaries({key: st.lists(RULE, max_size=2) for key in ("allow", "ask", "deny")})
+STRICTNESS = ("allow", "ask", "deny")
+
+
+@settings(max_examples=150, deadline=None)
+@given(RULES, RULES, st.sampled_from(["none", "read", "write", "exec"]))
+def test_a_file_never_loosens_what_the_user_rules(
+    users: dict[str, list[str]], files: dict[str, list[str]], effects: Effects
+) -> None:
+    spec, call = ToolSpec("save", "", {"type": "object"}, effects), ToolCall("1", "save", {"a": 1})
+    user = layer(USER_FILE, **users)
+    alone = Gate([user]).decide(call, spec)
+    both = Gate([layer(AGENT_FILE, **files), user]).decide(call, spec)
+    if alone.rule:
+        assert STRICTNESS.index(both.decision) >= STRICTNESS.index(alone.decision)
