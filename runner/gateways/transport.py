@@ -185,7 +185,8 @@ class Wire:
             except IncompleteReply:
                 if decoder.events:
                     raise
-                raise not_a_reply(self.scene(), head, content_type(answer)) from None
+            if not decoder.events:
+                raise not_a_reply(self.scene(), head, content_type(answer))
             return
         call.timers.event(_DRAIN)
         with suppress(*_breaks(TimedOut)):
