@@ -25,7 +25,7 @@ def open_python(declared: Declared, opening: Opening) -> Sequence[Tool | Source]
         if not hasattr(thing, part):
             raise UsageError(f"{place} has no {name!r}", where=declared.where, why=_known(module))
         thing = getattr(thing, part)
-    return [adjusted(offer(thing, declared), declared)]
+    return [adjusted(offer(thing, where=declared.where), declared)]
 
 
 def _file(path: Path, declared: Declared) -> ModuleType:

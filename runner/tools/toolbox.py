@@ -215,7 +215,8 @@ def _open(declared: Declared, opening: Opening) -> Iterable[Tool | Source]:
         return found
     thing = load(BUILT_INS[declared.name]) if declared.name in BUILT_INS else _third_party(declared)
     things = thing if isinstance(thing, tuple) else (thing,)
-    return [adjusted(offer(each, declared), declared) for each in things]
+    options = {key: value for key, value in declared.options.items() if key not in _COMMON}
+    return [adjusted(offer(each, options, declared.where), declared) for each in things]
 
 
 def _third_party(declared: Declared) -> Any:
@@ -226,29 +227,25 @@ def _third_party(declared: Declared) -> Any:
     raise UsageError(f"there is no tool {declared.name!r}", where=declared.where)
 
 
-def offer(thing: Any, declared: Declared | None = None) -> Tool | Source:
-    """A tool or a source out of whatever a caller may give; a class is instantiated, with the declared options."""
+def offer(thing: Any, options: Mapping[str, Any] | None = None, where: str = "") -> Tool | Source:
+    """A tool or a source out of whatever a caller may give; a class is instantiated with the options.
+
+    Raises UsageError that names `where`.
+    """
     if isinstance(thing, type) and any(callable(getattr(thing, method, None)) for method in ("run", "tools")):
-        options = {} if declared is None else {k: v for k, v in declared.options.items() if k not in _COMMON}
         try:
-            thing = thing(**options)
+            thing = thing(**options or {})
         except TypeError as error:
-            raise _no_tool(thing, declared, str(error)) from None
-    if isinstance(thing, type):
-        raise _no_tool(thing, declared)
-    if isinstance(thing, Tool | Source):
+            raise UsageError(
+                f"{thing.__name__} cannot be made with these options", where=where, why=str(error)
+            ) from None
+    if isinstance(thing, Tool | Source) and not isinstance(thing, type):
         return thing
-    if callable(thing):
+    if callable(thing) and not isinstance(thing, type):
         from runner.tools.function import FunctionTool  # lazy: it needs inspect
 
         return FunctionTool(thing)
-    raise _no_tool(thing, declared)
-
-
-def _no_tool(thing: Any, declared: Declared | None, why: str = "") -> UsageError:
-    what = f"{declared.name!r} cannot be made" if declared and why else f"{thing!r} is no tool"
-    fix = "" if why else "give a function with type hints, or a class of tools"
-    return UsageError(what, where=declared.where if declared else "", why=why, fix=fix)
+    raise UsageError(f"{thing!r} is no tool", where=where, fix="give a function with type hints, or a class of tools")
 
 
 def _close(offers: Iterable[Tool | Source]) -> None:
