@@ -170,7 +170,10 @@ def _class(hint: type, within: tuple[type, ...]) -> Shape:
         by_value = {member.value: member for member in hint if type(member.value) in _JSON_TYPES}
         return _choice(by_value if len(by_value) == len(hint) else dict(hint.__members__))
     if _is_pydantic(hint):
-        return Shape(_inlined(hint.model_json_schema()), hint.model_validate)  # type: ignore[attr-defined]
+        from runner.tools.references import inlined  # lazy: only pydantic's schemas have references
+
+        schema = hint.model_json_schema()  # type: ignore[attr-defined]
+        return Shape(inlined(schema, schema), hint.model_validate)  # type: ignore[attr-defined]
     if hint in within:
         return Shape({"type": "object"}, lambda value: shape_of(hint).convert(value))
     if (fields := _fields(hint)) is None:
@@ -219,27 +222,6 @@ def _is_pydantic(hint: type) -> bool:
     """A pydantic model, without importing pydantic for those who have none."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and issubclass(hint, pydantic.BaseModel)
-
-
-def _inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema without `$defs`: references are written out, and one to what it stands in is any object."""
-    definitions = schema.get("$defs", {})
-
-    def write_out(node: Any, within: tuple[str, ...]) -> Any:
-        if isinstance(node, list):
-            return [write_out(each, within) for each in node]
-        if not isinstance(node, dict):
-            return node
-        reference = str(node.get("$ref", "")).removeprefix("#/$defs/")
-        if reference in within:
-            return {"type": "object"}
-        if reference in definitions:
-            rest = {key: value for key, value in node.items() if key != "$ref"}
-            return write_out({**definitions[reference], **rest}, (*within, reference))
-        return {key: write_out(value, within) for key, value in node.items() if key not in ("$defs", "title")}
-
-    written: dict[str, Any] = write_out(dict(schema), ())
-    return written
 
 
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}

@@ -3,6 +3,8 @@
 import dataclasses
 import datetime
 import enum
+import json
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
@@ -162,9 +164,15 @@ HINTS: list[tuple[Any, dict[str, Any], Any, Any]] = [
         Outer,
         {
             "type": "object",
+            "title": "Outer",
             "properties": {
-                "inner": {"type": "object", "properties": {"n": INTEGER}, "required": ["n"]},
-                "note": {"type": "string", "description": "a note", "default": ""},
+                "inner": {
+                    "type": "object",
+                    "title": "Inner",
+                    "properties": {"n": {**INTEGER, "title": "N"}},
+                    "required": ["n"],
+                },
+                "note": {"type": "string", "title": "Note", "description": "a note", "default": ""},
             },
             "required": ["inner"],
         },
@@ -192,6 +200,28 @@ def test_a_hint_becomes_a_schema_and_its_value_comes_back(hint: Any, schema: Any
     assert not result.failed, result.output
     assert got == [wanted]
     assert type(got[0]) is type(wanted)
+
+
+def test_the_embedded_models_server_accepts_every_schema(llama_server: Any) -> None:
+    def tool_of(number: int, hint: Any) -> dict[str, Any]:
+        def take(value: Any) -> None: ...
+
+        take.__annotations__["value"] = hint
+        spec = tool(name=f"take_{number}")(take).spec
+        return {"type": "function", "function": {"name": spec.name, "parameters": spec.parameters}}
+
+    body = {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "max_tokens": 1,
+        "tools": [tool_of(number, hint) for number, (hint, *_) in enumerate(HINTS)],
+    }
+    request = urllib.request.Request(
+        f"{llama_server.url}/v1/chat/completions",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Authorization": f"Bearer {llama_server.key}"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        assert response.status == 200
 
 
 @pytest.mark.parametrize(
