@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from yaml import MappingNode, Node, SafeDumper, SafeLoader, ScalarNode, SequenceNode, serialize
@@ -197,3 +198,15 @@ def _scalar(text: str) -> ScalarNode:
         return ScalarNode(_TAG + "str", text)
     quotable = "\n" not in text and not _NOT_LITERAL.search(text)
     return ScalarNode(_TAG + "str", text, style="'" if quotable else '"')
+
+
+def inline(value: Any) -> str:
+    """A value as YAML on one line, fit to stand anywhere."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=bool(_NOT_LITERAL.search(value)))
+    return json.dumps(value)
+
+
+def reply_text(reply: RecordedReply) -> str:
+    """One reply as it stands in a recording, without what says nothing to people."""
+    return node_text(_reply(replace(reply, seen="", ms=None, lengths=()), lambda value: value))

@@ -39,7 +39,7 @@ class Tally:
             self.captured.update(judged.captured)
         else:
             level = "warn" if expectation.severity == "warn" else "fail"
-            self.note(level, expectation.kind, judged.why, expectation.place, turn, judged.diff)
+            self.note(level, expectation.kind, judged.why, expectation.place, turn, judged.diff, judged.actual)
 
     def golden(self, replies: Sequence[RecordedReply], facts: Facts, place: Place, turn: str) -> None:
         """A turn without expectations: what is shown, called and finished must equal the recording."""
@@ -50,8 +50,10 @@ class Tally:
         else:
             self.note("fail", "golden", judged.why, place, turn, judged.diff)
 
-    def note(self, level: Any, kind: str, what: str, place: Place, turn: str = "", diff: str = "") -> None:
-        self.findings.append(Finding(level, kind, what, place, turn, diff))
+    def note(
+        self, level: Any, kind: str, what: str, place: Place, turn: str = "", diff: str = "", actual: Any = None
+    ) -> None:
+        self.findings.append(Finding(level, kind, what, place, turn, diff, actual))
 
     @property
     def failed(self) -> bool:

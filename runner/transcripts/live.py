@@ -17,11 +17,12 @@ from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
 from runner.transcripts.facts import summed
 from runner.transcripts.judging import Tally
+from runner.transcripts.matchers import show
 from runner.transcripts.model import RecordedReply, Recording, Said, Setting, Transcript
 from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
 from runner.transcripts.recorder import Recorder
 from runner.transcripts.stage import Stage, declared_models, redactor_for
-from runner.transcripts.verdicts import Outcome
+from runner.transcripts.verdicts import Finding, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,10 @@ def take(
     allow_writes: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Taken:
-    """Hold the conversation with the agent's model, or with `model` (GATEWAY/MODEL).
+    """Hold the conversation with the agent's model, or with `model` (GATEWAY/MODEL). Raises AgentRunError.
 
     Clock and seed are those of the script, or of an older recording of the same model, so that a conversation can be
-    taken again. Tools that write or execute run if the turn approves them, or with `allow_writes`. Raises AgentRunError.
+    taken again. Tools that write or execute run if the turn approves them, or with `allow_writes`.
     """
     agent = stage.agent(transcript, model)
     older = next((each for name in declared_models(agent) if (each := transcript.recording(name))), None)
@@ -143,6 +144,26 @@ class _Conversation:
             len(self.facts),
             live=True,
         )
+
+
+def drifted(taken: Taken, recording: Recording | None) -> Outcome:
+    """The outcome, with a drift noted where all holds but other tools were called than in the recording."""
+    outcome = taken.outcome
+    if recording is None or outcome.verdict != "pass":
+        return outcome
+    recorded, now = _path(recording), _path(taken.recording)
+    if recorded == now:
+        return outcome
+    diff = "\n".join([*(f"-{call}" for call in recorded), *(f"+{call}" for call in now)])
+    finding = Finding(
+        "drift", "path", "the expectations hold, by other tool calls than recorded", outcome.place, "", diff
+    )
+    return replace(outcome, findings=(*outcome.findings, finding))
+
+
+def _path(recording: Recording) -> list[str]:
+    replies = (reply for replies in recording.turns.values() for reply in replies)
+    return [f"{call.name}({show(call.arguments)})" for reply in replies for call in reply.calls]
 
 
 def steadied(fresh: Recording, older: Recording | None) -> Recording:

@@ -17,7 +17,7 @@ from runner.core.events import Event, Replied, ToolFinished, ToolStarted
 from runner.core.messages import Message, ToolResult, ToolSpec
 from runner.engine.broker import Broker
 from runner.gateways import Capabilities, Gateway, Request
-from runner.transcripts.fingerprint import Stamper, sent_options, tool_digest
+from runner.transcripts.fingerprint import Stamper, sent_options
 from runner.transcripts.model import (
     RecordedCall,
     RecordedError,
@@ -113,7 +113,7 @@ class Recorder:
             "" if self._resolved == name.partition("/")[2] else mask(self._resolved),
             f"{now or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             setting,
-            self._request(self._first) if self._first is not None else None,
+            recorded_request(self._first, self._stamper, mask) if self._first is not None else None,
             dict(sorted(mask.counts.items())),
         )
 
@@ -134,14 +134,6 @@ class Recorder:
         except GatewayError as error:
             heard.finish, heard.error = "", error
             raise
-
-    def _request(self, request: Request) -> RecordedRequest:
-        tools = {
-            spec.name: RecordedTool(signature(spec), self._redactor(spec.description), tool_digest(spec))
-            for spec in request.tools
-        }
-        options = self._redactor.value(sent_options(request))
-        return RecordedRequest(self._redactor(request.system), tools, options, dict(self._stamper.parts(request)))
 
     def _reply(self, heard: _Heard) -> RecordedReply:
         mask = self._redactor
@@ -200,6 +192,15 @@ class _Listening:
 
     def close(self) -> None:
         self._inner.close()
+
+
+def recorded_request(request: Request, stamper: Stamper, mask: Redactor) -> RecordedRequest:
+    """What a recording keeps of its requests."""
+    digests = stamper.tools(request)
+    tools = {
+        spec.name: RecordedTool(signature(spec), mask(spec.description), digests[spec.name]) for spec in request.tools
+    }
+    return RecordedRequest(mask(request.system), tools, mask.value(sent_options(request)), dict(stamper.parts(request)))
 
 
 def signature(spec: ToolSpec) -> str:

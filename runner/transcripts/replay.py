@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from runner.config.agent import Agent
 from runner.core.errors import RecordingError
 from runner.core.messages import ToolCall
 from runner.engine.session import ChatSession
@@ -35,33 +34,29 @@ def replay(
     from beginning.
     """
     started = time.perf_counter()
-    agent = stage.agent(transcript, model_of(recording, stage.agent(transcript)))
-    cell = _Cell(transcript, recording, agent, stage, chunking)
-    try:
-        cell.run()
-    finally:
-        cell.play.session.close()
-    outcome = cell.outcome()
+    cell = Cell(transcript, recording, stage, chunking)
+    outcome = cell.run()
     return replace(outcome, seconds=time.perf_counter() - started, trace=trace(cell.facts) if traced else "")
 
 
-class _Cell:
+class Cell:
     """A transcript, one of its recordings, and the session that is to make the same of it."""
 
-    def __init__(self, transcript: Transcript, recording: Recording, agent: Agent, stage: Stage, chunking: str) -> None:
+    def __init__(self, transcript: Transcript, recording: Recording, stage: Stage, chunking: str = "recorded") -> None:
+        agent = stage.agent(transcript, model_of(recording))
         self.transcript = transcript
         self.recording = recording
         self.agent = agent
         self.tally = Tally()
         self.facts: list[Facts] = []
         self.changes: list[Change] = []
-        self._redactor = redactor_for(agent, transcript)
+        self.redactor = redactor_for(agent, transcript)
         toolbox = stage.toolbox(agent, transcript)
         unseen = ghosts(agent, recording, toolbox)
         recorded = recording.request.tools if recording.request is not None else {}
-        self._stamper = Stamper(self._redactor, {spec.name: recorded[spec.name].digest for spec in unseen})
-        self._tape = Tape(recording, agent.gateway, self._stamper, chunking)
-        self._tools = TapedTools(toolbox, self._tape, transcript.modes, self._redactor, unseen, tuple(recorded))
+        self.stamper = Stamper(self.redactor, {spec.name: recorded[spec.name].digest for spec in unseen})
+        self.tape = Tape(recording, agent.gateway, self.stamper, chunking)
+        self._tools = TapedTools(toolbox, self.tape, transcript.modes, self.redactor, unseen, tuple(recorded))
         self.play = self._begin(stage)
 
     def _begin(self, stage: Stage) -> Play:
@@ -71,7 +66,7 @@ class _Cell:
         session = ChatSession.from_agent(
             self.agent,
             variables=agents_own(setting, self.agent),
-            gateway=self._tape,
+            gateway=self.tape,
             toolbox=self._tools,
             clock=clock,
             seed=setting.seed,
@@ -84,15 +79,22 @@ class _Cell:
     def lets(self, call: ToolCall) -> bool:
         """A call that runs nothing may go on as it was recorded; one that would run for real needs a word."""
         if self._tools.mode(call.name) != "execute":
-            return self._tape.by_hand or self._tape.ran(call)
+            return self.tape.by_hand or self.tape.ran(call)
         self.trouble("unanswered", f"nobody approves {call.name}: list it under answers.approve")
         return False
 
     def trouble(self, kind: str, what: str, diff: str = "") -> None:
-        self._tape.trouble(kind, what, diff)
+        self.tape.trouble(kind, what, diff)
 
-    def run(self) -> None:
+    def run(self) -> Outcome:
         """Play the turns that are recorded, and judge each and then all."""
+        try:
+            self._play()
+        finally:
+            self.play.session.close()
+        return self._outcome()
+
+    def _play(self) -> None:
         brought = self.recording.expect
         stopped = ""
         for turn in self.transcript.turns:
@@ -112,7 +114,7 @@ class _Cell:
             self.tally.judge(self.play.voice.wanted(place), summed(self.facts), "finally" if brought is None else "")
 
     def _turn(self, turn: Said, *, judged: bool) -> None:
-        tape, tally = self._tape, self.tally
+        tape, tally = self.tape, self.tally
         replies = self.recording.turns[turn.id]
         troubles, served = len(tape.troubles), len(tape.served)
         tape.begin(turn.id)
@@ -138,9 +140,8 @@ class _Cell:
         what = "!the script has this turn, the recording has not"
         self.changes.append(Change("turns", turn.id, 0, turn.place, "", what))
 
-    def outcome(self) -> Outcome:
-        """What came of it."""
-        served = self._tape.served
+    def _outcome(self) -> Outcome:
+        served = self.tape.served
         return Outcome(
             str(self.transcript.path),
             self.recording.name,
@@ -157,7 +158,7 @@ class _Cell:
     def _stale(self) -> Iterator[Change]:
         places = {turn.id: turn.place for turn in self.transcript.turns}
         policy = self.transcript.stale
-        yield from changes(self.recording, self._tape.served, self.agent, self._stamper, self._redactor, policy, places)
+        yield from changes(self.recording, self.tape.served, self.agent, self.stamper, self.redactor, policy, places)
         yield from self.changes
         if not self.recording.by_hand:
             for turn in self.recording.turns:

@@ -15,7 +15,7 @@ from runner.config.user import load_user
 from runner.core.messages import ToolSpec
 from runner.tools import Opening, Toolbox, open_toolbox
 from runner.transcripts.loader import Suites
-from runner.transcripts.model import HAND, Recording, Transcript
+from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.tape import ghost
 
@@ -133,6 +133,6 @@ def ghosts(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSp
     )
 
 
-def model_of(recording: Recording, agent: Agent) -> str:
-    """The GATEWAY/MODEL that a recording stands for; the agent's own for one written by hand."""
-    return "" if recording.name.startswith(HAND) else recording.name
+def model_of(recording: Recording) -> str:
+    """The GATEWAY/MODEL that a recording stands for; empty, for the agent's own, if it is written by hand."""
+    return "" if recording.by_hand else recording.name

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.config.agent import Place
+from runner.config.problems import Problem
 from runner.core.errors import AgentRunError, ConfigError, UsageError
+from runner.transcripts.live import drifted, take
 from runner.transcripts.loader import SUITE_FILE, load_transcript
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.replay import replay
 from runner.transcripts.stage import Stage, declared_models
+from runner.transcripts.updates import Review, Tell, record
 from runner.transcripts.verdicts import Finding, Outcome
 
 SUFFIX = ".transcript.yaml"
@@ -21,7 +24,7 @@ SUFFIX = ".transcript.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What of the transcripts runs, and how. `only` holds `tag:NAME`, a turn's or a recording's name, or part of a path.
+    """What of the transcripts runs, and how. `only` holds `tag:NAME`, a turn's name, or part of a path.
 
     `cells` are names of cells (`--failed`); `model` is one GATEWAY/MODEL instead of all recordings.
     """
@@ -47,7 +50,7 @@ def _named(name: str, transcript: Transcript) -> bool:
 
 
 def find_transcripts(paths: Iterable[Path]) -> list[Path]:
-    """The files themselves, and what folders hold as `*.transcript.yaml`, hidden folders left out. Raises UsageError."""
+    """The files themselves, and all `*.transcript.yaml` of the folders, save in hidden ones. Raises UsageError."""
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
@@ -96,6 +99,57 @@ def _in_processes(paths: Sequence[Path], choice: Choice, jobs: int) -> Iterator[
                 yield from outcomes
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def run_live(
+    paths: Iterable[Path], choice: Choice, *, allow_writes: bool = False, tell: Tell = lambda text: None
+) -> Iterator[Outcome]:
+    """The outcome of every chosen transcript with a real model; nothing is written."""
+
+    def judged(path: Path, transcript: Transcript, stage: Stage) -> Outcome:
+        taken = take(transcript, stage, model=choice.model, allow_writes=allow_writes, progress=tell)
+        return drifted(taken, transcript.recording(taken.recording.name))
+
+    return _each_live(paths, choice, judged)
+
+
+def record_all(
+    paths: Iterable[Path],
+    choice: Choice,
+    *,
+    gateway: str = "",
+    model: str = "",
+    variables: Mapping[str, str] | None = None,
+    allow_writes: bool = False,
+    review: Review | None = None,
+    tell: Tell = lambda text: None,
+) -> Iterator[Outcome]:
+    """The outcome of every chosen transcript's recording, which is written as it comes."""
+
+    def recorded(path: Path, transcript: Transcript, stage: Stage) -> Outcome | None:
+        agent = stage.agent(transcript)
+        route = f"{gateway or agent.gateway}/{model or agent.model}" if gateway or model else ""
+        return record(
+            path, stage, model=route, variables=variables, allow_writes=allow_writes, review=review, tell=tell
+        )
+
+    return _each_live(paths, choice, recorded)
+
+
+def _each_live(
+    paths: Iterable[Path], choice: Choice, play: Callable[[Path, Transcript, Stage], Outcome | None]
+) -> Iterator[Outcome]:
+    stage = Stage(offline=False, trust=choice.trust)
+    for path in paths:
+        try:
+            transcript = load_transcript(path, stage.suites)
+            outcome = play(path, transcript, stage) if choice.takes(transcript) else None
+        except AgentRunError as error:
+            outcome = broken(path, error)
+        if outcome is not None:
+            yield outcome
+            if choice.fail_fast and outcome.verdict not in ("pass", "not-run"):
+                return
 
 
 def _share(paths: Sequence[Path], choice: Choice) -> list[Outcome]:
@@ -157,13 +211,14 @@ def broken(path: Path, error: AgentRunError, recording: str = "", place: Place |
     """The outcome of a cell that cannot be run."""
     place = place or Place(path, 1)
     if isinstance(error, ConfigError):
-        findings = tuple(
-            Finding("fail", "file", each.text, Place(Path(each.path), each.line, each.column))
-            for each in error.problems
-        )
+        findings = tuple(_file_finding(each) for each in error.problems)
     else:
         findings = (Finding("fail", "error", str(error), place),)
     return Outcome(str(path), recording, place, findings, exit_code=error.exit_code)
+
+
+def _file_finding(problem: Problem) -> Finding:
+    return Finding("fail", "file", problem.text, Place(Path(problem.path), problem.line, problem.column))
 
 
 @contextmanager

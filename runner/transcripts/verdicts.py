@@ -29,7 +29,8 @@ _PRECEDENCE = (2, 70, 6, 1, 4, 3)
 class Finding:
     """One thing worth telling. `level`: fail, drift, warn or note (which says why something was not judged).
 
-    `kind` is the expectation's key, or golden, extra-call, left-over, forbidden, unrecorded, tool-drift, error, edited.
+    `kind` is the expectation's key, or golden, extra-call, left-over, forbidden, unrecorded, tool-drift, error.
+    `actual` is what could stand in the file instead of what failed.
     """
 
     level: Literal["fail", "drift", "warn", "note"]
@@ -38,6 +39,7 @@ class Finding:
     place: Place
     turn: str = ""
     diff: str = ""
+    actual: str | int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {

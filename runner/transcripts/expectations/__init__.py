@@ -51,17 +51,21 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One expectation's outcome: `why` tells a failure or what kept it from running, `diff` shows it."""
+    """One expectation's outcome: `why` tells a failure or what kept it from running, `diff` shows it.
+
+    `actual` is what could stand in the file instead, for the kinds that want a literal.
+    """
 
     state: Literal["pass", "fail", "not_run"] = "pass"
     why: str = ""
     diff: str = ""
     captured: Mapping[str, str] = field(default_factory=dict)
+    actual: str | int | None = None
 
     @classmethod
-    def unless(cls, failure: str, diff: str = "") -> Judged:
+    def unless(cls, failure: str, diff: str = "", actual: str | int | None = None) -> Judged:
         """A failure if there are words for one, else a pass."""
-        return cls("fail", failure, diff) if failure else PASSED
+        return cls("fail", failure, diff, actual=actual) if failure else PASSED
 
 
 PASSED = Judged()

@@ -26,13 +26,14 @@ def _finish(wanted: str | Sequence[str], facts: Facts, normalize: tuple[str, ...
     wishes = [wanted] if isinstance(wanted, str) else wanted
     ends = [end for end in dict.fromkeys((facts.finish, facts.reason)) if end]
     good = any(end in wishes for end in ends)
-    return Judged.unless("" if good else f"wanted {' or '.join(wishes)}, ended with {', '.join(ends) or 'nothing'}")
+    why = f"wanted {' or '.join(wishes)}, ended with {', '.join(ends) or 'nothing'}"
+    return Judged.unless("" if good else why, actual=next(iter(ends), None))
 
 
 def _exit(wanted: int, facts: Facts, normalize: tuple[str, ...]) -> Judged:
     got = facts.error.exit_code if facts.error is not None else 0
     why = f"wanted exit {wanted}, got {got}" + (f": {facts.error.what}" if facts.error is not None else "")
-    return Judged.unless(why if got != wanted else "")
+    return Judged.unless(why if got != wanted else "", actual=got)
 
 
 _FINISH: Mapping[str, Any] = {"type": "string", "minLength": 1}

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from runner.engine.structured import json_value
+from runner.tools.arguments import validator
 from runner.transcripts.expectations import Facts, Judged, Kind
 from runner.transcripts.fingerprint import canonical
 from runner.transcripts.jsonpath import compiled, find
@@ -44,9 +45,7 @@ def _place_errors(wanted: Mapping[str, Any], value: Any) -> list[str]:
 def _validator(schema: str) -> Any:
     from json import loads
 
-    from jsonschema_rs import validator_for  # lazy: only `json.schema` needs it
-
-    return validator_for(loads(schema))
+    return validator(loads(schema))
 
 
 def _problem(wanted: Mapping[str, Any]) -> str:

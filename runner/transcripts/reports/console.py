@@ -47,7 +47,7 @@ def _finding(finding: Finding, outcome: Outcome, paint: Paint) -> Iterator[str]:
     trail = " › ".join(filter(None, (str(finding.place), finding.turn, finding.kind)))
     colour = {"FAIL": "fail", "ERROR": "error", "DRIFT": "tool-drift"}.get(word, "not-run")
     yield f"{paint(f'{word:<7}', _COLOURS[colour])}{trail}   {outcome.recording}"
-    yield from (f"  {line}" for line in finding.what.splitlines())
+    yield from (f"  {_inert(line)}" for line in finding.what.splitlines())
     yield from _diff(finding.diff, paint)
     yield ""
 
@@ -88,7 +88,7 @@ def _change(change: Change, paint: Paint) -> Iterator[str]:
 
 def _diff(diff: str, paint: Paint) -> Iterator[str]:
     for line in diff.splitlines():
-        yield "    " + paint(line, _LINES.get(line[:1], ""))
+        yield "    " + paint(_inert(line), _LINES.get(line[:1], ""))
 
 
 def _summary(run: Run, paint: Paint) -> str:
@@ -98,11 +98,14 @@ def _summary(run: Run, paint: Paint) -> str:
     facts = [f"{judged} expectations judged" if judged != 1 else "1 expectation judged"]
     if notes:
         facts.append(f"{notes} not run")
-    return f"{' · '.join(counts) or 'nothing ran'}   {', '.join(facts)}, {_seconds(run.seconds)}"
+    return f"{' · '.join(counts) or 'nothing ran'}   {', '.join(facts)}, {run.seconds:.2f} s"
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.2f} s"
+def _inert(line: str) -> str:
+    """The line with nothing in it that could move a cursor."""
+    if line.isprintable():
+        return line
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
 def _plain(text: str, code: str) -> str:

@@ -1,0 +1,59 @@
+"""`agent-run record`: hold the conversations of transcripts live, and write their recordings."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--gateway", default="", help="Another gateway than the agent's.")
+@click.option("--model", default="", help="Another model than the agent's.")
+@click.option("--var", "variables", multiple=True, metavar="K=V", help="A variable's value, kept with the recording.")
+@click.option("--only", multiple=True, metavar="WHAT", help="tag:NAME, a turn's id, or a piece of the path.")
+@click.option("--allow-writes", is_flag=True, help="Let tools write and execute.")
+@click.option("--review", is_flag=True, help="Look at each fresh recording before it is kept.")
+@click.option("--trust", is_flag=True, help="Consent, this once, to what the agents can execute.")
+def record(paths: tuple[Path, ...], **options: Any) -> int:
+    """Hold the conversations in PATHS, files or folders, with their models, and write the recordings.
+
+    The script's own text is never touched; recordings named hand/… are left alone.
+    """
+    from runner.cli.reporting import Reports
+    from runner.transcripts.keeping import refuse_in_ci
+    from runner.transcripts.suite import Choice, find_transcripts, record_all
+    from runner.transcripts.verdicts import exit_code
+
+    refuse_in_ci()
+    started = time.monotonic()
+    outcomes = record_all(
+        find_transcripts(paths),
+        Choice(only=options["only"], trust=options["trust"]),
+        gateway=options["gateway"],
+        model=options["model"],
+        variables=_pairs(options["variables"]),
+        allow_writes=options["allow_writes"],
+        review=_review if options["review"] else None,
+        tell=lambda text: print(text, file=sys.stderr),
+    )
+    return exit_code(Reports.of(()).stream(outcomes, lambda: time.monotonic() - started))
+
+
+def _review(*shown: Any) -> bool:
+    from runner.cli.reviewing import review
+
+    return review(*shown)
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    from runner.core.errors import UsageError
+
+    wrong = next((each for each in given if "=" not in each), None)
+    if wrong is not None:
+        raise UsageError(f"--var takes K=V, not {wrong!r}")
+    return dict(each.split("=", 1) for each in given)

@@ -1,0 +1,55 @@
+"""Where reports go: the first without a file to stdout, the others to their files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.core.errors import UsageError
+from runner.transcripts.reports import FORMATS, Run, renderer
+from runner.transcripts.verdicts import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The wanted reports as (format, file); None stands for stdout."""
+
+    wanted: tuple[tuple[str, Path | None], ...]
+
+    @classmethod
+    def of(cls, given: Sequence[str]) -> Reports:
+        """From `FORMAT` and `FORMAT=FILE`; console to stdout if nothing else goes there. Raises UsageError."""
+        wanted: list[tuple[str, Path | None]] = []
+        for each in given:
+            name, _, file = each.partition("=")
+            if name not in FORMATS:
+                raise UsageError(f"--report knows no {name!r}", fix=f"one of {', '.join(FORMATS)}")
+            wanted.append((name, Path(file) if file else None))
+        on_stdout = [name for name, file in wanted if file is None]
+        if len(on_stdout) > 1:
+            raise UsageError("only one report can go to stdout", fix=f"--report {on_stdout[1]}=FILE")
+        if not on_stdout:
+            wanted.append(("console", None))
+        return cls(tuple(wanted))
+
+    def stream(self, outcomes: Iterable[Outcome], seconds: Callable[[], float]) -> Sequence[Outcome]:
+        """Take all outcomes and write every report; gives the outcomes. Raises UsageError for a file that cannot be."""
+        kept = list(outcomes)
+        for name, file in self.wanted:
+            text = renderer(name)(Run(kept, seconds(), file is None and _colour()))
+            if file is None:
+                sys.stdout.write(text)
+                continue
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, "utf-8")
+            except OSError as error:
+                raise UsageError(f"cannot write the report {file}", why=error.strerror or str(error)) from None
+        return kept
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,46 @@
+"""A fresh recording shown beside the old one, turn by turn; the person at the terminal decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import unified_diff
+
+import click
+
+from runner.core.errors import UsageError
+from runner.transcripts.emit import reply_text
+from runner.transcripts.live import Taken
+from runner.transcripts.model import RecordedReply, Recording, Transcript
+from runner.transcripts.reports import Run, renderer
+
+
+def review(transcript: Transcript, taken: Taken) -> bool:
+    """First what the expectations say of the new answers, then each changed turn: accept, reject, or edit the script.
+
+    A recording is kept whole or not at all: each reply was given to all that went before. Raises UsageError.
+    """
+    click.echo(renderer("console")(Run([taken.outcome], taken.outcome.seconds)), nl=False)
+    older = transcript.recording(taken.recording.name)
+    return all(_accepted(transcript, turn, older, taken.recording) for turn in taken.recording.turns)
+
+
+def _accepted(transcript: Transcript, turn: str, older: Recording | None, fresh: Recording) -> bool:
+    before = older.turns.get(turn, ()) if older is not None else ()
+    lines = list(unified_diff(_lines(before), _lines(fresh.turns[turn]), "recorded", "now", lineterm="", n=2))
+    if not lines:
+        return True
+    while True:
+        click.echo(f"\n{transcript.path} › {turn}   {fresh.name}")
+        click.echo("\n".join(lines))
+        try:
+            answer = click.prompt("[a]ccept, [r]eject, [e]dit the script", type=click.Choice("are"), show_choices=False)
+        except click.Abort:
+            raise UsageError("the review was broken off", why="there was no answer", fix="answer a, r or e") from None
+        if answer == "e":
+            click.edit(filename=str(transcript.path))
+            continue
+        return bool(answer == "a")
+
+
+def _lines(replies: Sequence[RecordedReply]) -> list[str]:
+    return [line for reply in replies for line in reply_text(reply).splitlines()]

@@ -1,0 +1,36 @@
+"""What `check` says of a transcript: everything that can be found without running anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.config.problems import Problem
+from runner.core.errors import ConfigError
+from runner.transcripts.loader import Suites, load_transcript
+from runner.transcripts.model import Transcript
+
+
+def check_file(path: Path, suites: Suites | None = None) -> list[Problem]:
+    """Every problem of a transcript file, and the warnings: edited recordings, recorded turns that are gone."""
+    try:
+        transcript = load_transcript(path, suites)
+    except ConfigError as error:
+        return list(error.problems)
+    return _warnings(transcript)
+
+
+def _warnings(transcript: Transcript) -> list[Problem]:
+    ids = {turn.id for turn in transcript.turns}
+    found = []
+    for recording in transcript.recordings:
+        place = recording.place
+        if recording.edited:
+            message = "this recording was edited by hand"
+            hint = "record it again, or name it hand/NAME"
+            found.append(Problem(str(place.path), place.line, place.column, message, hint, "warning"))
+        for turn in recording.turns:
+            if turn not in ids:
+                message = f"the recorded turn {turn} is not in the script"
+                hint = "name the turn so, or record again"
+                found.append(Problem(str(place.path), place.line, place.column, message, hint, "warning"))
+    return found
