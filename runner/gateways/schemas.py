@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _LARGEST = 10_000
+_DEFINITIONS = ("$defs", "definitions")
 _FORMATS = frozenset({"date-time", "enum", "double", "float", "int32", "int64"})
 _GEMINI_KEYS = (
     "title",
@@ -45,15 +46,16 @@ def parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
     plain["type"] = "object"
     if not isinstance(plain.get("properties"), dict):
         plain["properties"] = {}
-    plain.pop("$schema", None)
+    for word in ("$schema", *_DEFINITIONS):
+        plain.pop(word, None)
     return plain
 
 
 def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema with each local `$ref` replaced by what it names; one that contains itself ends as "anything"."""
     written: dict[str, Any] = _Writer(schema).write(schema, ())
-    written.pop("$defs", None)
-    written.pop("definitions", None)
+    for word in _DEFINITIONS:
+        written.pop(word, None)
     return written
 
 
@@ -132,8 +134,8 @@ def openapi(schema: Any) -> dict[str, Any]:
     """The OpenAPI 3.0 schema that Gemini takes; what it has no words for is left out."""
     if not isinstance(schema, dict):
         return {"type": "STRING"}
-    for part in schema.get("allOf", ()):
-        schema = _united({key: value for key, value in schema.items() if key != "allOf"}, [part], every=True)
+    if every := [part for part in schema.get("allOf") or () if isinstance(part, dict)]:
+        schema = _united({key: value for key, value in schema.items() if key != "allOf"}, every, every=True)
     branches, nullable = _alternatives(schema)
     said = {key: schema[key] for key in _GEMINI_KEYS if key in schema}
     if len(branches) == 1:

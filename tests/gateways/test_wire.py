@@ -1,4 +1,4 @@
-"""What holds for responses, anthropic and gemini alike: recorded streams, every cut, every split, and strict servers."""
+"""Responses, anthropic and gemini alike: recorded streams, every split, every cut, and servers that are strict."""
 
 from __future__ import annotations
 
