@@ -10,6 +10,7 @@ from runner.config.draft import Draft
 from runner.config.problems import Problem, nearest
 from runner.config.secrets import has_known_secret, looks_secret
 from runner.gateways import CATALOGUE, DIALECTS
+from runner.tools.arguments import validator
 
 Check = Callable[[Draft], Iterator[Problem]]
 
@@ -96,9 +97,10 @@ def schema_problems(draft: Draft, path: tuple[Key, ...], schema: Mapping[str, An
     import jsonschema_rs  # lazy
 
     try:
-        jsonschema_rs.validator_for(dict(schema))
+        validator(schema)
     except jsonschema_rs.ValidationError as error:
-        message = f"not valid in a JSON Schema: {str(error.instance)[:80]!r}"
+        found = error.message if error.instance is None else repr(str(error.instance)[:80])
+        message = f"not valid in a JSON Schema: {found}"
         yield draft.problem((*path, *error.instance_path), message)
     except (jsonschema_rs.ReferencingError, ValueError) as error:
         yield draft.problem(path, f"not a valid JSON Schema: {str(error).splitlines()[0]}")

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from runner.tools.arguments import validator
+
 _FENCE = re.compile(r"```[A-Za-z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
 
 
@@ -30,11 +32,8 @@ class ReplySchema:
             value = json_value(text)
         except ValueError as error:
             return str(error)
-        from jsonschema_rs import validator_for  # lazy: only agents with `reply:` need it
-
         errors = [
-            f"at {_path(error.instance_path)}: {error.message}"
-            for error in validator_for(self.schema).iter_errors(value)
+            f"at {_path(error.instance_path)}: {error.message}" for error in validator(self.schema).iter_errors(value)
         ]
         return "; ".join(errors[:5])
 

@@ -19,14 +19,19 @@ class Checker:
     def problems(self, value: Any) -> tuple[str, ...]:
         """A line for each misfit, `path: message`; none if the value fits."""
         if self._validator is None:
-            import jsonschema_rs  # lazy: many a session checks nothing
-
-            self._validator = jsonschema_rs.validator_for(dict(self.schema), retriever=_refuse)
+            self._validator = validator(self.schema)
         if self._validator.is_valid(value):
             return ()
         errors = list(self._validator.iter_errors(value))
         lines = tuple(f"{_path(error.instance_path)}: {error.message}" for error in errors[:_MOST])
         return lines if len(errors) <= _MOST else (*lines, f"… and {len(errors) - _MOST} more")
+
+
+def validator(schema: Mapping[str, Any]) -> Any:
+    """The schema, compiled; no reference leads out of it. Raises jsonschema_rs.ValidationError, ValueError."""
+    import jsonschema_rs  # lazy: many a session checks nothing
+
+    return jsonschema_rs.validator_for(dict(schema), retriever=_refuse)
 
 
 def _path(parts: list[str | int]) -> str:
