@@ -1,0 +1,207 @@
+"""Files that try to get out, each by one way, through the real command line; canaries show that none did.
+
+The comment at a file's top says what it tries and, for each way of using the file, the exit code that must come of it
+and a text that must be said: `check`, `run` (not trusted), `trusted` (with --trust), `allowed` (each tool, too).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+FILES = sorted(HERE.glob("*.yaml"))
+SECRETS = {"AWS_SECRET_ACCESS_KEY": "CANARYaws0123456789abcdef", "OPENAI_API_KEY": "sk-CANARYopenai0123456789"}
+DIRECTIVE = re.compile(r"^# (check|run|trusted|allowed): (\d+)(?:, (.*))?$", re.MULTILINE)
+ARGUMENTS = {
+    "run": ("--output", "jsonl", "-m", "hi"),
+    "trusted": ("--trust", "--output", "jsonl", "-m", "hi"),
+    "allowed": ("--trust", "--allow", "files_write", "--output", "jsonl", "-m", "hi"),
+}
+USES = [(file, *found) for file in FILES for found in DIRECTIVE.findall(file.read_text()) if found[0] != "check"]
+CHECKED = [(file, *found[1:]) for file in FILES for found in DIRECTIVE.findall(file.read_text()) if found[0] == "check"]
+
+
+@dataclass
+class Server:
+    """A loopback server that remembers the paths it was asked for; `leads_to` is where /redirect sends."""
+
+    leads_to: str = ""
+    asked: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Server:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append(f"{self.path} {self.headers.get('Authorization', '')}".strip())
+                self.send_response(302 if self.path == "/redirect" else 200)
+                self.send_header("Location", outer.leads_to)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                """Nobody reads it."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run of `agent-run`; whatever it was, nothing may have got out."""
+
+    code: int
+    out: str
+    errors: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.errors
+
+
+@dataclass(frozen=True)
+class Cage:
+    """A folder with the corpus, something outside that must stay untouched, and two servers, one of them forbidden."""
+
+    home: Path
+    honest: Server
+    canary: Server
+
+    def run(self, *arguments: str) -> Ran:
+        return self.python("-m", "runner", *arguments)
+
+    def python(self, *arguments: str) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-P", *arguments],
+            cwd=self.home / "agent",
+            env=self.environment,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )
+        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        homes = {f"AGENT_RUN_{kind}_HOME": str(self.home / "user" / kind) for kind in ("CONFIG", "STATE", "CACHE")}
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return {**kept, **homes, **SECRETS, "HOME": str(self.home / "outside")}
+
+    def check(self, ran: Ran) -> None:
+        assert ran.code in (0, 2, 4, 6), ran.said
+        assert "Traceback" not in ran.said
+        assert "CANARY" not in ran.said.replace(str(self.home), ""), "a secret was shown"
+        assert not [*self.home.rglob("PWNED*"), *self.home.rglob("dangling-target")], "something ran or was written"
+        assert not self.canary.asked, "a forbidden server was asked"
+        assert not [each for each in self.honest.asked if "CANARY" in each and "redirect" not in each]
+
+
+@pytest.fixture
+def cage(tmp_path: Path) -> Iterator[Cage]:
+    with Server() as canary, Server(f"http://localhost:{canary.port}/stolen") as honest:
+        outside, agent = tmp_path / "outside", tmp_path / "agent"
+        outside.mkdir()
+        (outside / "secret.txt").write_text("CANARY-file")
+        (outside / "base.yaml").write_text("gateway: scripted\nmodel: m\nscript: [{text: CANARY-base}]\n")
+        shutil.copy(HERE / "parts" / "canary.py", outside)
+        shutil.copytree(HERE / "parts", agent / "parts", ignore=shutil.ignore_patterns("__pycache__"))
+        places = {"CANARY": canary.port, "HONEST": honest.port, "OUTSIDE": outside, "PYTHON": sys.executable}
+        for file in FILES:
+            text = re.sub(r"__([A-Z]+)__", lambda found: str(places[found[1]]), file.read_text())
+            (agent / file.name).write_text(text)
+        (agent / "link").symlink_to(outside)
+        (agent / "dangling").symlink_to(outside / "dangling-target")
+        yield Cage(tmp_path, honest, canary)
+
+
+def test_the_corpus_says_what_it_tries():
+    for file in FILES:
+        text = file.read_text()
+        assert re.match(r"# [A-Z].*\.\n", text), f"{file.name} does not say what it tries"
+        assert DIRECTIVE.search(text), f"{file.name} does not say what must come of it"
+
+
+def test_checking_the_whole_corpus_does_nothing(cage: Cage):
+    ran = cage.run("check", "--format", "json", ".")
+    cage.check(ran)
+    problems: dict[str, list[str]] = {}
+    for each in json.loads(ran.out):
+        if each["severity"] == "error":
+            problems.setdefault(Path(each["file"]).name, []).append(f"{each['message']} {each['hint']}")
+    for file, code, text in CHECKED:
+        found = "\n".join(problems.get(file.name, []))
+        assert bool(found) == (code == "2"), f"{file.name}: {found or 'no problem was found'}"
+        assert text in found, file.name
+
+
+def test_showing_the_whole_corpus_does_nothing(cage: Cage):
+    """In one process, for speed: what must not happen would be seen all the same."""
+    code = "import sys; from runner.cli import run; print({run(['show', file]) for file in sys.argv[1:]})"
+    ran = cage.python("-c", code, *(file.name for file in FILES))
+    cage.check(ran)
+    assert ran.out.splitlines()[-1] == "{0, 2}", ran.said
+
+
+@pytest.mark.parametrize(("file", "use", "code", "text"), USES, ids=[f"{use[0].stem}-{use[1]}" for use in USES])
+def test_using_a_file_lets_nothing_out(cage: Cage, file: Path, use: str, code: str, text: str):
+    ran = cage.run(file.name, *ARGUMENTS[use])
+    cage.check(ran)
+    assert ran.code == int(code), ran.said
+    assert text in ran.said
+
+
+def test_a_place_in_the_path_stays_one_segment(cage: Cage):
+    cage.run("http_path.yaml", *ARGUMENTS["trusted"])
+    assert cage.honest.asked
+    for asked in cage.honest.asked:
+        assert re.fullmatch(r"/open/[^/?#]+\?q=[^&#]+", asked), asked
+
+
+def test_a_key_does_not_follow_a_redirect(cage: Cage):
+    cage.run("http_redirect.yaml", *ARGUMENTS["trusted"])
+    assert cage.honest.asked == [f"/redirect Bearer {SECRETS['OPENAI_API_KEY']}"]
+
+
+@pytest.mark.parametrize("use", [("show",), ("trust",), ()], ids=["show", "trust", "chat"])
+def test_no_text_of_a_file_moves_the_cursor(cage: Cage, at_terminal: Callable[..., object], use: tuple[str, ...]):
+    terminal = at_terminal(*use, "control_characters.yaml", cwd=cage.home / "agent", **cage.environment)
+    terminal.child.logfile_read = seen = Seen()  # type: ignore[attr-defined]
+    if use != ("show",):
+        terminal.expect("Trust")  # type: ignore[attr-defined]
+        terminal.type("no")  # type: ignore[attr-defined]
+    terminal.ended()  # type: ignore[attr-defined]
+    assert seen.text
+    for active in ("\x1b[2J", "\x1b]", "\x07", "\x1b[8m", "\x1b[1A", "\u202e", "\x1b[31m"):
+        assert active not in seen.text
+
+
+class Seen:
+    """What came to the screen."""
+
+    text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        """It is there at once."""
