@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -310,7 +311,7 @@ def test_whatever_stands_in_an_event_there_is_no_other_error_than_ours(data):
     events = json.loads(json.dumps(dialect.events))
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(list(places(events))))
-        container[key] = data.draw(ODD)
+        container[key] = deepcopy(data.draw(ODD))
     said = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
     for take in (
         lambda decoder: chunks_of(decoder, [said]),
