@@ -46,8 +46,9 @@ class HttpTool:
         return self.seconds + _GRACE_SECONDS
 
     def subjects(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
-        """The request line: `GET https://…`."""
-        return (f"{self.method} {self._address({**self.defaults, **arguments})}",)
+        """The request line, `GET https://…`, and for what is not in it the arguments as JSON."""
+        line = f"{self.method} {self._address({**self.defaults, **arguments})}"
+        return line, json.dumps(arguments, sort_keys=True, ensure_ascii=False)
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Outcome:
         values = {**self.defaults, **arguments}

@@ -298,6 +298,11 @@ class TestListing:
         file.write_text("{")
         assert names(it.open("ok")) == []
 
+    def test_pins_that_cannot_be_kept_are_told_of(self, it: Box) -> None:
+        (it.diary.parent / "state").write_text("a file where a folder should be")
+        assert names(it.open("ok")) == ["it__echo", "it__boom"]
+        assert any("cannot be remembered" in line for line in it.told)
+
     @pytest.mark.parametrize(
         ("tool", "name"),
         [("get", "it__get"), ("a b.c/d", "it__a_b_c_d"), ("é", "it___")],

@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.core.messages import ToolSpec
 from runner.tools.mcp.server import Server
+from runner.tools.spill import state_home
 
 _LONGEST_DIFF = 20
 
@@ -27,11 +28,14 @@ class Change:
 def pinned_file(server: Server) -> Path:
     """Where the pins of a server are kept: one file for each name and command or url."""
     key = hashlib.sha256(f"{server.name}\0{server.address}".encode()).hexdigest()
-    return _state_folder() / "mcp-pins" / f"{key[:32]}.json"
+    return state_home() / "mcp-pins" / f"{key[:32]}.json"
 
 
 def changes(server: Server, specs: Sequence[ToolSpec]) -> tuple[Change, ...]:
-    """The tools that are new or differ from the pins. The first listing of a server is pinned as it stands."""
+    """The tools that are new or differ from the pins. The first listing of a server is pinned as it stands.
+
+    Raises OSError where it cannot be.
+    """
     file = pinned_file(server)
     pinned = _read(file)
     if pinned is None:
@@ -86,11 +90,3 @@ def _write(file: Path, pins: Mapping[str, Any]) -> None:
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
         json.dump(pins, out, indent=1)
     part.replace(file)
-
-
-def _state_folder() -> Path:
-    if home := os.environ.get("AGENT_RUN_STATE_HOME"):
-        return Path(home)
-    from platformdirs import user_state_path  # lazy: only where something is kept
-
-    return user_state_path("agent-run")

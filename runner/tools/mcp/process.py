@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from runner.tools.naming import visible
 from runner.tools.offspring import Offspring
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class ServerProcess:
                 await anyio.sleep(0.01)
         code = self._offspring.exit_code
         how = "still running" if code is None else f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        said = [line.decode("utf-8", "replace").rstrip() for line in self._stderr]
+        said = [visible(line.decode("utf-8", "replace").rstrip()) for line in self._stderr]
         return "\n".join((how, *said))
 
     async def _hear(self, heard: MemoryObjectSendStream[Any], silent: anyio.Event) -> None:

@@ -98,8 +98,7 @@ class McpSource:
         listing = everything.kept(ours)
         for name, why in listing.refused.items():
             self._opening.notify(f"{self._server.name}: the tool {visible(name)[:80]!r} cannot be used: {why}")
-        changed = pins.changes(self._server, [each.spec for each in everything.tools])
-        tools = [self._tool(each.spec, _caller(each)) for each in self._unchanged(listing.tools, changed)]
+        tools = [self._tool(each.spec, _caller(each)) for each in self._unchanged(listing.tools, everything.tools)]
         if life is not None and life.reads and self._wants(_READ):
             tools.append(self._extra(_READ, "Read a resource of {}. Without a uri: the list of them.", "uri", _read))
         if life is not None and life.prompts and self._wants(_PROMPT):
@@ -124,9 +123,13 @@ class McpSource:
             self._seen.stale = False
         return self._tools or ()
 
-    def _unchanged(self, tools: tuple[Listed, ...], changes: tuple[pins.Change, ...]) -> tuple[Listed, ...]:
-        """The tools that are as they were pinned."""
-        diffs = {each.tool: each.diff for each in changes}
+    def _unchanged(self, tools: tuple[Listed, ...], everything: tuple[Listed, ...]) -> tuple[Listed, ...]:
+        """The tools that are as they were pinned; all that the server has is pinned, wanted or not."""
+        try:
+            diffs = {each.tool: each.diff for each in pins.changes(self._server, [each.spec for each in everything])}
+        except OSError as error:
+            self._opening.notify(f"the tools of {self._server.name} cannot be remembered: {error}")
+            return tools
         told = "\n".join(f"{each.spec.name}: {diffs[each.spec.name]}" for each in tools if each.spec.name in diffs)
         if not told:
             return tools
