@@ -18,6 +18,7 @@ from runner.core.cancel import Cancel
 from runner.core.chunks import parse_arguments
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
+from runner.core.workers import Job, side_by_side
 from runner.tools import Context, DateResolver, Declared, Opening, Outcome, Toolbox, ToolFailed, open_toolbox, tool
 
 
@@ -446,3 +447,25 @@ def test_no_call_raises(name: str, raw: str, value: Any) -> None:
     arguments = value if isinstance(value, dict) else {"a": value, "date": value}
     for each in ("add", "resolve_date"):
         assert isinstance(box.call(ToolCall("1", each, arguments), Context()), ToolResult)
+
+
+def test_side_by_side_calls_are_all_answered_whatever_one_of_them_does() -> None:
+    release = threading.Event()
+
+    def hang() -> None:
+        release.wait(30)
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    box = Toolbox([add, hang, fail], seconds=0.3)
+    calls = [
+        ToolCall(str(n), name, {"a": 1} if name == "add" else {}) for n, name in enumerate(("hang", "fail", "add"))
+    ]
+    jobs = [Job(lambda call=call: box.call(call, Context()), box.seconds(call)) for call in calls]
+    late = ToolResult("0", "hang", "late", failed=True)
+    try:
+        results = dict(side_by_side(jobs, lambda position: late))
+    finally:
+        release.set()
+    assert [results[n].output for n in range(3)] == ["late", "fail failed: ValueError: broken", 2]
