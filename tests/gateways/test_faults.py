@@ -1,0 +1,427 @@
+"""The faults of the wire by their numbers, F01 to F37 and F60, played to a whole session: what it says, keeps, asks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.core.errors import (
+    AgentRunError,
+    ContentFiltered,
+    ContextOverflowError,
+    EmptyReply,
+    IncompleteReply,
+    KeyRefused,
+    LimitReached,
+    ModelFailed,
+    ModelMissing,
+    OutOfQuota,
+    PromptTooLong,
+    RateLimited,
+    Rejected,
+    ServerFailed,
+    Unreachable,
+)
+from runner.core.events import Event, Notice, TextDelta, ToolFinished
+from runner.core.policy import ContextPolicy, Limits
+from runner.engine.broker import Broker
+from runner.engine.session import ChatSession
+from runner.gateways import connect
+from runner.tools import tool
+
+FINISH = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+DONE = b"[DONE]"
+FAST = {"Retry_After_Ms": "1"}
+
+
+def text(piece: str, finish: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": finish}]}
+
+
+def calls(*each: tuple[str | None, str, Any], finish: str = "tool_calls") -> list[dict[str, Any]]:
+    pieces = [
+        {"index": index, "id": id, "function": {"name": name, "arguments": arguments}}
+        for index, (id, name, arguments) in enumerate(each)
+    ]
+    return [{"choices": [{"index": 0, "delta": {"tool_calls": pieces}, "finish_reason": None}]}, text("", finish)]
+
+
+@dataclass
+class Played:
+    """What a turn gave: the text shown, its events, the error at its end, and what the server was asked."""
+
+    said: str
+    events: list[Event]
+    error: AgentRunError | None
+    asked: list[Any]
+    session: ChatSession
+
+    @property
+    def results(self) -> list[Any]:
+        return [event.result for event in self.events if isinstance(event, ToolFinished)]
+
+    @property
+    def notices(self) -> list[str]:
+        return [event.kind for event in self.events if isinstance(event, Notice)]
+
+
+@tool
+def look(at: str) -> str:
+    """Look at something."""
+    return f"seen {at}"
+
+
+@tool
+def now() -> str:
+    """Say the time."""
+    return "noon"
+
+
+class Stage:
+    """A fault server and a session that talks to it."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.session: ChatSession | None = None
+
+    def answer(self, *payloads: Any) -> None:
+        """The next request is answered with these events, whole."""
+        self.server.answers(self.server.chunked(self.server.sse(*payloads)))
+
+    def cut(self, *payloads: Any, how: str = "close") -> None:
+        """The next request is answered with these events, and then the connection breaks."""
+        self.server.answers(self.server.head() + self.server.sse(*payloads), self.server.sleep(0.05), how)
+
+    def refuse(self, status: int, said: Any = "no", **headers: str) -> None:
+        body = said if isinstance(said, dict) else {"error": {"message": said}}
+        self.server.answers(self.server.whole(body, status, **headers))
+
+    def play(self, question: str = "hi", retry: dict[str, Any] | None = None, **given: Any) -> Played:
+        if self.session is None:
+            gateway = connect("openai", url=self.server.url, key="test-key-123")
+            broker = Broker("m", gateway, retry=retry or {"attempts": 3}, timeouts={"first_token": 5, "gap": 5})
+            self.session = ChatSession(broker, tools=[look, now], **given)
+        events: list[Event] = []
+        error = None
+        try:
+            for event in self.session.send(question):
+                events.append(event)
+        except AgentRunError as caught:
+            error = caught
+        said = "".join(event.text for event in events if isinstance(event, TextDelta))
+        asked = [each.json for each in self.server.asked if each.method == "POST"]
+        return Played(said, events, error, asked, self.session)
+
+
+@pytest.fixture
+def stage(fault_server: Any) -> Iterator[Stage]:
+    # The list of models, which is asked for the context window, on a connection of its own.
+    fault_server.answers(fault_server.whole({"data": [{"id": "m", "context_length": 4096}]}), fault_server.FIN)
+    made = Stage(fault_server)
+    yield made
+    if made.session is not None:
+        made.session.close()
+
+
+def test_f01_a_reply_without_terminator_is_kept_and_marked(stage):
+    stage.answer(text("Hel"), text("lo"))
+    played = stage.play()
+    assert (played.said, type(played.error), len(played.asked)) == ("Hello", IncompleteReply, 1)
+    assert played.session.messages[-1].finish == "incomplete"
+    assert "incomplete" in played.notices
+
+
+def test_f01_nor_do_its_tools_run(stage):
+    stage.answer(text("I look"), *calls(("c1", "look", '{"at": "x"}'))[:1])
+    played = stage.play()
+    assert isinstance(played.error, IncompleteReply)
+    assert not played.results
+
+
+@pytest.mark.parametrize("end", [[FINISH], [DONE], [FINISH, DONE]])
+def test_f04_either_terminator_is_enough(stage, end):
+    stage.answer(text("Hello"), *end)
+    played = stage.play()
+    assert (played.said, played.error, played.session.messages[-1].finish) == ("Hello", None, "stop")
+
+
+def test_f05_a_break_before_output_is_tried_again(stage):
+    stage.server.answers(stage.server.RST)
+    stage.answer(text("Hello"), FINISH)
+    played = stage.play()
+    assert (played.said, played.error, len(played.asked)) == ("Hello", None, 2)
+    assert "retry" in played.notices
+
+
+def test_f05_until_the_attempts_are_spent(stage):
+    stage.server.answers(stage.server.RST)
+    played = stage.play(retry={"attempts": 2})
+    assert (type(played.error), len(played.asked)) == (Unreachable, 2)
+    assert "2 times" in played.error.why
+
+
+def test_f06_a_break_after_output_is_not(stage):
+    stage.cut(text("Hel"), text("lo"), how="reset")
+    played = stage.play()
+    assert (played.said, type(played.error), len(played.asked)) == ("Hello", IncompleteReply, 1)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"error": {"code": "server_error", "message": "oops"}},
+        {"choices": [{"index": 0, "delta": {}, "error": {"code": 502, "message": "oops"}, "finish_reason": "error"}]},
+        {"error while answering": "oops"},
+    ],
+)
+def test_f07_f08_an_error_in_the_stream_is_tried_again_only_before_output(stage, broken):
+    stage.answer(broken)
+    stage.answer(text("Hello"), FINISH)
+    played = stage.play()
+    assert (played.said, played.error, len(played.asked)) == ("Hello", None, 2)
+    stage.server.scripts.clear()
+    stage.answer(text("Hel"), broken)
+    played = stage.play()
+    assert (played.said, type(played.error), len(played.asked)) == ("Hel", ServerFailed, 3)
+    assert played.session.messages[-1].text == "Hel"
+
+
+@pytest.mark.parametrize(
+    ("header", "asked"), [("1", 2), ("0.001", 2), ("-1", 2), ("soon", 2), ("86400", 1), ("274579000", 1)]
+)
+def test_f09_retry_after(stage, header, asked):
+    stage.refuse(429, Retry_After=header)
+    stage.answer(text("Hello"), FINISH)
+    played = stage.play()
+    assert len(played.asked) == asked
+    if asked == 1:
+        assert isinstance(played.error, RateLimited)
+        assert "max_wait" in played.error.fix
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "kind", "fix"),
+    [
+        (429, {"error": {"code": "insufficient_quota", "message": "no money"}}, OutOfQuota, "billing"),
+        (401, "Incorrect API key provided", KeyRefused, "OPENAI_API_KEY"),
+        (403, "Forbidden", KeyRefused, "OPENAI_API_KEY"),
+        (
+            404,
+            {"error": {"code": "model_not_found", "message": "The model `m` does not exist"}},
+            ModelMissing,
+            "model:",
+        ),
+        (413, "Payload too large", Rejected, "smaller"),
+        (400, {"error": {"code": "content_filter", "message": "filtered"}}, ContentFiltered, "words"),
+    ],
+)
+def test_f10_what_waiting_does_not_mend_is_asked_once(stage, status, said, kind, fix):
+    stage.refuse(status, said)
+    played = stage.play()
+    assert (type(played.error), len(played.asked)) == (kind, 1)
+    assert fix in played.error.fix
+    assert played.session.messages == ()
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 529])
+def test_f11_a_server_that_fails_is_asked_again(stage, status):
+    stage.refuse(status, "Loading model" if status == 503 else "oops", **FAST)
+    stage.refuse(status, "oops", **FAST)
+    stage.answer(text("Hello"), FINISH)
+    played = stage.play()
+    assert (played.said, played.error, len(played.asked)) == ("Hello", None, 3)
+
+
+def test_f11_but_not_for_ever(stage):
+    stage.refuse(500, "oops", **FAST)
+    played = stage.play()
+    assert (type(played.error), len(played.asked)) == (ServerFailed, 3)
+
+
+def test_f20_arguments_cut_by_the_limit_never_run(stage):
+    stage.answer(*calls(("c1", "look", '{"at": "/a'), finish="length"))
+    stage.answer(text("sorry"), FINISH)
+    played = stage.play()
+    [result] = played.results
+    assert result.failed
+    assert "seen" not in str(result.output)
+    assert "cut off after 10 characters" in str(result.output)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"at": "x"', '{"at": "x"}"', '{"at": "x", "at": "y"}', '{"at": NaN}', "[1]", '{"at":' + "[" * 100_000],
+)
+def test_f21_arguments_that_are_no_json_never_run(stage, arguments):
+    stage.answer(*calls(("c1", "look", arguments)))
+    stage.answer(text("sorry"), FINISH)
+    played = stage.play()
+    assert played.error is None, played.error
+    assert (played.said, [result.failed for result in played.results]) == ("sorry", [True])
+    sent = played.asked[1]["messages"]
+    assert json.loads(sent[-2]["tool_calls"][0]["function"]["arguments"])["not_json"] == arguments
+    assert sent[-1]["tool_call_id"] == "c1"
+
+
+@pytest.mark.parametrize("arguments", ['{"at": 7}', '{"to": "x"}', "{}"])
+def test_f22_arguments_that_break_the_schema_never_run(stage, arguments):
+    stage.answer(*calls(("c1", "look", arguments)))
+    stage.answer(text("sorry"), FINISH)
+    [result] = stage.play().results
+    assert result.failed
+    assert "at" in str(result.output)
+
+
+@pytest.mark.parametrize("arguments", ["", None, "{}", "null", {}])
+def test_f23_no_arguments_are_the_empty_object(stage, arguments):
+    stage.answer(*calls(("c1", "now", arguments)))
+    stage.answer(text("It is noon."), FINISH)
+    [result] = stage.play().results
+    assert (result.failed, result.output) == (False, "noon")
+
+
+def test_f24_arguments_as_an_object_are_taken_and_sent_back_as_text(stage):
+    stage.answer(*calls(("c1", "look", {"at": "x"})))
+    stage.answer(text("ok"), FINISH)
+    played = stage.play()
+    assert [result.output for result in played.results] == ["seen x"]
+    assert played.asked[1]["messages"][-2]["tool_calls"][0]["function"]["arguments"] == '{"at": "x"}'
+
+
+@pytest.mark.parametrize("ids", [("a", "b"), ("", ""), (None, None)])
+def test_f25_f26_calls_keep_their_results_whatever_their_ids(stage, ids):
+    first, second = ids
+    stage.answer(*calls((first, "look", '{"at": "x"}'), (second, "look", '{"at": "y"}')))
+    stage.answer(text("ok"), FINISH)
+    played = stage.play()
+    assert sorted(result.output for result in played.results) == ["seen x", "seen y"]
+    asked, *answered = played.asked[1]["messages"][-3:]
+    sent = [call["id"] for call in asked["tool_calls"]]
+    assert [each["tool_call_id"] for each in answered] == sent
+    assert len(set(sent)) == 2
+    assert [each["content"] for each in answered] == ["seen x", "seen y"]
+
+
+def test_f27_calls_run_whatever_the_finish_reason(stage):
+    stage.answer(*calls(("c1", "look", '{"at": "x"}'), finish="stop"))
+    stage.answer(text("ok"), FINISH)
+    assert [result.output for result in stage.play().results] == ["seen x"]
+
+
+def test_f27_a_finish_for_calls_without_calls_is_asked_again_once(stage):
+    stage.answer(text("", "tool_calls"))
+    stage.answer(text("ok"), FINISH)
+    played = stage.play()
+    assert (played.said, played.error, len(played.asked)) == ("ok", None, 2)
+
+
+def test_f28_an_unknown_tool_is_told_to_the_model(stage):
+    stage.answer(*calls(("c1", "lok", '{"at": "x"}')))
+    stage.answer(text("ok"), FINISH)
+    [result] = stage.play().results
+    assert result.failed
+    assert "look" in str(result.output)
+
+
+def test_f29_a_loop_of_calls_is_stopped(stage):
+    stage.answer(*calls(("c1", "look", '{"at": "x"}')))
+    played = stage.play(limits=Limits(identical_calls=3))
+    assert isinstance(played.error, LimitReached)
+    assert len(played.asked) == 3
+
+
+@pytest.mark.parametrize("silence", [[], [text("  \n")], [{"choices": [{"delta": {"reasoning_content": "hm"}}]}]])
+def test_f30_an_empty_reply_is_nudged_once_and_then_an_error(stage, silence):
+    stage.answer(*silence, FINISH)
+    played = stage.play()
+    assert (type(played.error), len(played.asked)) == (EmptyReply, 2)
+
+
+def test_f31_a_call_written_as_text_stays_text(stage):
+    stage.answer(text('<tool_call>{"name": "look", "arguments": {"at": "x"}}</tool_call>'), FINISH)
+    played = stage.play()
+    assert played.said.startswith("<tool_call>")
+    assert not played.results
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, {"error": {"code": "tool_use_failed", "message": "x", "failed_generation": "<function=look"}}),
+        (500, {"error": "error parsing tool call: raw='{'"}),
+    ],
+)
+def test_f32_what_the_model_wrote_wrong_is_asked_again(stage, status, said):
+    stage.refuse(status, said, **FAST)
+    stage.answer(text("ok"), FINISH)
+    played = stage.play()
+    assert (played.said, played.error, len(played.asked)) == ("ok", None, 2)
+    stage.server.scripts.clear()
+    stage.refuse(status, said, **FAST)
+    assert isinstance(stage.play().error, ModelFailed)
+
+
+def test_f35_a_prompt_that_the_server_finds_too_long_is_shortened_once(stage):
+    for _ in range(3):
+        stage.answer(text("word " * 200), FINISH)
+        assert stage.play("word " * 200).error is None
+    before = len(stage.server.asked)
+    stage.refuse(400, {"error": {"code": "context_length_exceeded", "message": "maximum context length is 700 tokens"}})
+    stage.answer(text("ok"), FINISH)
+    stage.server.scripts.pop(0)
+    played = stage.play("and now?")
+    assert (played.said, played.error) == ("ok", None)
+    long, short = (json.loads(each.body)["messages"] for each in stage.server.asked[before:])
+    assert len(short) < len(long)
+    assert (short[0], short[-1]) == (long[0], long[-1])
+    assert len(played.session.messages) == 8
+
+
+def test_f35_and_if_it_still_is_that_is_an_error(stage):
+    stage.refuse(400, {"error": {"code": "context_length_exceeded", "message": "maximum context length is 7 tokens"}})
+    played = stage.play()
+    assert isinstance(played.error, PromptTooLong | ContextOverflowError)
+    assert len(played.asked) <= 2
+
+
+def test_f36_a_message_larger_than_the_window_is_refused_before_it_is_sent(stage):
+    played = stage.play("word " * 5000, context=ContextPolicy(max_tokens=2000, reserve=200))
+    assert isinstance(played.error, ContextOverflowError)
+    assert not played.asked
+    assert played.session.messages == ()
+
+
+ELSEWHERE = {
+    "F02": "tests/gateways/test_ollama.py::test_a_stream_that_ends_early",
+    "F03": "tests/gateways/test_contract.py::test_f01_f02_f03_an_end_without_terminator_is_no_end",
+    "F12": "tests/gateways/test_contract.py::test_f12_nothing_comes",
+    "F13": "tests/gateways/test_contract.py::test_f13_it_stalls",
+    "F14": "tests/gateways/test_contract.py::test_f14_what_carries_no_event_keeps_nothing_alive",
+    "F15": "tests/gateways/test_contract.py::test_f15_slow_but_steady_is_fine",
+    "F16": "tests/gateways/test_lines.py::test_server_sent_events",
+    "F17": "tests/gateways/test_contract.py::test_f16_f17_one_byte_at_a_time_with_other_line_ends",
+    "F18": "tests/gateways/test_contract.py::test_f18_a_page_instead_of_a_reply",
+    "F19": "tests/gateways/test_contract.py::test_f19_what_is_no_json_in_the_middle",
+    "F33": "tests/gateways/test_ollama.py::test_the_server_tells_them_once",
+    "F34": "tests/engine/test_history.py::",
+    "F37": "tests/engine/test_history.py::",
+    "F60": "tests/gateways/test_transport.py::test_an_unknown_authority_names_the_remedy",
+}
+
+
+def test_every_fault_of_the_wire_has_its_test():
+    root = Path(__file__).parents[2]
+    here = {
+        number.upper()
+        for number in re.findall(r"f\d\d", " ".join(re.findall(r"def (test_\w+)", Path(__file__).read_text())))
+    }
+    for number in [*(f"F{each:02}" for each in range(1, 38)), "F60"]:
+        if number not in here:
+            path, _, name = ELSEWHERE[number].partition("::")
+            assert f"def {name}" in (root / path).read_text(), number
