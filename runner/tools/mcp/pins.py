@@ -75,9 +75,9 @@ def _read(file: Path) -> dict[str, Any] | None:
     """None where nothing is pinned; a damaged file pins nothing that exists, so that every tool counts as changed."""
     try:
         found = json.loads(file.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError):
+    except ValueError:
         return {}
     tools = found.get("tools") if isinstance(found, dict) else None
     return tools if isinstance(tools, dict) else {}
