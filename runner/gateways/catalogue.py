@@ -108,7 +108,13 @@ CATALOGUE: Mapping[str, Row] = {
         "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL", quirks=_OF_OPENAI
     ),
     "openrouter": Row("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", quirks=_LISTS_WINDOWS),
-    "responses": Row("responses", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL"),
+    "responses": Row(
+        "responses",
+        "https://api.openai.com/v1",
+        "OPENAI_API_KEY",
+        url_from="OPENAI_BASE_URL",
+        quirks={key: _OF_OPENAI[key] for key in ("reasoning", "windows")},
+    ),
     "scripted": Row("scripted"),
     "together": Row("openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY", quirks=_LISTS_WINDOWS),
     "vllm": Row("openai", "http://localhost:8000/v1", "VLLM_API_KEY", quirks=_LISTS_WINDOWS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -26,7 +25,6 @@ from runner.gateways.payloads import Pairs, Payloads, a_count, a_text, an_object
 from runner.gateways.remote import Remote
 from runner.gateways.schemas import parameters, strict
 
-_REASONS = re.compile(r"(?:o\d|gpt-[5-9]|codex)")
 _FINISHES: Mapping[str, str] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _OPTIONS: Mapping[str, str] = {
     "max_tokens": "max_output_tokens",
@@ -40,11 +38,12 @@ _PLAIN_KEYS = frozenset({"id", "type", "status", "content", "role", "call_id", "
 class Responses(Remote):
     """OpenAI, or a server that speaks its newer dialect.
 
-    Quirk `reasons`: whether the model thinks, where its name does not say so.
+    Quirks: `reasoning`, models by the beginning of their names that think and take no sampling options, and `windows`,
+    context windows of models by the beginning of their names.
     """
 
     dialect = "responses"
-    known_quirks: ClassVar[Mapping[str, Any]] = {"reasons": None}
+    known_quirks: ClassVar[Mapping[str, Any]] = {"reasoning": (), "windows": {}}
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -53,15 +52,16 @@ class Responses(Remote):
     def capabilities(self, model: str) -> Capabilities:
         """What the model's name says; the server is not asked."""
         reasons = self._reasons(model)
-        return Capabilities(thinking=reasons, sampling=not reasons, structured=True)
+        windows = self.quirks["windows"]
+        named = max(filter(model.startswith, windows), key=len, default="")
+        return Capabilities(thinking=reasons, sampling=not reasons, structured=True, window=windows.get(named))
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         asked = encode(request, self._encoded, reasons=self._reasons(request.model))
         return self.wire.chunks("/responses", asked, request, Decoder(self.wire.scene(request.model)))
 
     def _reasons(self, model: str) -> bool:
-        said = self.quirks["reasons"]
-        return bool(_REASONS.match(model)) if said is None else bool(said)
+        return model.startswith(tuple(self.quirks["reasoning"]))
 
 
 def encode(request: Request, encoded: Encoded | None = None, *, reasons: bool = False) -> bytes:

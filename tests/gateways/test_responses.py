@@ -349,7 +349,7 @@ def test_a_schema_is_strict_only_where_it_closes_everything(closed):
         ("gpt-5.5", {}, True),
         ("gpt-4o", {}, False),
         ("mine", {}, False),
-        ("mine", {"reasons": True}, True),
+        ("mine-1", {"reasoning": ["mine"]}, True),
     ],
 )
 def test_reasoning_models_take_no_sampling_and_give_their_thoughts(fault_server, model, quirks, reasons):
@@ -361,6 +361,13 @@ def test_reasoning_models_take_no_sampling_and_give_their_thoughts(fault_server,
     assert ("include" in fault_server.asked[0].json) is reasons
     assert fault_server.asked[0].path == "/v1/responses"
     assert fault_server.asked[0].headers["authorization"] == "Bearer secret-key"
+
+
+@pytest.mark.parametrize(
+    ("model", "window"), [("gpt-4o-mini", 128_000), ("gpt-4", 8_192), ("gpt-5.5", 400_000), ("x", None)]
+)
+def test_the_window_is_that_of_the_longest_name(model, window):
+    assert Responses().capabilities(model).window == window
 
 
 def test_a_key_that_is_missing_is_named():
