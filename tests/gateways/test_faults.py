@@ -256,7 +256,7 @@ def test_f20_arguments_cut_by_the_limit_never_run(stage):
 
 @pytest.mark.parametrize(
     "arguments",
-    ['{"at": "x"', '{"at": "x"}"', '{"at": "x", "at": "y"}', '{"at": NaN}', "[1]", '{"at":' + "[" * 100_000],
+    ['{"at": "x"', '{"at": "x"}"', '{"at": "x", "at": "y"}', '{"at": NaN}', "[1]", '{"at":' + "[" * 2_000],
 )
 def test_f21_arguments_that_are_no_json_never_run(stage, arguments):
     stage.answer(*calls(("c1", "look", arguments)))
