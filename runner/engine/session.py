@@ -293,4 +293,4 @@ class ChatSession:
     def _price(self, usage: Usage) -> float | None:
         from runner.engine.cost import price  # lazy: it needs a table of prices
 
-        return price(self.broker.gateway.name, self.broker.model, usage)
+        return price(self.broker.gateway.name, self.broker.model, usage, where=self.broker.gateway.where)
