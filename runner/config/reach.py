@@ -243,12 +243,22 @@ def _program(kind: str, argv: Sequence[Any], note: str, declared: Declared, writ
 
 def _remote(note: str, declared: Declared, written: _Look) -> Iterator[Deed]:
     options, entry = declared.options, written()
-    place = _place(options["url"], entry) if "url" in options else f"the servers that {options['spec']} names"
+    place = _place(options["url"], entry) if "url" in options else _described(declared)
     yield Deed("connect", place + note, declared.where)
     for host in options.get("hosts", ()):
         yield Deed("connect", str(host), declared.where)
     for variable in _variables(entry):
         yield Deed("send", f"{variable} to {place}", declared.where)
+
+
+def _described(declared: Declared) -> str:
+    """The server of an OpenAPI document; one that cannot be read gives no tools later on."""
+    from runner.tools.openapi import server  # lazy: few agents have one
+
+    try:
+        return origin(server(declared.base / declared.options["spec"]))
+    except ValueError:
+        return f"what {declared.options['spec']} describes"
 
 
 def _place(url: str, written: Mapping[str, Any]) -> str:

@@ -85,6 +85,11 @@ def open_openapi(declared: Declared, opening: Opening) -> Sequence[HttpTool]:
     return tuple(tools.values())
 
 
+def server(path: Path) -> str:
+    """The url that a document's operations go to. Raises ValueError."""
+    return _server(_document(path))
+
+
 def _document(path: Path) -> Mapping[str, Any]:
     try:
         if path.stat().st_size > LARGEST_DOCUMENT:

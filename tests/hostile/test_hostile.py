@@ -22,6 +22,7 @@ import pytest
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yaml"))
+PARTS = sorted(file for file in (HERE / "parts").iterdir() if file.is_file())
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "CANARYaws0123456789abcdef", "OPENAI_API_KEY": "sk-CANARYopenai0123456789"}
 DIRECTIVE = re.compile(r"^# (check|run|trusted|allowed): (\d+)(?:, (.*))?$", re.MULTILINE)
 ARGUMENTS = {
@@ -124,11 +125,11 @@ def cage(tmp_path: Path) -> Iterator[Cage]:
         (outside / "secret.txt").write_text("CANARY-file")
         (outside / "base.yaml").write_text("gateway: scripted\nmodel: m\nscript: [{text: CANARY-base}]\n")
         shutil.copy(HERE / "parts" / "canary.py", outside)
-        shutil.copytree(HERE / "parts", agent / "parts", ignore=shutil.ignore_patterns("__pycache__"))
+        (agent / "parts").mkdir(parents=True)
         places = {"CANARY": canary.port, "HONEST": honest.port, "OUTSIDE": outside, "PYTHON": sys.executable}
-        for file in FILES:
+        for file in (*FILES, *PARTS):
             text = re.sub(r"__([A-Z]+)__", lambda found: str(places[found[1]]), file.read_text())
-            (agent / file.name).write_text(text)
+            (agent / file.relative_to(HERE)).write_text(text)
         (agent / "link").symlink_to(outside)
         (agent / "dangling").symlink_to(outside / "dangling-target")
         yield Cage(tmp_path, honest, canary)
