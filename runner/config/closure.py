@@ -10,7 +10,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from runner.config.agent import Agent, PromptSource
-from runner.config.reach import Reach, with_agents
+from runner.config.reach import Reach
 from runner.tools.toolbox import Declared
 
 _LARGEST = 64 * 2**20
@@ -33,13 +33,13 @@ class Closure:
         return whole.hexdigest()
 
 
-def closure(agent: Agent, reach: Reach) -> Closure:
-    """Everything that the agent is made of: its file and those it extends, templates, code, documents, other agents.
+def closure(reach: Reach) -> Closure:
+    """Everything that an agent is made of: its file and those it extends, templates, code, documents, other agents.
 
-    Followed are the files that it names; not what the code in them goes on to load. Raises ConfigError.
+    Followed are the files that it names; not what the code in them goes on to load.
     """
-    root = agent.path.resolve().parent
-    files = {path for each in with_agents(agent) for path in _files(each)}
+    root = reach.agents[0].path.resolve().parent
+    files = {path for agent in reach.agents for path in _files(agent)}
     named = {Path(os.path.relpath(path, root)).as_posix(): _digest(path) for path in files}
     return Closure(dict(sorted(named.items())), tuple(str(deed) for deed in reach.deeds))
 

@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from runner.config.agent import Agent
-from runner.config.layers import Layers, chain
-from runner.gateways import CATALOGUE, DIALECTS, Row
-from runner.tools import BUILT_INS
-from runner.tools.toolbox import Declared
-
-KINDS_OF_DEED = ("run", "start", "import", "load", "write", "read", "connect", "send", "allow")
-_PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
-# A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
-_SETTLED = re.compile(r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]")
-_ACTING = frozenset({"write", "exec"})
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """One thing that a file can do: its kind, a word of KINDS_OF_DEED, and what.
-
-    `host` is where a `send` goes, without scheme and port.
-    """
-
-    kind: str
-    what: str
-    where: str = field(default="", compare=False)
-    host: str = field(default="", compare=False)
-
-    def __str__(self) -> str:
-        return f"{self.kind:<8} {escaped(self.what)}"
+from runner.config.deeds import KINDS_OF_DEED, Deed, deeds, escaped, rules
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Everything that a file and the agent files it names can do; false if that is nothing to ask about."""
+    """Everything that a file and the agent files it names can do; false if that is nothing to ask about.
+
+    `agents` are the agent itself and those others, each once.
+    """
 
     deeds: tuple[Deed, ...]
+    agents: tuple[Agent, ...]
 
     def __bool__(self) -> bool:
         return bool(self.deeds)
@@ -59,18 +34,19 @@ class Reach:
 
 def reach(agent: Agent) -> Reach:
     """What the file can do, the files of its `agent:` tools included. Raises ConfigError for one of these."""
-    found = dict.fromkeys(deed for each in with_agents(agent) for deed in _deeds(each))
-    rules = [deed for each in with_agents(agent) for deed in _rules(each)] if found else []
-    return Reach(tuple(sorted((*found, *dict.fromkeys(rules)), key=lambda deed: KINDS_OF_DEED.index(deed.kind))))
+    agents = _with_others(agent)
+    found = [deed for each in agents for deed in deeds(each)]
+    if found:
+        found += [deed for each in agents for deed in rules(each)]
+    return Reach(tuple(sorted(dict.fromkeys(found), key=lambda deed: KINDS_OF_DEED.index(deed.kind))), agents)
 
 
-def with_agents(agent: Agent) -> tuple[Agent, ...]:
-    """The agent, and each agent file that it or another of them names as a tool, once. Raises ConfigError."""
+def _with_others(agent: Agent) -> tuple[Agent, ...]:
     found = {agent.path.resolve(): agent}
     waiting = [agent]
     while waiting:
-        for declared in waiting.pop().tools:
-            if declared.kind == "agent" and (path := agent_file(declared)).resolve() not in found:
+        for path in _agent_files(waiting.pop()):
+            if path.resolve() not in found:
                 from runner.config.loader import load_agent  # lazy: few agents have others as tools
 
                 found[path.resolve()] = another = load_agent(path, user=agent.user)
@@ -78,213 +54,5 @@ def with_agents(agent: Agent) -> tuple[Agent, ...]:
     return tuple(found.values())
 
 
-def agent_file(declared: Declared) -> Path:
-    """The file of an `agent:` tool."""
-    return declared.base / str(declared.options["file"])
-
-
-def escaped(text: str) -> str:
-    """One line in which nothing moves a cursor, reorders what is read, or hides."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape", "backslashreplace").decode() for each in text
-    )
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port of a url; the whole of one that cannot be taken apart, without a password."""
-    try:
-        parts = urlsplit(url)
-        place = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return url.rpartition("@")[2]
-    return f"{parts.scheme}://{place}" if place else url
-
-
-def _deeds(agent: Agent) -> Iterator[Deed]:
-    written = _Written(agent.path)
-    for name, model in ((agent.gateway, agent.model), *((each.gateway, each.model) for each in agent.fallback)):
-        yield from _gateway(agent, name, written)
-        yield from _weights(agent, name, model)
-    for index, declared in enumerate(agent.tools):
-        if declared.kind in _TOOLS:
-            yield from _TOOLS[declared.kind](declared, partial(written.at, "tools", index, declared.kind))
-        if declared.kind == "files":
-            yield from _files(declared, agent.path.parent)
-
-
-def _rules(agent: Agent) -> Iterator[Deed]:
-    for rule in agent.permissions.allow:
-        yield Deed("allow", f"{rule} without asking each time", agent.place("permissions"))
-
-
-@dataclass
-class _Written:
-    """The file as it is written, placeholders unfilled; read when something is asked of it."""
-
-    path: Path
-
-    def at(self, *keys: str | int) -> Mapping[str, Any]:
-        """The mapping that stands there; an empty one for what the command line or the user's own file added."""
-        value = self._value
-        try:
-            for key in keys:
-                value = value[key]
-        except (KeyError, IndexError, TypeError):
-            return {}
-        return value if isinstance(value, dict) else {}
-
-    @cached_property
-    def _value(self) -> Any:
-        return Layers.of(tuple(chain(self.path))).value
-
-
-_Look = Callable[[], Mapping[str, Any]]
-
-
-def _variables(value: Any) -> dict[str, None]:
-    """The variables of the environment that fill places in a value of the file, in order."""
-    return dict.fromkeys(name for text in _texts(value) for name in _PLACEHOLDER.findall(text))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
-
-
-def _gateway(agent: Agent, name: str, written: _Written) -> Iterator[Deed]:
-    row, where = agent.gateways.get(name, CATALOGUE.get(name)), agent.place("gateways")
-    if row is None or row.dialect not in DIALECTS:
-        yield Deed("import", f"the gateway {name} of an installed package", agent.place("gateway"))
-    if row is None or row == CATALOGUE.get(name) or not (own := written.at("gateways", name)):
-        return
-    from runner.gateways.keys import address, host_of  # lazy: most agents ask a server of the catalogue
-
-    url = address(row)
-    sent = dict.fromkeys(filter(None, [row.key_from])) | _variables(own)
-    if url and not (_is_known(row, url) and sent.keys() <= {row.key_from}):
-        place = _place(url, own)
-        yield Deed("connect", f"{place} (the model's gateway {name})", where)
-        for variable in sent:
-            yield Deed("send", f"{variable} to {place}", where, host_of(url))
-
-
-def _is_known(row: Row, url: str) -> bool:
-    """A row of the file that only sends a service's own key to that service."""
-    return any(
-        origin(known.url) == origin(url) and row.key_from in ("", known.key_from) for known in CATALOGUE.values()
-    )
-
-
-def _weights(agent: Agent, gateway: str, model: str) -> Iterator[Deed]:
-    row, where = agent.gateways.get(gateway, CATALOGUE.get(gateway)), agent.place("model")
-    typed = where.startswith("--")
-    if (
-        row is not None
-        and row.dialect == "local"
-        and model.endswith(".gguf")
-        and not (typed or model.startswith("hf:"))
-    ):
-        yield Deed("load", f"the model file {model}", where)
-
-
-def _builtin(declared: Declared, written: _Look) -> Iterator[Deed]:
-    if declared.name not in BUILT_INS:
-        yield Deed("import", f"the tool {declared.name} of an installed package", declared.where)
-
-
-def _files(declared: Declared, home: Path) -> Iterator[Deed]:
-    """Reading what lies beside the agent is nothing to ask about; the user's own environment may lead elsewhere."""
-    root = declared.base / declared.options["root"]
-    if declared.options.get("write"):
-        yield Deed("write", f"files under {root}", declared.where)
-    elif not root.resolve().is_relative_to(home.resolve()):
-        yield Deed("read", f"files under {root}", declared.where)
-
-
-def _python(declared: Declared, written: _Look) -> Iterator[Deed]:
-    yield Deed("import", str(declared.options["function"]), declared.where)
-
-
-def _command(declared: Declared, written: _Look) -> Iterator[Deed]:
-    effects = declared.options.get("effects", "exec")
-    note = "" if effects in _ACTING else f" (declared as {effects}: not asked about each time)"
-    yield from _program("run", declared.options["run"], note, declared, written)
-
-
-def _mcp(declared: Declared, written: _Look) -> Iterator[Deed]:
-    note = f" (the MCP server {declared.name})"
-    if command := declared.options.get("command"):
-        yield from _program("start", command, note, declared, written)
-    else:
-        yield from _remote(note, declared, written)
-
-
-def _http(declared: Declared, written: _Look) -> Iterator[Deed]:
-    yield from _remote(f" ({declared.options.get('method', 'GET')})", declared, written)
-
-
-def _openapi(declared: Declared, written: _Look) -> Iterator[Deed]:
-    yield from _remote("", declared, written)
-
-
-def _program(kind: str, argv: Sequence[Any], note: str, declared: Declared, written: _Look) -> Iterator[Deed]:
-    """A program is shown with the environment that the file gives it, as it stands there."""
-    entry = written()
-    environment = entry.get("env") or dict.fromkeys(declared.options.get("env", {}), "…")
-    given = [f"{name}={value}" for name, value in environment.items()]
-    folder = f" in {declared.options['cwd']}" if "cwd" in declared.options else ""
-    yield Deed(kind, _command_line([*given, *argv]) + folder + note, declared.where)
-    for variable in _variables(entry):
-        yield Deed("send", f"{variable} to {argv[0]}", declared.where)
-
-
-def _remote(note: str, declared: Declared, written: _Look) -> Iterator[Deed]:
-    options, entry = declared.options, written()
-    place = _place(options["url"], entry) if "url" in options else _described(declared)
-    yield Deed("connect", place + note, declared.where)
-    for host in options.get("hosts", ()):
-        yield Deed("connect", str(host), declared.where)
-    for variable in _variables(entry):
-        yield Deed("send", f"{variable} to {place}", declared.where)
-
-
-def _described(declared: Declared) -> str:
-    """The server of an OpenAPI document; one that cannot be read gives no tools later on."""
-    from runner.tools.openapi import server  # lazy: few agents have one
-
-    try:
-        return origin(server(declared.base / declared.options["spec"]))
-    except ValueError:
-        return f"what {declared.options['spec']} describes"
-
-
-def _place(url: str, written: Mapping[str, Any]) -> str:
-    """Where a url leads, without the values of the environment in it, which may be secrets.
-
-    It is shown whole, as it stands in the file, where a variable has a say in its host besides being all of its
-    beginning: no part of it could then be left out without hiding where it leads.
-    """
-    text = str(written.get("url", url))
-    if "${" not in text:
-        return origin(url)
-    return origin(url) if _SETTLED.match(text) and "://" in url else text
-
-
-def _command_line(argv: Sequence[Any]) -> str:
-    """An argv as one would type it."""
-    import shlex  # lazy: only a file that runs something
-
-    return shlex.join(str(each) for each in argv)
-
-
-_TOOLS: Mapping[str, Callable[[Declared, _Look], Iterator[Deed]]] = {
-    "builtin": _builtin,
-    "python": _python,
-    "command": _command,
-    "http": _http,
-    "openapi": _openapi,
-    "mcp": _mcp,
-}
+def _agent_files(agent: Agent) -> Iterator[Path]:
+    return (each.base / str(each.options["file"]) for each in agent.tools if each.kind == "agent")

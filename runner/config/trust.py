@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.config.agent import Agent
-from runner.config.reach import Reach, escaped, reach, with_agents
+from runner.config.deeds import escaped
+from runner.config.reach import Reach, reach
 from runner.core.errors import NeedsTrust, UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def standing(agent: Agent, notify: _Notify = _silent) -> Standing | None:
     from runner.config.closure import closure  # lazy, as the next: most agents need no trust
     from runner.config.consents import recall
 
-    return Standing(agent, powers, closure(agent, powers), recall(agent.path, notify))
+    return Standing(agent, powers, closure(powers), recall(agent.path, notify))
 
 
 def ensure_trusted(
@@ -102,7 +103,7 @@ def accept_servers(agent: Agent) -> None:
     from runner.tools.mcp.pins import forget
     from runner.tools.mcp.server import server_of
 
-    for each in with_agents(agent):
+    for each in reach(agent).agents:
         for declared in each.tools:
             if declared.kind == "mcp":
                 forget(server_of(declared, Opening()))
