@@ -152,7 +152,7 @@ def _where(error: Exception) -> tuple[str, int]:
     found = (_ROOT, 1)
     trace = error.__traceback__
     while trace is not None:
-        if "__jinja_template__" in trace.tb_frame.f_globals or trace.tb_frame.f_code.co_filename == _ROOT:
+        if "__jinja_exception__" in trace.tb_frame.f_globals:  # a frame that stands for a template's line
             found = (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
         trace = trace.tb_next
     return found

@@ -31,6 +31,10 @@ _WORDINGS: dict[str, tuple[str, str]] = {
         "an unknown escape in a double-quoted text",
         "double the backslash, or use single quotes",
     ),
+    "found invalid Unicode character escape code": (
+        "an escape that is no character",
+        "write the character itself, not a pair of surrogates",
+    ),
     "found undefined alias": ("an alias of a name that no anchor gives", "define it with &name, or quote the '*'"),
     "second occurrence": ("an anchor that was given before, at line {opened}", "give it another name"),
     "could not find expected ':'": ("a key without its ':'", "write KEY: VALUE, or quote a text of several lines"),
