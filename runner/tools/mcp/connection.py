@@ -22,7 +22,8 @@ class NotStarted(Exception):
 
 
 class Connection:
-    """A server that has greeted. `listed` are its tools, raw; `stale` once it says that they changed.
+    """A server that has greeted. `listed` are its tools, raw; `stale` once it says that they changed. `offers` names
+    what it has besides: resources, prompts.
 
     `wake` is called when it changed or ended.
     """
@@ -31,8 +32,7 @@ class Connection:
         self.listed: list[Any] = []
         self.stale = False
         self.ended = False
-        self.reads = False
-        self.prompts = False
+        self.offers: frozenset[str] = frozenset()
         self._wake = wake
         self._dispatcher: JSONRPCDispatcher | None = None
         self._last_words: Callable[[], Awaitable[str]] | None = None
@@ -87,11 +87,12 @@ class Connection:
         can: ServerCapabilities = (await greeting()).capabilities
         if can.tools is not None or not (can.resources or can.prompts):
             await self.list_tools(seconds)
-        self.reads = can.resources is not None and (
+        reads = can.resources is not None and (
             await self._has("resources/list", "resources", seconds)
             or await self._has("resources/templates/list", "resourceTemplates", seconds)
         )
-        self.prompts = can.prompts is not None and await self._has("prompts/list", "prompts", seconds)
+        prompts = can.prompts is not None and await self._has("prompts/list", "prompts", seconds)
+        self.offers = frozenset(offer for offer, there in (("resources", reads), ("prompts", prompts)) if there)
 
     async def _has(self, method: str, key: str, seconds: float) -> bool:
         """The list has something in it; many a server offers lists that are always empty."""

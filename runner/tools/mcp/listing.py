@@ -29,14 +29,15 @@ class Listing:
     tools: tuple[Listed, ...]
     refused: Mapping[str, str]
 
-    def kept(self, wanted: Collection[str] | None) -> Listing:
-        """What is left of it where the file names the tools it wants; a name the server lacks is a refusal."""
+    def kept(self, wanted: Collection[str] | None, besides: Collection[str] = ()) -> Listing:
+        """What is left of it where the file names the tools it wants; a name that stands for nothing is a refusal."""
         if wanted is None:
             return self
         tools = tuple(each for each in self.tools if each.remote in wanted)
         known = {each.remote for each in self.tools} | self.refused.keys()
-        missing = {each: f"there is none; the server has {_some(known)}" for each in wanted if each not in known}
-        return Listing(tools, {name: why for name, why in self.refused.items() if name in wanted} | missing)
+        missing = [each for each in wanted if each not in known and each not in besides]
+        refused = {name: why for name, why in self.refused.items() if name in wanted}
+        return Listing(tools, refused | dict.fromkeys(missing, f"there is none; the server has {_some(known)}"))
 
 
 def judge(server: str, raw: Sequence[Any], effects: Effects) -> Listing:

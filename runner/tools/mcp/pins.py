@@ -27,7 +27,7 @@ class Change:
 
 def pinned_file(server: Server) -> Path:
     """Where the pins of a server are kept: one file for each name and command or url."""
-    key = hashlib.sha256(f"{server.name}\0{server.address}".encode()).hexdigest()
+    key = hashlib.sha256(server.identity.encode()).hexdigest()
     return state_home() / "mcp-pins" / f"{key[:32]}.json"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from runner.core.errors import UsageError
 from runner.core.messages import Effects
@@ -36,9 +38,14 @@ class Server:
     where: str = ""
 
     @property
+    def identity(self) -> str:
+        """What tells it from other servers."""
+        return "\0".join((self.name, self.url, *self.command))
+
+    @property
     def address(self) -> str:
-        """What is run or asked, for messages and for telling servers apart."""
-        return self.url or " ".join(self.command)
+        """What is run or asked, for messages; what stands in a url's query may be a key."""
+        return urlsplit(self.url)._replace(query="", fragment="").geturl() or shlex.join(self.command)
 
 
 def server_of(declared: Declared, opening: Opening) -> Server:

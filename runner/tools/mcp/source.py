@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -12,7 +12,8 @@ from runner.core.cancel import Cancel
 from runner.core.errors import NeedsTrust, ToolsUnavailable, UsageError
 from runner.core.messages import ToolSpec
 from runner.tools.context import Context, Opening, Outcome, ToolFailed
-from runner.tools.mcp import content, pins
+from runner.tools.mcp import pins
+from runner.tools.mcp.asking import EXTRAS, Ask, call_of, tools_of
 from runner.tools.mcp.connection import Connection, NotStarted
 from runner.tools.mcp.listing import Listed, judge
 from runner.tools.mcp.portal import Portal
@@ -21,12 +22,6 @@ from runner.tools.naming import qualified, visible
 from runner.tools.toolbox import Declared, Tool
 
 _GRACE_SECONDS = 2.0
-_READ = "read_resource"
-_PROMPT = "get_prompt"
-_EXTRAS = (_READ, _PROMPT)
-_STRING = {"type": "string"}
-
-Ask = Callable[[Connection, Mapping[str, Any], float], Awaitable[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +64,7 @@ class McpSource:
         self._lock = threading.Lock()
         self._tools: tuple[Tool, ...] | None = None
         self._seen: Connection | None = None
+        self._said: set[str] = set()
 
     def tools(self) -> tuple[Tool, ...]:
         """The tools of now; waits for the server to start.
@@ -88,23 +84,17 @@ class McpSource:
 
     def _listed_now(self) -> tuple[Tool, ...]:
         try:
-            raw = self._portal.run(_tools_of, self._server.seconds, Cancel())
+            raw = self._portal.run(tools_of, self._server.seconds, Cancel())
         except (NotStarted, ToolFailed) as problem:
             return self._without(str(problem))
-        self._seen = life = self._portal.current
-        self._tell_all(self._opening.notify)
+        self._seen = self._portal.current
+        self._tell_all(self._notify)
         everything = judge(self._server.name, raw, self._server.effects)
-        ours = None if self._server.tools is None else [each for each in self._server.tools if each not in _EXTRAS]
-        listing = everything.kept(ours)
+        listing = everything.kept(self._server.tools, besides={extra.name for extra in EXTRAS})
         for name, why in listing.refused.items():
-            self._opening.notify(f"{self._server.name}: the tool {visible(name)[:80]!r} cannot be used: {why}")
-        tools = [self._tool(each.spec, _caller(each)) for each in self._unchanged(listing.tools, everything.tools)]
-        if life is not None and life.reads and self._wants(_READ):
-            tools.append(self._extra(_READ, "Read a resource of {}. Without a uri: the list of them.", "uri", _read))
-        if life is not None and life.prompts and self._wants(_PROMPT):
-            told = "Get a prompt of {}, filled with arguments. Without a name: the list of them."
-            tools.append(self._extra(_PROMPT, told, "name", _prompt))
-        return tuple(tools)
+            self._notify(f"{self._server.name}: the tool {visible(name)[:80]!r} cannot be used: {why}")
+        tools = [self._tool(each.spec, call_of(each)) for each in self._unchanged(listing.tools, everything.tools)]
+        return (*tools, *self._extras({each.spec.name for each in everything.tools}))
 
     def _without(self, problem: str) -> tuple[Tool, ...]:
         """What to do without a server that cannot be had; tools once listed stay."""
@@ -117,7 +107,7 @@ class McpSource:
                 why=why,
                 fix="run it by hand to see what it lacks, or set `required: false`",
             )
-        self._opening.notify(f"the MCP server {server.name} cannot be used: {problem}")
+        self._notify(f"the MCP server {server.name} cannot be used: {problem}")
         self._seen = self._portal.current
         if self._seen is not None:
             self._seen.stale = False
@@ -128,7 +118,7 @@ class McpSource:
         try:
             diffs = {each.tool: each.diff for each in pins.changes(self._server, [each.spec for each in everything])}
         except OSError as error:
-            self._opening.notify(f"the tools of {self._server.name} cannot be remembered: {error}")
+            self._notify(f"the tools of {self._server.name} cannot be remembered: {error}")
             return tools
         told = "\n".join(f"{each.spec.name}: {diffs[each.spec.name]}" for each in tools if each.spec.name in diffs)
         if not told:
@@ -140,20 +130,24 @@ class McpSource:
                 why=told,
                 fix="look at the change, then accept it with `agent-run trust`",
             )
-        self._opening.notify(f"not used, because they changed since they were first used (`agent-run trust`):\n{told}")
+        self._notify(f"not used, because they changed since they were first used (`agent-run trust`):\n{told}")
         return tuple(each for each in tools if each.spec.name not in diffs)
 
-    def _wants(self, tool: str) -> bool:
-        return self._server.tools is None or tool in self._server.tools
+    def _extras(self, taken: Collection[str]) -> Iterator[McpTool]:
+        """Tools of ours for what the server offers besides tools; one of its own goes before."""
+        for extra in EXTRAS:
+            name = qualified(self._server.name, extra.name)
+            wanted = self._server.tools is None or extra.name in self._server.tools
+            if wanted and name not in taken and self._seen is not None and extra.offer in self._seen.offers:
+                parameters = {"type": "object", "properties": extra.properties, "additionalProperties": False}
+                description = extra.description.format(self._server.name)
+                yield self._tool(ToolSpec(name, description, parameters, "read"), extra.ask)
 
-    def _extra(self, tool: str, description: str, key: str, ask: Ask) -> McpTool:
-        """A tool of ours for what a server offers besides tools."""
-        properties: dict[str, Any] = {key: _STRING}
-        if tool == _PROMPT:
-            properties["arguments"] = {"type": "object", "additionalProperties": _STRING}
-        parameters = {"type": "object", "properties": properties, "additionalProperties": False}
-        name = qualified(self._server.name, tool)
-        return self._tool(ToolSpec(name, description.format(self._server.name), parameters, "read"), ask)
+    def _notify(self, text: str) -> None:
+        """Tell the user, once."""
+        if text not in self._said:
+            self._said.add(text)
+            self._opening.notify(text)
 
     def _tool(self, spec: ToolSpec, ask: Ask) -> McpTool:
         return McpTool(spec, ask, self._portal, self._server.call_seconds, self._tell_all)
@@ -161,37 +155,3 @@ class McpSource:
     def _tell_all(self, notify: Callable[[str], None]) -> None:
         while self._portal.told:
             notify(self._portal.told.popleft())
-
-
-async def _tools_of(life: Connection) -> list[Any]:
-    return await life.list_tools(60) if life.stale else life.listed
-
-
-def _caller(listed: Listed) -> Ask:
-    async def ask(life: Connection, arguments: Mapping[str, Any], seconds: float) -> Outcome:
-        given = {"name": listed.remote, "arguments": dict(arguments)}
-        return content.called(await life.request("tools/call", given, seconds))
-
-    return ask
-
-
-async def _read(life: Connection, arguments: Mapping[str, Any], seconds: float) -> Outcome:
-    if uri := arguments.get("uri"):
-        return content.resource(await life.request("resources/read", {"uri": uri}, seconds))
-    found = await life.list_all("resources/list", "resources", seconds)
-    found += await life.list_all("resources/templates/list", "resourceTemplates", seconds)
-    return Outcome([_named(each, "uri", "uriTemplate", "name", "description") for each in found])
-
-
-async def _prompt(life: Connection, arguments: Mapping[str, Any], seconds: float) -> Outcome:
-    if name := arguments.get("name"):
-        given = {"name": name, "arguments": arguments.get("arguments", {})}
-        return content.prompt(await life.request("prompts/get", given, seconds))
-    found = await life.list_all("prompts/list", "prompts", seconds)
-    return Outcome([_named(each, "name", "description", "arguments") for each in found])
-
-
-def _named(entry: Any, *keys: str) -> dict[str, Any]:
-    if not isinstance(entry, Mapping):
-        return {}
-    return {key: visible(each) if isinstance(each, str) else each for key in keys if (each := entry.get(key))}
