@@ -79,3 +79,12 @@ def test_the_server_of_everything_is_usable_as_a_whole(boxes: list[Toolbox], eve
     assert "args-prompt" in prompts
     asked = call(box, "all__get_prompt", name="args-prompt", arguments={"city": "Oslo"})
     assert str(asked.output).startswith("user: ") and "Oslo" in asked.output
+
+
+def test_the_file_may_choose_resources_and_leave_prompts(boxes: list[Toolbox], everything: Path) -> None:
+    command = ["node", str(everything), "stdio"]
+    declared = Declared("mcp", "all", {"command": command, "tools": ["echo", "read_resource"]}, "agent.yaml:1")
+    told: list[str] = []
+    boxes.append(box := open_toolbox([declared], Opening(seconds=30, notify=told.append)))
+    assert [spec.name for spec in box.specs] == ["all__echo", "all__read_resource"]
+    assert told == []
