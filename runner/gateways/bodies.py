@@ -11,11 +11,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from runner.core.messages import Attachment, Message, ToolCall, ToolResult, ToolSpec, clean
+from runner.core.messages import UNFINISHED, Attachment, Message, ToolCall, ToolResult, ToolSpec, clean
 from runner.gateways import Request
 from runner.gateways.schemas import parameters
 
-_KEPT = 4096
+_KEPT = 16_384
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
@@ -30,7 +30,7 @@ class Encoded:
 
     def __init__(self, encode: Callable[[Message, str], Iterable[Any]]) -> None:
         self._encode = encode
-        self._known: dict[tuple[int, str], tuple[Message, bytes]] = {}
+        self._known: dict[str, dict[int, tuple[Message, bytes]]] = {}
 
     def join(self, messages: Iterable[Message], model: str = "") -> bytes:
         """The objects that `encode(message, model)` gives for each message, joined by commas."""
@@ -38,15 +38,15 @@ class Encoded:
 
     def each(self, messages: Iterable[Message], model: str = "") -> Iterator[bytes]:
         """The objects of one message after the other, joined by commas; empty where there are none."""
-        known = self._known
+        known = self._known.setdefault(model, {})
         if len(known) > _KEPT:
             known.clear()
         for message in messages:
             # The message itself is kept beside its bytes, so that its id is not given to another one meanwhile.
-            found = known.get((id(message), model))
-            if found is None or found[0] is not message:
+            found = known.get(id(message))
+            if found is None:
                 encoded = b",".join(map(to_json, self._encode(message, model)))
-                found = known[id(message), model] = (message, encoded)
+                found = known[id(message)] = (message, encoded)
             yield found[1]
 
     def in_turns(self, messages: Iterable[Message], model: str, roles: Mapping[str, str], member: str) -> bytes:
@@ -76,9 +76,9 @@ def sendable(messages: Iterable[Message]) -> Iterator[Message]:
     """The messages that a server may see: of a reply that broke off only its text, without the calls and results."""
     broken = False
     for message in messages:
-        if message.role == "tool" and broken:
+        if broken and message.role == "tool":
             continue
-        broken = message.role == "assistant" and not message.complete
+        broken = message.finish in UNFINISHED
         if not broken or message.text.strip():
             yield message
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from runner.core.errors import KeyRefused
-from runner.gateways import CATALOGUE, Row
+from runner.core.errors import KeyRefused, Rejected
+from runner.gateways.catalogue import CATALOGUE, Row
 
 _LOOPBACK_NAMES = ("localhost", "::1", "ip6-localhost")
 _SHORTEST_SECRET = 8
@@ -67,6 +67,8 @@ class Key:
 
     def _check_extra(self, url: str) -> None:
         """Hold a known key that hides in another header to the same rules."""
+        if not self.extra:
+            return
         for variable in {row.key_from for row in CATALOGUE.values()} | {self.variable}:
             value = os.environ.get(variable, "")
             if len(value) >= _SHORTEST_SECRET and any(value in each for each in self.extra.values()):
@@ -96,6 +98,21 @@ def address(row: Row) -> str:
     """The url of a catalogue row: from the user's environment where the row names a variable, or its own."""
     named = os.environ.get(row.url_from, "") if row.url_from else ""
     return named or re.sub(r"\$\{env:(\w+)\}", lambda found: os.environ.get(found[1], "").rstrip("/"), row.url)
+
+
+def check_url(name: str, url: str) -> None:
+    """Raise Rejected for what no connection can be made to."""
+    labels = host_of(url).strip(".").split(".")
+    try:
+        good = urlsplit(url).scheme in ("http", "https") and urlsplit(url).port != 0
+    except ValueError:
+        good = False
+    if not good or not re.fullmatch(r"[!-~]+", url) or not all(0 < len(label) < 64 for label in labels):
+        raise Rejected(
+            f"{name} has no address that can be asked" if url else f"{name} has no address",
+            why=f"its url is {url!r}",
+            fix="set the gateway's url to one that begins with http:// or https://",
+        )
 
 
 def host_of(url: str) -> str:

@@ -107,7 +107,8 @@ class Ollama(Remote):
 
     def __init__(self, *, url: str | None = None, **given: Any) -> None:
         """Takes `key`, `headers`, `name`, `key_from`, `quirks` and `hosts` as every remote gateway does."""
-        super().__init__(url=address(url or os.environ.get("OLLAMA_HOST", "")), **given)
+        spelled = url or os.environ.get("OLLAMA_HOST")
+        super().__init__(url=address(spelled) if spelled else None, **given)
         self._shown: dict[str, Capabilities] = {}
 
     @cached_property

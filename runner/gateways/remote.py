@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from runner.core.errors import UsageError
-from runner.gateways import CATALOGUE
-from runner.gateways.transport import open_wire
+from runner.gateways.catalogue import CATALOGUE, Row
+from runner.gateways.keys import Key, address
+from runner.gateways.transport import Wire
 
 # Any server may need these: the header that carries the key, and a file of authorities to trust.
 _COMMON: Mapping[str, Any] = {"key_header": "", "ca_bundle": ""}
@@ -40,25 +41,27 @@ class Remote:
         hosts: Sequence[str] = (),
     ) -> None:
         self.name = name or self.dialect
-        row = CATALOGUE.get(self.name)
-        usual = row.quirks if row is not None and row.dialect == self.dialect else {}
+        row = CATALOGUE.get(self.name) or Row(self.dialect)
         known = {**_COMMON, **self.known_quirks}
-        self.quirks = {**known, **usual, **(quirks or {})}
+        self.quirks = {**known, **(row.quirks if row.dialect == self.dialect else {}), **(quirks or {})}
         for quirk in self.quirks.keys() - known.keys():
             raise UsageError(f"unknown quirk {quirk!r}", fix=f"one of {', '.join(sorted(known))}")
-        self.wire = open_wire(
-            self.dialect,
+        bound = Key(
             self.name,
-            url=url,
-            key=key,
-            key_from=key_from,
-            headers={each.lower(): value for each, value in (headers or {}).items()},
-            hosts=hosts,
-            key_header=self.quirks["key_header"] or self.key_header,
-            key_prefix="" if self.quirks["key_header"] else self.key_prefix,
-            ca_bundle=self.quirks["ca_bundle"],
+            row.key_from if key_from is None else key_from,
+            key,
+            header=self.quirks["key_header"] or self.key_header,
+            prefix="" if self.quirks["key_header"] else self.key_prefix,
+            hosts=tuple(host.lower() for host in hosts),
+            extra={**row.headers, **(headers or {})},
+        )
+        self.wire = Wire(
+            self.name,
+            url or address(row),
+            bound,
             first_token=self.first_token,
             fixes=self.fixes,
+            ca_bundle=self.quirks["ca_bundle"],
         )
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from socket import SHUT_RDWR
@@ -19,10 +19,10 @@ from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, IncompleteReply, ProtocolBroken, TimedOut
 from runner.core.policy import Timeouts
-from runner.gateways import CATALOGUE, Request
+from runner.gateways import Request
 from runner.gateways.calls import EVENTS, Answer, Call, Connection, Decoder, Timers, content_type, is_whole, unpacked
 from runner.gateways.failures import Scene, broke_off, failure, not_a_reply, unreachable
-from runner.gateways.keys import Key, address, host_of, is_loopback
+from runner.gateways.keys import Key, check_url, host_of, is_loopback
 
 if TYPE_CHECKING:
     import ssl
@@ -34,35 +34,6 @@ _DRAIN = 0.05
 _HEAD = 200
 _WHOLE = 64 * 1024 * 1024
 _QUICK = Timeouts(connect=5, first_token=10, gap=10)
-
-
-def open_wire(
-    dialect: str,
-    name: str,
-    *,
-    url: str | None = None,
-    key: str | None = None,
-    key_from: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    hosts: Sequence[str] = (),
-    key_header: str = "Authorization",
-    key_prefix: str = "Bearer ",
-    first_token: float = 120.0,
-    fixes: Mapping[str, str] | None = None,
-    ca_bundle: str = "",
-) -> Wire:
-    """The wire of a gateway: what is not given comes from the catalogue's row `name`, or its dialect's. No I/O."""
-    row = CATALOGUE.get(name) or CATALOGUE[dialect]
-    bound = Key(
-        name,
-        row.key_from if key_from is None else key_from,
-        key,
-        key_header,
-        key_prefix,
-        tuple(host.lower() for host in hosts),
-        {**row.headers, **(headers or {})},
-    )
-    return Wire(name, url or address(row), bound, first_token=first_token, fixes=fixes, ca_bundle=ca_bundle)
 
 
 class Wire:
@@ -249,6 +220,7 @@ class Wire:
         """A new connection. Raises OSError, TimedOut."""
         from runner.gateways.http1 import Direct, trust  # lazy: it brings http.client and the email package
 
+        check_url(self.name, self.url)
         if self._tls is None and self.url.startswith("https:"):
             self._tls = trust(self._ca_bundle)
         if _has_proxy() and not is_loopback(host_of(self.url)):

@@ -103,7 +103,7 @@ class TestAddress:
         assert address(spelled) == url
 
     def test_the_environment_names_it(self, monkeypatch):
-        assert Ollama().where == "http://127.0.0.1:11434"
+        assert Ollama().where == "http://localhost:11434"
         monkeypatch.setenv("OLLAMA_HOST", "box")
         assert Ollama().where == "http://box:11434"
         assert Ollama(url="http://other:1").where == "http://other:1"

@@ -25,12 +25,13 @@ from runner.core.errors import (
     IncompleteReply,
     KeyRefused,
     ProtocolBroken,
+    Rejected,
     TimedOut,
     Unreachable,
 )
 from runner.core.messages import Message
 from runner.core.policy import Timeouts
-from runner.gateways import Request
+from runner.gateways import Request, Row, connect
 from runner.gateways.openai import OpenAI
 
 QUICK = Timeouts(connect=5, first_token=0.4, gap=0.4)
@@ -335,6 +336,15 @@ class TestBreaks:
         _, error = failing(OpenAI(url="https://nowhere.invalid/v1", key="test-key-123"))
         assert isinstance(error, Unreachable)
         assert "nowhere.invalid" in error.where
+
+    @pytest.mark.parametrize(
+        "url",
+        ["", "localhost:8080/v1", "ftp://a.invalid", "https://", "http://a:b/v1", "https://a..b", "https://a b/v1"],
+    )
+    def test_no_address(self, url):
+        _, error = failing(connect("mine", {"mine": Row("openai", url or "/openai/v1")}))
+        assert isinstance(error, Rejected)
+        assert "http://" in error.fix
 
 
 class TestProxies:
