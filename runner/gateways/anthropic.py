@@ -85,14 +85,19 @@ class Anthropic(Remote):
         asked = encode(request, self._encoded, max_tokens=self.quirks["max_tokens"])
         decoder = Decoder(self.wire.scene(request.model))
         path = "/messages" if self.wire.url.endswith("/v1") else "/v1/messages"
-        return self.wire.chunks(path, asked, request, decoder, headers={"anthropic-version": self._api(request.model)})
+        headers = {} if self._header else {"anthropic-version": self._api(request.model)}
+        return self.wire.chunks(path, asked, request, decoder, headers=headers)
+
+    @property
+    def _header(self) -> str:
+        """The version that the user's own headers name."""
+        return next((value for name, value in self.wire.key.extra.items() if name.lower() == "anthropic-version"), "")
 
     def _api(self, model: str) -> str:
         """The version of the API: the user's, else the one in which the model takes all that it can take."""
         own = host_of(self.wire.url) == host_of(CATALOGUE["anthropic"].url)
         newest = own and (_version(model) or _FIRST) >= _UNSAMPLED
-        said = self.wire.key.extra.get("anthropic-version") or str(self.quirks["version"])
-        return said or (WITHOUT_SAMPLING if newest else WITH_SAMPLING)
+        return self._header or str(self.quirks["version"]) or (WITHOUT_SAMPLING if newest else WITH_SAMPLING)
 
 
 def _version(model: str) -> tuple[int, int] | None:

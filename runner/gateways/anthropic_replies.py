@@ -8,8 +8,8 @@ from typing import Any
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk, parse_arguments
 from runner.core.errors import ProtocolBroken
 from runner.core.messages import Opaque, Usage, clean
-from runner.gateways.failures import Scene, cut_off, failure, not_a_reply
-from runner.gateways.payloads import Pairs, Payloads, a_count, a_text, an_object, objects, parsed
+from runner.gateways.failures import Scene, failure, not_a_reply
+from runner.gateways.payloads import EventDecoder, Pairs, a_count, a_text, an_object, objects, parsed
 
 _FINISHES: Mapping[str, str] = {
     "end_turn": "stop",
@@ -22,32 +22,16 @@ _FINISHES: Mapping[str, str] = {
 }
 
 
-class Decoder:
+class Decoder(EventDecoder):
     """The events of Messages, or one whole reply, to chunks."""
 
     def __init__(self, scene: Scene = Scene()) -> None:
-        self.events = 0
-        self.complete = False
-        self.ended = False
-        self._scene = scene
-        self._payloads = Payloads(scene)
+        super().__init__(scene)
         self._model = ""
         self._stop = ""
         self._usage: dict[str, Any] = {}
         self._blocks: list[_Block] = []
         self._open: dict[int, _Block] = {}
-
-    def feed(self, data: bytes) -> Iterator[Chunk]:
-        for event in self._payloads.feed(data):
-            yield from self._taken(event)
-
-    def end(self) -> Iterator[Chunk]:
-        for event in self._payloads.end():
-            yield from self._taken(event)
-        if self.events and not self.complete:
-            raise cut_off(self._scene, self.events)
-        if self.complete and not self.ended:
-            yield from self._done()
 
     def whole(self, data: bytes) -> Iterator[Chunk]:
         reply = parsed(data, self._scene)
@@ -64,7 +48,7 @@ class Decoder:
 
     def _taken(self, event: dict[str, Any]) -> Iterator[Chunk]:
         kind = event.get("type")
-        self.events += kind != "ping"
+        self.events += isinstance(kind, str) and kind != "ping"
         match kind:
             case "content_block_delta":
                 yield from self._grown(event)
@@ -75,7 +59,7 @@ class Decoder:
             case "message_delta":
                 self._stop = a_text(an_object(event.get("delta")).get("stop_reason")) or self._stop
                 self.complete = self.complete or bool(self._stop)
-                self._count(event)
+                self._counted(event)
             case "content_block_stop":
                 yield from self._closed(a_count(event.get("index")))
             case "message_stop":
@@ -85,9 +69,9 @@ class Decoder:
 
     def _begun(self, message: dict[str, Any]) -> None:
         self._model = a_text(message.get("model"))
-        self._count(message)
+        self._counted(message)
 
-    def _count(self, event: dict[str, Any]) -> None:
+    def _counted(self, event: dict[str, Any]) -> None:
         """Take over usage: its numbers are running totals, and those that are left out stay."""
         self._usage |= {key: value for key, value in an_object(event.get("usage")).items() if value is not None}
 

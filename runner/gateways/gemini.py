@@ -21,8 +21,8 @@ from runner.gateways.bodies import (
     system_text,
     with_extra,
 )
-from runner.gateways.failures import Scene, cut_off, failure, not_a_reply
-from runner.gateways.payloads import Pairs, Payloads, a_count, a_text, an_object, objects, parsed
+from runner.gateways.failures import Scene, failure, not_a_reply
+from runner.gateways.payloads import EventDecoder, Pairs, a_count, a_text, an_object, objects, parsed
 from runner.gateways.remote import Remote
 from runner.gateways.schemas import inlined, is_open, openapi, parameters
 
@@ -56,6 +56,7 @@ _LEVELS: Mapping[str, tuple[str, int]] = {
 
 _FILTERED = re.compile(r"SAFETY|PROHIBITED|BLOCKLIST|SPII|RECITATION|MODEL_ARMOR|ESCALATION|PUP_")
 _MISWRITTEN = re.compile(r"MALFORMED|UNEXPECTED_TOOL_CALL|TOO_MANY_TOOL_CALLS|MISSING_THOUGHT_SIGNATURE")
+_MEMBERS = frozenset({"candidates", "promptFeedback", "usageMetadata", "error"})
 _UNFINISHED = frozenset({"", "FINISH_REASON_UNSPECIFIED"})
 
 
@@ -180,15 +181,11 @@ def _file(file: Attachment) -> dict[str, Any]:
     return {"inlineData": {"mimeType": file.media_type, "data": base64_of(file)}}
 
 
-class Decoder:
+class Decoder(EventDecoder):
     """The events of generateContent, or one whole reply, to chunks."""
 
     def __init__(self, scene: Scene = Scene()) -> None:
-        self.events = 0
-        self.complete = False
-        self.ended = False
-        self._scene = scene
-        self._payloads = Payloads(scene)
+        super().__init__(scene)
         self._pairs = Pairs()
         self._calls = 0
         self._finish = ""
@@ -197,30 +194,18 @@ class Decoder:
         self._parts: list[dict[str, Any]] = []
         self._texts: list[str] = []
 
-    def feed(self, data: bytes) -> Iterator[Chunk]:
-        for event in self._payloads.feed(data):
-            yield from self._taken(event)
-
-    def end(self) -> Iterator[Chunk]:
-        for event in self._payloads.end():
-            yield from self._taken(event)
-        if self.complete:
-            yield from self._done()
-        elif self.events:
-            raise cut_off(self._scene, self.events)
-
     def whole(self, data: bytes) -> Iterator[Chunk]:
         # Without alt=sse a stream is one array of what would be its events.
         inner = data.strip().removeprefix(b"[").removesuffix(b"]")
         replies = objects(parsed(b'{"replies":[%s]}' % inner, self._scene)["replies"])
-        if not all(reply.keys() & {"candidates", "promptFeedback", "error"} for reply in replies or [{}]):
+        if not all(reply.keys() & _MEMBERS for reply in replies or [{}]):
             raise not_a_reply(self._scene, data, "application/json")
         for reply in replies:
             yield from self._taken(reply)
         yield from self._done()
 
     def _taken(self, event: dict[str, Any]) -> Iterator[Chunk]:
-        self.events += 1
+        self.events += bool(event.keys() & _MEMBERS)
         if event.get("error"):
             raise failure(self._scene, event)
         self._model = a_text(event.get("modelVersion")) or self._model

@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
+from runner.core.chunks import Chunk
 from runner.core.errors import ProtocolBroken
 from runner.core.messages import clean
-from runner.gateways.failures import Scene
+from runner.gateways.failures import Scene, cut_off
 from runner.gateways.lines import EventLines
 
 _DONE = b"[DONE]"
 _SHOWN = 200
-
-
-class Payloads:
-    """The JSON objects of an event stream, in order."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._count = 0
-        self._scene = scene
-        self._lines = EventLines()
-
-    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
-        """The objects that `data` completes. Raises ProtocolBroken for what is no JSON object."""
-        for _, payload in self._lines.feed(data):
-            if payload != _DONE:
-                self._count += 1
-                yield parsed(payload, self._scene, f"event {self._count}")
-
-    def end(self) -> Iterator[dict[str, Any]]:
-        """A last object whose event was not closed, if it is whole."""
-        for _, payload in self._lines.end():
-            try:
-                last = parsed(payload, self._scene)
-            except ProtocolBroken:
-                return
-            yield last
 
 
 class Pairs:
@@ -59,6 +36,43 @@ class Pairs:
         """What a half that found no partner becomes."""
         half, self._half = self._half, ""
         return clean(half)
+
+
+class EventDecoder:
+    """What the decoders of JSON events share: when a reply is complete, and what a missing terminator means."""
+
+    def __init__(self, scene: Scene = Scene()) -> None:
+        self.events = 0
+        self.complete = False
+        self.ended = False
+        self._scene = scene
+        self._lines = EventLines()
+        self._count = 0
+
+    def feed(self, data: bytes) -> Iterator[Chunk]:
+        for _, payload in self._lines.feed(data):
+            if payload != _DONE:
+                self._count += 1
+                yield from self._taken(parsed(payload, self._scene, f"event {self._count}"))
+                if self.ended:
+                    return
+
+    def end(self) -> Iterator[Chunk]:
+        for _, payload in self._lines.end():
+            with suppress(ProtocolBroken):  # an event that was not closed may be cut, and then it does not count
+                yield from self._taken(parsed(payload, self._scene))
+        if self.complete and not self.ended:
+            yield from self._done()
+        elif self.events and not self.complete:
+            raise cut_off(self._scene, self.events)
+
+    def _taken(self, event: dict[str, Any]) -> Iterator[Chunk]:
+        """The chunks of one event, which counts in `events` if it is one of the dialect's."""
+        raise NotImplementedError
+
+    def _done(self) -> Iterator[Chunk]:
+        """The last chunks, once the terminator was seen and nothing more will come."""
+        raise NotImplementedError
 
 
 def parsed(payload: bytes, scene: Scene, what: str = "the reply") -> dict[str, Any]:

@@ -20,8 +20,8 @@ from runner.gateways.bodies import (
     system_text,
     with_extra,
 )
-from runner.gateways.failures import Scene, cut_off, failure, not_a_reply
-from runner.gateways.payloads import Pairs, Payloads, a_count, a_text, an_object, objects, parsed
+from runner.gateways.failures import Scene, failure, not_a_reply
+from runner.gateways.payloads import EventDecoder, Pairs, a_count, a_text, an_object, objects, parsed
 from runner.gateways.remote import Remote
 from runner.gateways.schemas import parameters, strict
 
@@ -139,29 +139,15 @@ def _file(file: Attachment) -> dict[str, Any]:
     return {"type": "input_file", "filename": file.name or "file", "file_data": data_url(file)}
 
 
-class Decoder:
+class Decoder(EventDecoder):
     """The events of Responses, or one whole reply, to chunks."""
 
     def __init__(self, scene: Scene = Scene()) -> None:
-        self.events = 0
-        self.complete = False
-        self.ended = False
-        self._scene = scene
-        self._payloads = Payloads(scene)
+        super().__init__(scene)
         self._pairs = Pairs()
         self._parts: dict[int | str, _Part] = {}
         self._items: list[dict[str, Any]] = []
         self._refused = False
-
-    def feed(self, data: bytes) -> Iterator[Chunk]:
-        for event in self._payloads.feed(data):
-            yield from self._taken(event)
-
-    def end(self) -> Iterator[Chunk]:
-        for event in self._payloads.end():
-            yield from self._taken(event)
-        if self.events and not self.complete:
-            raise cut_off(self._scene, self.events)
 
     def whole(self, data: bytes) -> Iterator[Chunk]:
         reply = parsed(data, self._scene)
@@ -173,8 +159,8 @@ class Decoder:
         yield from self._finished(reply)
 
     def _taken(self, event: dict[str, Any]) -> Iterator[Chunk]:
-        self.events += 1
         kind = a_text(event.get("type"))
+        self.events += bool(kind)
         match kind.removeprefix("response."):
             case "output_text.delta":
                 yield from self._told(event)

@@ -96,8 +96,7 @@ def closed(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def is_open(schema: Any) -> bool:
     """Whether some object has members that are not named: a closed one would have to stay empty."""
     return any(
-        (part.get("type") == "object" and not part.get("properties"))
-        or isinstance(part.get("additionalProperties"), dict)
+        (_is_object(part) and not part.get("properties")) or isinstance(part.get("additionalProperties"), dict)
         for part in _parts(schema)
     )
 
@@ -115,7 +114,7 @@ def _closed(schema: Any) -> Any:
             kept[key] = _closed(kept[key])
     if kept.get("format", "date") not in _ANTHROPIC_FORMATS:
         del kept["format"]
-    if kept.get("type") == "object" or "properties" in kept:
+    if _is_object(kept):
         kept["properties"] = {name: _closed(each) for name, each in kept.get("properties", {}).items()}
         kept["additionalProperties"] = False
     return kept
@@ -126,7 +125,7 @@ def strict(schema: Any) -> bool:
     return all(
         part.get("additionalProperties") is False and set(part.get("required", ())) == set(part.get("properties", ()))
         for part in _parts(schema)
-        if part.get("type") == "object" or "properties" in part
+        if _is_object(part)
     )
 
 
@@ -163,7 +162,7 @@ def _openapi_plain(schema: Mapping[str, Any]) -> dict[str, Any]:
     said: dict[str, Any] = {"type": kind.upper()}
     choices = [schema["const"]] if "const" in schema else schema.get("enum")
     if choices and kind == "string":
-        said["enum"] = [str(each) for each in choices]
+        said["enum"] = [str(each) for each in choices if each is not None]
     elif choices:
         said["description"] = f"{schema.get('description', '')} One of: {', '.join(map(str, choices))}.".strip()
     if schema.get("format") in _FORMATS:
@@ -217,6 +216,11 @@ def _named(reference: str, root: Mapping[str, Any]) -> Any:
         name = key.replace("~1", "/").replace("~0", "~")
         found = found.get(name) if isinstance(found, Mapping) else None
     return {} if found is None else found
+
+
+def _is_object(part: Mapping[str, Any]) -> bool:
+    kind = part.get("type")
+    return "properties" in part or kind == "object" or (isinstance(kind, list) and "object" in kind)
 
 
 def _parts(schema: Any) -> Iterator[dict[str, Any]]:

@@ -427,6 +427,14 @@ def test_the_newer_version_of_the_api_takes_no_sampling_options(given):
     assert Anthropic(url="http://127.0.0.1:1").capabilities("anything").sampling
 
 
+def test_the_users_own_version_is_the_one_that_is_sent(fault_server):
+    fault_server.answers(fault_server.head(), events(begin(), *text("x"), *finish()))
+    gateway = Anthropic(url=fault_server.url, key="secret-key", headers={"Anthropic-Version": "2026-10-21"})
+    list(gateway.stream(Request(SONNET, (Message.user("Hi"),))))
+    gateway.close()
+    assert fault_server.asked[0].headers["anthropic-version"] == "2026-10-21"
+
+
 def test_a_key_that_is_missing_is_named():
     with pytest.raises(KeyRefused, match="ANTHROPIC_API_KEY"):
         list(Anthropic().stream(Request(SONNET, (Message.user("Hi"),))))
@@ -485,6 +493,13 @@ def test_a_bad_status_over_the_wire(fault_server, status, error, kind):
     with pytest.raises(kind) as caught:
         ask(fault_server)
     assert error["message"] in caught.value.why
+
+
+def test_a_stream_of_another_dialect_is_no_reply(fault_server):
+    other = {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
+    fault_server.answers(fault_server.head(), fault_server.sse(other, b"[DONE]"))
+    with pytest.raises(ProtocolBroken, match="does not answer as a model server does"):
+        ask(fault_server)
 
 
 def test_a_good_status_over_something_else(fault_server):

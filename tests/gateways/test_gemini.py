@@ -361,6 +361,13 @@ def test_a_whole_reply_over_the_wire(fault_server):
     assert fault_server.asked[0].path == "/v1beta/tunedModels/mine:generateContent"
 
 
+def test_a_stream_of_another_dialect_is_no_reply(fault_server):
+    other = {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
+    fault_server.answers(fault_server.head(), fault_server.sse(other, b"[DONE]"))
+    with pytest.raises(ProtocolBroken, match="does not answer as a model server does"):
+        ask(fault_server)
+
+
 @pytest.mark.parametrize("body", [{"hello": "world"}, [], {}])
 def test_a_good_status_over_something_else(fault_server, body):
     fault_server.answers(fault_server.whole(body))

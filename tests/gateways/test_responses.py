@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.core.chunks import Assembly, Chunk
-from runner.core.errors import GatewayError, IncompleteReply, KeyRefused, ProtocolBroken, RateLimited, ServerFailed
+from runner.core.errors import IncompleteReply, KeyRefused, ProtocolBroken, RateLimited, ServerFailed
 from runner.core.history import Exchange
 from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import Request
@@ -407,7 +407,7 @@ def test_a_good_status_over_something_else(fault_server, body):
 def test_a_stream_of_another_dialect_is_no_reply(fault_server):
     other = {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
     fault_server.answers(fault_server.head(), fault_server.sse(other, b"[DONE]"))
-    with pytest.raises(GatewayError):
+    with pytest.raises(ProtocolBroken, match="does not answer as a model server does"):
         ask(fault_server)
 
 

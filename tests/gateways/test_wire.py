@@ -260,6 +260,13 @@ def test_byte_by_byte_with_any_line_end_gives_the_same_chunks(dialect, line_end)
 
 
 @each_dialect
+def test_nothing_follows_the_end(dialect):
+    once = chunks_of(dialect.decoder(SCENE), [dialect.stream])
+    late = dialect.bytes_of([{"error": {"message": "late"}, "type": "error"}] if dialect.name != "gemini" else [])
+    assert chunks_of(dialect.decoder(SCENE), [dialect.stream + late]) == once
+
+
+@each_dialect
 def test_a_stream_cut_at_every_byte_is_whole_or_says_that_it_is_not(dialect):
     data = dialect.stream
     whole = spoken(assembled(chunks_of(dialect.decoder(SCENE), [data])).message())
