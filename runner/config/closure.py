@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -27,10 +28,7 @@ class Closure:
     @property
     def hash(self) -> str:
         """The same on every machine for the same contents and the same deeds."""
-        whole = sha256()
-        for line in (*(f"{name}\0{digest}" for name, digest in sorted(self.files.items())), *sorted(self.deeds)):
-            whole.update(line.encode("utf-8", "surrogateescape") + b"\n")
-        return whole.hexdigest()
+        return sha256(json.dumps([sorted(self.files.items()), sorted(self.deeds)]).encode()).hexdigest()
 
 
 def closure(reach: Reach) -> Closure:

@@ -158,11 +158,11 @@ def _builtin(declared: Declared, written: _Look) -> Iterator[Deed]:
 
 def _files(declared: Declared, home: Path) -> Iterator[Deed]:
     """Reading what lies beside the agent is nothing to ask about; the user's own environment may lead elsewhere."""
-    root = declared.base / declared.options["root"]
-    if declared.options.get("write"):
-        yield Deed("write", f"files under {root}", declared.where)
-    elif not root.resolve().is_relative_to(home.resolve()):
-        yield Deed("read", f"files under {root}", declared.where)
+    root, home = (declared.base / declared.options["root"]).resolve(), home.resolve()
+    outside = not root.is_relative_to(home)
+    if outside or declared.options.get("write"):
+        kind = "write" if declared.options.get("write") else "read"
+        yield Deed(kind, f"files under {root if outside else root.relative_to(home)}", declared.where)
 
 
 def _python(declared: Declared, written: _Look) -> Iterator[Deed]:

@@ -1,0 +1,359 @@
+"""What a file can do, what consent is given to, and when it is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.config import consents
+from runner.config.agent import Agent
+from runner.config.closure import closure
+from runner.config.deeds import Deed, escaped
+from runner.config.loader import load_agent
+from runner.config.reach import reach
+from runner.config.trust import consented_hosts, ensure_trusted, standing
+from runner.core.errors import NeedsTrust, UsageError
+
+Write = Callable[..., Agent]
+HEAD = "gateway: scripted\nmodel: m\nscript: [{text: hi}]\n"
+RUNS = "tools: [{command: {name: go, description: d, run: [git, log]}}]\n"
+
+
+@pytest.fixture(autouse=True)
+def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's own folders, away from the real ones."""
+    for kind in ("CONFIG", "STATE"):
+        monkeypatch.setenv(f"AGENT_RUN_{kind}_HOME", str(tmp_path / "user" / kind))
+    return tmp_path / "user"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes an agent file, and others beside it, and loads it."""
+    folder = tmp_path / "agent"
+    folder.mkdir()
+
+    def make(text: str, name: str = "a.yaml", **others: str) -> Agent:
+        for other, content in others.items():
+            (folder / other.replace("__", ".")).write_text(content)
+        (folder / name).write_text(text)
+        return load_agent(folder / name)
+
+    return make
+
+
+def deeds(agent: Agent) -> list[str]:
+    return [" ".join(str(deed).split()) for deed in reach(agent).deeds]
+
+
+HARMLESS = [
+    "",
+    "tools: [resolve_date, current_datetime, tasks, ask_user, tell_user]\n",
+    "tools: [{files: {root: .}}]\n",
+    "permissions: {allow: [resolve_date]}\ntools: [resolve_date]\n",
+    "gateways: {mine: {dialect: openai, url: 'https://api.openai.com/v1', key_from: OPENAI_API_KEY}}\n"
+    "fallback: [{gateway: mine, model: m}]\n",
+    "fallback: [{gateway: local, model: smollm2-135m}, {gateway: ollama, model: m}, {gateway: openai, model: m}]\n",
+    "gateways: {unused: {dialect: openai, url: 'https://evil.example/v1'}}\n",
+    "tools: [{agent: {file: ./a.yaml, name: again, description: d}}]\n",
+]
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_only_talks_needs_no_trust(write: Write, text: str):
+    agent = write(HEAD + text)
+    assert not reach(agent)
+    assert standing(agent) is None
+    ensure_trusted(agent)
+
+
+DOES = [
+    ("{command: {name: go, description: d, run: [git, log, 'a b']}}", ["run git log 'a b'"]),
+    (
+        "{command: {name: go, description: d, run: [make], env: {LD_PRELOAD: ./x.so, T: '${env:TOKEN}'}, cwd: .}}",
+        ["run LD_PRELOAD=./x.so 'T=${env:TOKEN}' make in .", "send TOKEN to make"],
+    ),
+    (
+        "{command: {name: go, description: d, run: [rm], effects: none}}",
+        ["run rm (declared as none: not asked about each time)"],
+    ),
+    ("{python: './t.py:look'}", ["import ./t.py:look"]),
+    ("{python: 'os:system'}", ["import os:system"]),
+    ("{mcp: {name: time, command: [mcp-server-time]}}", ["start mcp-server-time (the MCP server time)"]),
+    (
+        "{mcp: {name: far, url: 'https://u:p@far.example/mcp', headers: {A: '${env:TOKEN}'}}}",
+        ["connect https://far.example (the MCP server far)", "send TOKEN to https://far.example"],
+    ),
+    (
+        "{http: {name: w, description: d, method: POST, url: 'https://a.example:81/x', hosts: [10.0.0.0/8]}}",
+        ["connect https://a.example:81 (POST)", "connect 10.0.0.0/8"],
+    ),
+    (
+        "{http: {name: w, description: d, url: '${env:SERVICE}/x'}}",
+        ["connect https://service.example (GET)", "send SERVICE to https://service.example"],
+    ),
+    (
+        "{http: {name: w, description: d, url: 'https://${env:TOKEN}.a.example/x'}}",
+        ["connect https://${env:TOKEN}.a.example/x (GET)", "send TOKEN to https://${env:TOKEN}.a.example/x"],
+    ),
+    ("{openapi: {spec: o.json}}", ["connect https://o.example"]),
+    ("{openapi: {spec: o.json, url: 'https://other.example/v1'}}", ["connect https://other.example"]),
+    ("{files: {root: ., write: true}}", ["write files under ."]),
+    ("{files: {root: '${env:FAR}'}}", ["read files under /"]),
+]
+
+
+@pytest.mark.parametrize(("tool", "expected"), DOES, ids=[expected[0] for _, expected in DOES])
+def test_what_a_tool_does_is_told(write: Write, monkeypatch: pytest.MonkeyPatch, tool: str, expected: list[str]):
+    monkeypatch.setenv("TOKEN", "s3cretvalue")
+    monkeypatch.setenv("SERVICE", "https://service.example")
+    monkeypatch.setenv("FAR", "/")
+    spec = json.dumps({"openapi": "3.1.0", "servers": [{"url": "https://o.example/v1"}], "paths": {}})
+    agent = write(f"{HEAD}tools: [{tool}]\n", t__py="def look(): ...\n", o__json=spec)
+    found = deeds(agent)
+    assert len(found) == len(expected)
+    for line, start in zip(found, expected, strict=True):
+        assert line.startswith(start)
+    assert "s3cretvalue" not in str(reach(agent))
+
+
+GATEWAYS = [
+    ("{dialect: openai, url: 'https://x.example/v1'}", ["connect https://x.example"], ()),
+    (
+        "{dialect: openai, url: 'https://x.example/v1', key_from: OPENAI_API_KEY}",
+        ["connect https://x.example", "send OPENAI_API_KEY to https://x.example"],
+        ("x.example",),
+    ),
+    (
+        "{dialect: anthropic, url: 'https://api.openai.com/v1', key_from: ANTHROPIC_API_KEY}",
+        ["connect https://api.openai.com", "send ANTHROPIC_API_KEY to https://api.openai.com"],
+        ("api.openai.com",),
+    ),
+    (
+        "{dialect: openai, url: 'https://api.openai.com@x.example/v1', headers: {A: '${env:TOKEN}'}}",
+        ["connect https://x.example", "send TOKEN to https://x.example"],
+        ("x.example",),
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "expected", "hosts"), GATEWAYS)
+@pytest.mark.parametrize("name", ["mine", "openai"])
+def test_where_a_gateway_of_the_file_leads_is_told(
+    write: Write, monkeypatch: pytest.MonkeyPatch, row: str, name: str, expected: list[str], hosts: tuple[str, ...]
+):
+    monkeypatch.setenv("TOKEN", "s3cretvalue")
+    agent = write(f"gateway: {name}\nmodel: m\ngateways: {{{name}: {row}}}\n")
+    assert [line.partition(" (")[0] for line in deeds(agent)] == expected
+    assert consented_hosts(agent) == hosts
+
+
+def test_a_gateway_of_the_users_own_is_not_asked_about(write: Write, homes: Path):
+    (homes / "CONFIG").mkdir(parents=True)
+    row = "{dialect: openai, url: 'https://x.example/v1', key_from: X_KEY}"
+    (homes / "CONFIG" / "config.yaml").write_text(f"gateways: {{mine: {row}}}\n")
+    assert not reach(write("gateway: mine\nmodel: m\n"))
+    assert reach(write(f"gateway: mine\nmodel: m\ngateways: {{mine: {row}}}\n"))
+
+
+def test_a_model_file_is_told_unless_it_was_typed(write: Write):
+    agent = write("gateway: local\nmodel: ./x.gguf\n", x__gguf="GGUF")
+    assert deeds(agent) == ["load the model file ./x.gguf"]
+    assert not reach(load_agent(write("gateway: local\nmodel: smollm2-135m\n").path, model="./x.gguf"))
+
+
+def test_what_a_file_allows_itself_is_told_beside_what_it_does(write: Write):
+    assert deeds(write(HEAD + RUNS + "permissions: {allow: [go]}\n")) == [
+        "run git log",
+        "allow go without asking each time",
+    ]
+
+
+def test_agents_that_are_tools_bring_their_reach(write: Write):
+    inner = HEAD + RUNS.replace("git, log", "make") + "description: inner\n"
+    agent = write(HEAD + "tools: [{agent: ./b.yaml}]\n", b__yaml=inner)
+    assert deeds(agent) == ["run make"]
+    assert [each.path.name for each in reach(agent).agents] == ["a.yaml", "b.yaml"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text())
+def test_a_deed_is_one_line_without_anything_active(text: str):
+    shown = str(Deed("run", text))
+    assert shown.isprintable()
+    assert escaped(shown) == shown
+
+
+CHANGES = [
+    ("a.yaml", RUNS.replace("log", "push"), "+ run      git push"),
+    ("base.yaml", "options: {temperature: 1}\n", "~ the file base.yaml is another"),
+    ("prompt.md", "other", "~ the file prompt.md is another"),
+    ("part.md", "other", "~ the file part.md is another"),
+    ("tools.py", "def look(): return 1\n", "~ the file tools.py is another"),
+    ("run.sh", "echo other", "~ the file run.sh is another"),
+    ("b.yaml", HEAD + "description: other\n", "~ the file b.yaml is another"),
+    ("new.so", "", "+ the file new.so is new"),
+]
+WHOLE = """extends: base.yaml
+system_prompt: {file: prompt.md}
+tools:
+  - python: ./tools.py:look
+  - command: {name: sh, description: d, run: [./run.sh, --data, new.so]}
+  - command: {name: c, description: d, run: [python3, -c, "%s"]}
+  - agent: ./b.yaml
+"""
+
+
+def whole(write: Write) -> Agent:
+    return write(
+        WHOLE % ("import time; " * 60),
+        base__yaml=HEAD,
+        prompt__md="{% include 'part.md' %}",
+        part__md="x",
+        tools__py="def look(): ...\n",
+        run__sh="echo",
+        b__yaml=HEAD + "description: d\n",
+    )
+
+
+@pytest.mark.parametrize(("name", "text", "told"), CHANGES, ids=[name for name, *_ in CHANGES])
+def test_consent_ends_with_any_change_and_says_which(write: Write, name: str, text: str, told: str):
+    agent = whole(write)
+    ensure_trusted(agent, ask=lambda shown: True)
+    ensure_trusted(agent)
+    file = agent.path.parent / name
+    content = file.read_text() if name in ("base.yaml", "a.yaml") else ""
+    file.write_text(content.replace("[./run.sh", "[git, push, ./run.sh") if name == "a.yaml" else content + text)
+    with pytest.raises(NeedsTrust, match="has changed") as refusal:
+        ensure_trusted(load_agent(agent.path))
+    assert told in refusal.value.why
+
+
+def test_the_hash_tells_nothing_of_where_the_file_lies(write: Write, tmp_path: Path):
+    agent = whole(write)
+    here = closure(reach(agent)).hash
+    elsewhere = tmp_path / "elsewhere"
+    agent.path.parent.rename(elsewhere)
+    assert closure(reach(load_agent(elsewhere / "a.yaml"))).hash == here
+
+
+def test_another_address_out_of_the_environment_asks_again(write: Write, monkeypatch: pytest.MonkeyPatch):
+    text = HEAD + "tools: [{http: {name: w, description: d, url: '${env:SERVICE}/x'}}]\n"
+    monkeypatch.setenv("SERVICE", "https://one.example")
+    ensure_trusted(write(text), ask=lambda shown: True)
+    monkeypatch.setenv("SERVICE", "https://two.example")
+    with pytest.raises(NeedsTrust, match=r"two\.example"):
+        ensure_trusted(write(text))
+
+
+def test_untrusted_is_refused_with_a_way_out(write: Write):
+    agent = write(HEAD + RUNS, name="my agent.yaml")
+    with pytest.raises(NeedsTrust) as refusal:
+        ensure_trusted(agent)
+    assert refusal.value.exit_code == 6
+    assert "git log" in refusal.value.why
+    assert f"agent-run trust '{agent.path}'" in refusal.value.fix
+
+
+def test_a_no_is_not_kept_and_a_yes_is(write: Write):
+    agent = write(HEAD + RUNS)
+    shown: list[str] = []
+    with pytest.raises(NeedsTrust):
+        ensure_trusted(agent, ask=lambda text: bool(shown.append(text)))
+    with pytest.raises(NeedsTrust):
+        ensure_trusted(agent)
+    ensure_trusted(agent, ask=lambda text: True)
+    ensure_trusted(agent, ask=lambda text: pytest.fail("asked again"))
+    assert "git log" in shown[0]
+
+
+def test_trust_for_once_is_not_kept(write: Write):
+    agent = write(HEAD + RUNS)
+    ensure_trusted(agent, trust=True)
+    with pytest.raises(NeedsTrust):
+        ensure_trusted(agent)
+
+
+def test_records_are_private_and_not_beside_the_agent(write: Write, homes: Path):
+    agent = write(HEAD + RUNS)
+    ensure_trusted(agent, ask=lambda text: True)
+    (record,) = (homes / "STATE" / "trust").iterdir()
+    assert record.stat().st_mode & 0o777 == 0o600
+    assert record.parent.stat().st_mode & 0o777 == 0o700
+    assert [file.name for file in agent.path.parent.iterdir()] == ["a.yaml"]
+
+
+def test_the_same_file_by_another_name_is_the_same(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    agent = write(HEAD + RUNS.replace("]\n", ", {files: {root: ., write: true}}]\n"))
+    ensure_trusted(agent, ask=lambda text: True)
+    monkeypatch.chdir(agent.path.parent)
+    ensure_trusted(load_agent("a.yaml"))
+    (tmp_path / "other").symlink_to(agent.path.parent)
+    ensure_trusted(load_agent(tmp_path / "other" / "a.yaml"))
+
+
+DAMAGE = ["", "{", "[]", "null", '{"path": 1}', "[" * 100_000, '{"path": "/x", "hash": "h", "files": {}, "deeds": []}']
+
+
+@pytest.mark.parametrize("content", DAMAGE, ids=range(len(DAMAGE)))
+def test_a_damaged_record_counts_for_nothing_and_is_told(write: Write, homes: Path, content: str):
+    agent = write(HEAD + RUNS)
+    ensure_trusted(agent, ask=lambda text: True)
+    (record,) = (homes / "STATE" / "trust").iterdir()
+    record.write_text(content)
+    told: list[str] = []
+    with pytest.raises(NeedsTrust, match="have not trusted"):
+        ensure_trusted(agent, notify=told.append)
+    assert "counts for nothing" in told[0]
+    ensure_trusted(agent, ask=lambda text: True)
+    ensure_trusted(agent)
+
+
+def test_a_record_of_another_file_counts_for_nothing(write: Write, homes: Path):
+    ensure_trusted(write(HEAD + RUNS), ask=lambda text: True)
+    (first,) = (homes / "STATE" / "trust").iterdir()
+    other = write(HEAD + RUNS, name="b.yaml")
+    ensure_trusted(other, ask=lambda text: True)
+    (second,) = set(first.parent.iterdir()) - {first}
+    second.write_bytes(first.read_bytes())
+    with pytest.raises(NeedsTrust):
+        ensure_trusted(other)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_a_record_that_others_can_write_counts_for_nothing(write: Write, homes: Path):
+    agent = write(HEAD + RUNS)
+    ensure_trusted(agent, ask=lambda text: True)
+    (record,) = (homes / "STATE" / "trust").iterdir()
+    record.chmod(0o666)
+    told: list[str] = []
+    with pytest.raises(NeedsTrust):
+        ensure_trusted(agent, notify=told.append)
+    assert "written by others" in told[0]
+
+
+def test_consent_that_cannot_be_kept_holds_for_the_run(write: Write, homes: Path):
+    agent = write(HEAD + RUNS)
+    homes.mkdir()
+    (homes / "STATE").write_text("a file where the folder should be")
+    told: list[str] = []
+    ensure_trusted(agent, ask=lambda text: True, notify=told.append)
+    assert "for this run alone" in told[-1]
+    with pytest.raises(UsageError, match="cannot be changed"):
+        consents.keep(consents.Consent.now(agent.path, closure(reach(agent))))
+
+
+def test_consent_can_be_taken_back(write: Write):
+    agent = write(HEAD + RUNS)
+    ensure_trusted(agent, ask=lambda text: True)
+    assert [each.path for each in consents.all_consents(pytest.fail)] == [os.path.realpath(agent.path)]
+    assert consents.forget(agent.path)
+    assert not consents.forget(agent.path)
+    with pytest.raises(NeedsTrust):
+        ensure_trusted(agent)
