@@ -77,10 +77,9 @@ def default_of(value: Any) -> dict[str, Any]:
     if isinstance(value, datetime.date | datetime.time):
         value = value.isoformat()
     try:
-        json.dumps(value, allow_nan=False)
+        return {"default": json.loads(json.dumps(value, allow_nan=False))}
     except (TypeError, ValueError):
         return {}
-    return {"default": value}
 
 
 def object_schema(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from runner.tools.function import tool
 def ask_user(
     context: Context,
     question: Annotated[str, "One question, complete in itself."],
-    choices: Annotated[list[str], "The possible answers; leave it out for a free answer."] = [],  # noqa: B006 - never changed
+    choices: Annotated[tuple[str, ...], "The possible answers; leave it out for a free answer."] = (),
 ) -> str:
     """Ask the user a question and wait for the answer."""
     try:
-        return context.ask(question, tuple(choices))
+        return context.ask(question, choices)
     except EOFError:
         raise ToolFailed("Nobody is there to answer. Go on without it, or say what you would need to know.") from None
 

@@ -26,9 +26,13 @@ class Printed:
     def __exit__(self, *failure: object) -> None:
         _switch.leave(self)
 
-    def write(self, text: str) -> None:
+    def write(self, text: str | bytes) -> int:
         if len(self.text) < _KEPT:
-            self.text = (self.text + text)[:_KEPT]
+            self.text += (text if isinstance(text, str) else text.decode(errors="replace"))[: _KEPT - len(self.text)]
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
 
 class _Switch:
@@ -37,14 +41,14 @@ class _Switch:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[int, Printed] = {}
-        self._elders: frozenset[int | None] = frozenset()
+        self._elders: frozenset[threading.Thread] = frozenset()
         self._stdout: TextIO = sys.stdout
 
     def enter(self, printed: Printed) -> None:
         with self._lock:
             if not self._running:
                 self._stdout = sys.stdout
-                self._elders = frozenset(thread.ident for thread in threading.enumerate())
+                self._elders = frozenset(threading.enumerate())
                 sys.stdout = self
             printed.outer = self._running.get(threading.get_ident())
             self._running[threading.get_ident()] = printed
@@ -58,12 +62,13 @@ class _Switch:
                 sys.stdout = self._stdout
 
     def write(self, text: str) -> int:
-        me = threading.get_ident()
-        if printed := self._running.get(me):
-            printed.write(text)
-        else:
-            (self._stdout if me in self._elders else sys.stderr).write(text)
-        return len(text)
+        if printed := self._running.get(threading.get_ident()):
+            return printed.write(text)
+        return (self._stdout if threading.current_thread() in self._elders else sys.stderr).write(text)
+
+    @property
+    def buffer(self) -> Any:
+        return self._running.get(threading.get_ident()) or self._stdout.buffer
 
     def flush(self) -> None:
         if threading.get_ident() not in self._running:

@@ -16,17 +16,18 @@ from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
-from runner.tools.offspring import MARK
 
 TEXT: dict[str, Any] = {"type": "string"}
+OURS = {"STARTED_BY": f"test-{os.getpid()}"}
 
 
-def marked_processes() -> list[str]:
-    """The command lines of all living processes that a tool started."""
+def our_processes() -> list[str]:
+    """The command lines of all living processes that descend from a tool of this file."""
+    mark = f"STARTED_BY={OURS['STARTED_BY']}".encode()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if f"{MARK}=".encode() in (entry / "environ").read_bytes():
+            if mark in (entry / "environ").read_bytes():
                 found.append((entry / "cmdline").read_text())
         except OSError:
             continue
@@ -36,12 +37,12 @@ def marked_processes() -> list[str]:
 @pytest.fixture(autouse=True)
 def nothing_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AGENT_RUN_STATE_HOME", str(tmp_path / "state"))
-    before = set(marked_processes())
     yield
-    assert not set(marked_processes()) - before
+    assert our_processes() == []
 
 
 def box(base: Path, *run: str, opening: Opening | None = None, **options: Any) -> Toolbox:
+    options["env"] = OURS | options.get("env", {})
     declared = Declared("command", "it", {"run": list(run), **options}, "a.yaml:3", base)
     return open_toolbox([declared], opening or Opening(seconds=20, output_bytes=4000))
 
@@ -201,6 +202,18 @@ def test_cancelling_the_session_ends_it(tmp_path: Path) -> None:
     result = ran(tmp_path, "sleep", "60", cancel=cancel)
     assert result.failed and "stopped by the user" in result.output
     assert time.monotonic() - started < 8
+
+
+def test_closing_the_toolbox_ends_what_still_runs(tmp_path: Path) -> None:
+    running = box(tmp_path, "sh", "-c", "trap '' TERM; touch started; sleep 60; sleep 60")
+    thread = threading.Thread(target=running.call, args=(ToolCall("1", "it", {}), Context()))
+    thread.start()
+    while not (tmp_path / "started").exists():
+        time.sleep(0.01)
+    running.close()
+    assert our_processes() == []
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_endless_output_is_stopped_cut_and_kept(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def private_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ('{"a": 1', "not valid JSON"),
         ("[1]", "must be a JSON object, not list"),
         ('"a"', "must be a JSON object, not str"),
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 100_000, "nested"),
     ],
 )
 def test_arguments_are_checked_and_never_coerced(raw: str, said: Any) -> None:
@@ -170,7 +170,8 @@ def test_a_cancelled_session_runs_nothing() -> None:
 
 def test_what_a_tool_prints_is_told_and_stays_off_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     def chatty(n: int) -> str:
-        print("from", n)
+        print("from ", end="")
+        sys.stdout.buffer.write(b"%d\n" % n)
         inner = threading.Thread(target=print, args=("from a thread",))
         inner.start()
         inner.join()
@@ -238,6 +239,12 @@ def test_tools_come_as_classes_and_as_instances(thing: Any) -> None:
 def test_what_is_no_tool_is_refused(thing: Any) -> None:
     with pytest.raises(UsageError, match="is no tool"):
         Toolbox([thing])
+
+
+def test_a_name_that_no_server_takes_is_refused() -> None:
+    for name in ("größe", "a b", "x" * 65):
+        with pytest.raises(UsageError, match="cannot be a tool's name"):
+            Toolbox([tool(name=name)(add)])
 
 
 def test_two_tools_of_one_name_are_refused() -> None:
