@@ -97,6 +97,7 @@ DIALECTS: Mapping[str, str] = {
     "scripted": "runner.gateways.scripted:Scripted",
 }
 
+_WITHOUT_WIRE = ("local", "scripted")
 _CLASSES = {reference.rpartition(":")[2]: reference for reference in DIALECTS.values()}
 
 __all__ = [
@@ -134,13 +135,14 @@ def connect(
     own = (rows or {}).get(name)
     row = own or CATALOGUE.get(name)
     made = dialect_class(row.dialect if row else name)
-    if row is None or not row.url:
+    if row is None or row.dialect in _WITHOUT_WIRE:
         return cast(Gateway, made(name=name) if row else made())
     given: dict[str, Any] = {"name": name, "url": url, "key": key, "headers": headers, "hosts": hosts}
     if own is not None:
         given |= {
             "url": url or (os.environ.get(own.url_from) if own.url_from else None) or own.url,
-            "key_from": own.key_from,
+            # A row that leaves the address to the catalogue leaves the key to it, too.
+            "key_from": own.key_from or ("" if own.url else None),
             "headers": {**own.headers, **(headers or {})},
             "quirks": own.quirks,
         }

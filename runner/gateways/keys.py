@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from runner.core.errors import KeyRefused, Rejected
 from runner.gateways.catalogue import CATALOGUE, Row
 
-_LOOPBACK_NAMES = ("localhost", "::1", "ip6-localhost")
+_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}|0\.0\.0\.0")
 _SHORTEST_SECRET = 8
 
 
@@ -125,7 +125,7 @@ def host_of(url: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine."""
-    return host in _LOOPBACK_NAMES or host.startswith("127.") or host.endswith(".localhost")
+    return _LOOPBACK.fullmatch(host) is not None
 
 
 def _homes(variable: str) -> set[str]:

@@ -178,6 +178,7 @@ class Wire:
     @contextmanager
     def _exchange(self, call: Call, model: str) -> Iterator[Answer]:
         """Send a request and hand over its answer if the status is good; raises GatewayError, Cancelled."""
+        call.cancel.check()
         scene = self.scene(model)
         connection: Connection | None = None
         try:

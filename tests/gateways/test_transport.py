@@ -207,10 +207,16 @@ class TestStopping:
         fault_server.answers(first, fault_server.HANG)
         request = ask()
         threading.Timer(0.3, request.cancel.cancel).start()
-        pieces = []
         with pytest.raises(Cancelled):
-            pieces += gateways(fault_server.url).stream(request)
+            list(gateways(fault_server.url).stream(request))
         assert fault_server.left.wait(5)
+
+    def test_what_was_stopped_before_is_never_sent(self, fault_server, gateways):
+        request = ask()
+        request.cancel.cancel()
+        with pytest.raises(Cancelled):
+            list(gateways(fault_server.url).stream(request))
+        assert fault_server.connections == 0
 
     def test_an_interrupt_hangs_up(self, fault_server):
         fault_server.answers(fault_server.head() + fault_server.sse(text("a")), fault_server.HANG)
@@ -465,6 +471,23 @@ class TestKeys:
         _, error = failing(OpenAI(url="http://mine.invalid/v1", key="secret-key-123"))
         assert isinstance(error, KeyRefused)
         assert "clear text" in error.what
+
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1.evil.example", "localhost.evil.example", "127.evil.example", "10.0.0.7"]
+    )
+    def test_what_merely_looks_like_this_machine_is_not(self, host, monkeypatch):
+        monkeypatch.setenv("OPENAI_API_KEY", "secret-key-123")
+        for scheme in ("http", "https"):
+            _, error = failing(OpenAI(url=f"{scheme}://{host}/v1"))
+            assert isinstance(error, KeyRefused)
+
+    def test_an_agent_file_cannot_lead_a_key_astray(self, monkeypatch):
+        monkeypatch.setenv("GROQ_API_KEY", "secret-key-123")
+        stray = {"groq": Row("openai", "https://evil.example/v1", key_from="GROQ_API_KEY")}
+        assert isinstance(failing(connect("groq", stray))[1], KeyRefused)
+        renamed = {"mine": Row("openai", "https://evil.example/v1", key_from="GROQ_API_KEY")}
+        assert isinstance(failing(connect("mine", renamed))[1], KeyRefused)
+        assert isinstance(failing(connect("mine", renamed, hosts=["evil.example"]))[1], Unreachable)
 
     def test_a_key_that_no_header_can_carry(self):
         _, error = failing(OpenAI(url="https://mine.invalid/v1", key="secret\r\nX-Evil: 1"))
