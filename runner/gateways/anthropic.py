@@ -15,6 +15,8 @@ from runner.gateways.bodies import (
     base64_of,
     body,
     calls_of,
+    kept,
+    options_in,
     output_text,
     plain_name,
     sendable,
@@ -22,7 +24,6 @@ from runner.gateways.bodies import (
     with_extra,
 )
 from runner.gateways.keys import host_of
-from runner.gateways.payloads import objects
 from runner.gateways.remote import Remote
 from runner.gateways.schemas import closed, parameters
 
@@ -109,9 +110,7 @@ def _version(model: str) -> tuple[int, int] | None:
 def encode(request: Request, encoded: Encoded | None = None, *, max_tokens: int = MAX_TOKENS) -> bytes:
     """The body that asks for a reply."""
     asked: dict[str, Any] = {"model": request.model, "max_tokens": max_tokens, "stream": request.stream}
-    asked |= {_OPTIONS[key]: value for key, value in request.options.items() if key in _OPTIONS and value is not None}
-    if isinstance(asked.get("stop_sequences"), str):
-        asked["stop_sequences"] = [asked["stop_sequences"]]
+    asked |= options_in(_OPTIONS, request)
     schema = closed(request.schema)
     if system := system_text(request, as_words=schema is None):
         asked["system"] = system
@@ -156,10 +155,7 @@ def _blocks(message: Message, model: str) -> list[dict[str, Any]]:
 
 def _kept(message: Message, model: str) -> list[dict[str, Any]]:
     """The blocks as this model sent them, if the message is still what they say."""
-    kept = message.opaque
-    if kept is None or (kept.dialect, kept.model) != ("anthropic", model) or not message.complete:
-        return []
-    blocks = objects(kept.content)
+    blocks = kept(message, "anthropic", model)
     called = [block.get("id") for block in blocks if block.get("type") == "tool_use"]
     return blocks if called == [call.id for call in message.calls] else []
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from runner.core.messages import UNFINISHED, Attachment, Message, ToolCall, ToolResult, ToolSpec, clean
 from runner.gateways import Request
+from runner.gateways.payloads import objects
 from runner.gateways.schemas import parameters
 
 _KEPT = 16_384
@@ -92,6 +93,21 @@ def system_text(request: Request, *, as_words: bool = False) -> str:
     if as_words and request.schema is not None:
         texts.append(f"Reply with one JSON value alone, by this JSON Schema: {to_json(request.schema).decode()}")
     return "\n\n".join(text for text in texts if text.strip())
+
+
+def options_in(words: Mapping[str, str], request: Request) -> dict[str, Any]:
+    """The request's options that a server has a word for, in its words; of `stop` it wants a list."""
+    options = {words[key]: value for key, value in request.options.items() if key in words and value is not None}
+    stop = words.get("stop", "")
+    return options | {stop: [options[stop]]} if isinstance(options.get(stop), str) else options
+
+
+def kept(message: Message, dialect: str, model: str) -> list[dict[str, Any]]:
+    """What `dialect` kept of a reply, to be sent back as it came to the model that made it, and to no other."""
+    opaque = message.opaque
+    if opaque is None or (opaque.dialect, opaque.model) != (dialect, model) or not message.complete:
+        return []
+    return objects(opaque.content)
 
 
 def calls_of(message: Message) -> tuple[ToolCall, ...]:

@@ -15,6 +15,8 @@ from runner.gateways.bodies import (
     base64_of,
     body,
     calls_of,
+    kept,
+    options_in,
     output_text,
     plain_name,
     sendable,
@@ -93,9 +95,7 @@ def encode(request: Request, encoded: Encoded | None = None) -> bytes:
     """The body that asks for a reply."""
     generation = _generation(request.model)
     asked: dict[str, Any] = {}
-    config = {_OPTIONS[key]: value for key, value in request.options.items() if key in _OPTIONS and value is not None}
-    if isinstance(config.get("stopSequences"), str):
-        config["stopSequences"] = [config["stopSequences"]]
+    config = options_in(_OPTIONS, request)
     if "thinking" in request.options:
         config["thinkingConfig"] = _thinking(request.options["thinking"], generation)
     schema = inlined(request.schema or {})
@@ -148,10 +148,7 @@ def _parts(message: Message, model: str) -> list[dict[str, Any]]:
 
 def _kept(message: Message, model: str) -> list[dict[str, Any]]:
     """The parts as this model sent them, if the message is still what they say; calls get the ids of their results."""
-    kept = message.opaque
-    if kept is None or (kept.dialect, kept.model) != ("gemini", model) or not message.complete:
-        return []
-    parts = objects(kept.content)
+    parts = kept(message, "gemini", model)
     called = [an_object(part["functionCall"]) for part in parts if "functionCall" in part]
     if [call.get("name") for call in called] != [call.name for call in message.calls]:
         return []

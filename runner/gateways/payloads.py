@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from runner.core.chunks import Chunk
@@ -59,8 +58,8 @@ class EventDecoder:
 
     def end(self) -> Iterator[Chunk]:
         for _, payload in self._lines.end():
-            with suppress(ProtocolBroken):  # an event that was not closed may be cut, and then it does not count
-                yield from self._taken(parsed(payload, self._scene))
+            if (event := unbroken(payload, self._scene)) is not None:
+                yield from self._taken(event)
         if self.complete and not self.ended:
             yield from self._done()
         elif self.events and not self.complete:

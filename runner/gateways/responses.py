@@ -13,6 +13,8 @@ from runner.gateways.bodies import (
     body,
     calls_of,
     data_url,
+    kept,
+    options_in,
     plain_name,
     raw_arguments,
     result_text,
@@ -67,7 +69,7 @@ class Responses(Remote):
 def encode(request: Request, encoded: Encoded | None = None, *, reasons: bool = False) -> bytes:
     """The body that asks for a reply; `reasons`: the model thinks, and its thoughts are to come back encrypted."""
     asked: dict[str, Any] = {"model": request.model, "store": False, "stream": request.stream}
-    asked |= {_OPTIONS[key]: value for key, value in request.options.items() if key in _OPTIONS and value is not None}
+    asked |= options_in(_OPTIONS, request)
     if reasons:
         asked["include"] = ["reasoning.encrypted_content"]
     if isinstance(effort := request.options.get("thinking", True), str) or not effort:
@@ -105,10 +107,7 @@ def _items(message: Message, model: str) -> list[dict[str, Any]]:
 
 def _kept(message: Message, model: str) -> list[dict[str, Any]]:
     """The items as this model sent them, if the message is still what they say."""
-    kept = message.opaque
-    if kept is None or (kept.dialect, kept.model) != ("responses", model) or not message.complete:
-        return []
-    items = objects(kept.content)
+    items = kept(message, "responses", model)
     called = [item.get("call_id") for item in items if item.get("type") == "function_call"]
     return items if called == [call.id for call in message.calls] else []
 
