@@ -11,7 +11,7 @@ from runner.transcripts.expectations import PASSED, Facts, Judged, kind
 from runner.transcripts.expectations.text import diff
 from runner.transcripts.expectations.tools import shown
 from runner.transcripts.matchers import same, show
-from runner.transcripts.model import Expectation, RecordedReply
+from runner.transcripts.model import Expectation, RecordedReply, Said
 from runner.transcripts.verdicts import Finding
 
 
@@ -41,14 +41,14 @@ class Tally:
             level = "warn" if expectation.severity == "warn" else "fail"
             self.note(level, expectation.kind, judged.why, expectation.place, turn, judged.diff, judged.actual)
 
-    def golden(self, replies: Sequence[RecordedReply], facts: Facts, place: Place, turn: str) -> None:
+    def golden(self, replies: Sequence[RecordedReply], facts: Facts, said: Said) -> None:
         """A turn without expectations: what is shown, called and finished must equal the recording."""
         self.judged += 1
         judged = _golden(replies, facts)
         if judged.state == "pass":
             self.held += 1
         else:
-            self.note("fail", "golden", judged.why, place, turn, judged.diff)
+            self.note("fail", "golden", judged.why, said.place, said.id, judged.diff)
 
     def note(
         self, level: Any, kind: str, what: str, place: Place, turn: str = "", diff: str = "", actual: Any = None

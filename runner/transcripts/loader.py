@@ -108,7 +108,6 @@ def _transcript(sheet: Sheet, suite: Suite, recordings: tuple[Recording, ...]) -
         agent,
         script.turns(sheet, suite),
         sheet.place(),
-        sheet.place("agent"),
         given.get("about", ""),
         tuple(given.get("tags", ())),
         script.setting(sheet, suite.setting),

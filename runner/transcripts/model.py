@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from runner.config.agent import Place
 from runner.core.messages import Opaque, Usage
@@ -19,19 +19,33 @@ ToolMode = Literal["verify", "stub", "execute", "forbid"]
 HAND = "hand/"
 
 
+class Located(Protocol):
+    """Knows its place in a file, and looks it up when asked."""
+
+    @property
+    def place(self) -> Place: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One thing that must hold; `kind` is its key in the file, `wanted` what stands there, `place` where it stands;
-    `templated` says that there is something to fill in."""
+    """One thing that must hold; `kind` is its key in the file, `wanted` what stands there.
+
+    `templated` says that there is something to fill in.
+    """
 
     kind: str
     wanted: Any
-    place: Place
+    spot: Located
     negated: bool = False
     when: str = "both"
     severity: str = "error"
     normalize: tuple[str, ...] = ()
     templated: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where its key stands."""
+        return self.spot.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +65,16 @@ class Said:
 
     id: str
     user: str
-    place: Place
+    spot: Located
     expect: tuple[Expectation, ...] = ()
     answers: Answers = Answers()
     files: tuple[Path, ...] = ()
     keep_going: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where the turn stands."""
+        return self.spot.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +157,7 @@ class Recording:
 
     name: str
     turns: Mapping[str, tuple[RecordedReply, ...]]
-    place: Place
+    spot: Located | None = None
     resolved: str = ""
     recorded: str = ""
     setting: Setting = Setting()
@@ -147,6 +166,11 @@ class Recording:
     accepted: tuple[str, ...] = ()
     expect: tuple[Expectation, ...] | None = None
     edited: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where its document begins; nowhere for one that is not written yet."""
+        return self.spot.place if self.spot is not None else Place(Path(), 0)
 
     @property
     def by_hand(self) -> bool:
@@ -162,7 +186,6 @@ class Transcript:
     agent: Path
     turns: tuple[Said, ...]
     place: Place
-    agent_place: Place
     about: str = ""
     tags: tuple[str, ...] = ()
     setting: Setting = Setting()

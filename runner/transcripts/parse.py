@@ -41,7 +41,7 @@ def recording(sheet: Sheet, blobs: Blobs) -> Recording:
     return Recording(
         given["recording"],
         turns,
-        sheet.place("recording"),
+        sheet.spot("recording"),
         given.get("resolved", ""),
         given.get("recorded", ""),
         setting(sheet, route=("with",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config.agent import Place
@@ -10,6 +11,18 @@ from runner.config.problems import Problem
 from runner.config.schema import Mistake
 from runner.config.yamlfile import Document
 from runner.transcripts.model import Route
+
+
+@dataclass(slots=True)
+class Spot:
+    """A place that is looked up when somebody asks, which is seldom."""
+
+    sheet: Sheet
+    route: Route
+
+    @property
+    def place(self) -> Place:
+        return self.sheet.place(*self.route)
 
 
 class Sheet:
@@ -24,6 +37,10 @@ class Sheet:
         """Where the key or item at the route stands."""
         line, column, _ = self.document.key_span(route) or self.document.span(()) or (1, 1, 1)
         return Place(self.path, line, column)
+
+    def spot(self, *route: str | int) -> Spot:
+        """The same, for later."""
+        return Spot(self, route)
 
     def problem(self, route: Route, message: str, hint: str = "", *, at_key: bool = False) -> None:
         spot = self.document.key_span(route) if at_key else self.document.span(route)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from runner.config.agent import Agent, PromptSource
-from runner.config.templates import render
+from runner.config.templates import is_template, render
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError
 from runner.core.events import Event
@@ -19,7 +19,7 @@ from runner.gateways import Request
 from runner.tools.context import system_clock
 from runner.transcripts.expectations import Facts
 from runner.transcripts.facts import facts_of
-from runner.transcripts.model import Expectation, Said, Setting, Transcript
+from runner.transcripts.model import Expectation, Located, Said, Setting, Transcript
 
 
 class Voice:
@@ -32,7 +32,7 @@ class Voice:
 
     def said(self, turn: Said) -> str:
         """The user's text. Raises ConfigError."""
-        return self._filled(PromptSource(turn.user, self._folder, turn.place))
+        return self._filled(turn.user, turn)
 
     def wanted(self, expectations: Sequence[Expectation]) -> list[Expectation]:
         """The expectations, filled in. Raises ConfigError."""
@@ -41,15 +41,17 @@ class Voice:
     def _deep(self, expectation: Expectation) -> Any:
         def fill(value: Any) -> Any:
             if isinstance(value, str):
-                return self._filled(PromptSource(value, self._folder, expectation.place))
+                return self._filled(value, expectation)
             if isinstance(value, Mapping):
                 return {fill(key): fill(each) for key, each in value.items()}
             return [fill(each) for each in value] if isinstance(value, list) else value
 
         return fill(expectation.wanted)
 
-    def _filled(self, source: PromptSource) -> str:
-        return render(source, self.values, now=self._clock)
+    def _filled(self, text: str, spot: Located) -> str:
+        if not is_template(text):
+            return text
+        return render(PromptSource(text, self._folder, spot.place), self.values, now=self._clock)
 
 
 class Stand(Protocol):

@@ -7,10 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from runner.config.agent import Place
 from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk
 from runner.core.errors import GatewayError, IncompleteReply
 from runner.core.events import Event, Replied, ToolFinished, ToolStarted
@@ -109,7 +107,7 @@ class Recorder:
         return Recording(
             name,
             turns,
-            Place(Path(), 0),
+            None,
             "" if self._resolved == name.partition("/")[2] else mask(self._resolved),
             f"{now or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             setting,

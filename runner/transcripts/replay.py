@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from runner.core.errors import RecordingError
-from runner.core.messages import ToolCall
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
 from runner.transcripts.facts import summed
@@ -16,7 +15,7 @@ from runner.transcripts.fingerprint import Stamper
 from runner.transcripts.judging import Tally, recorded_failure
 from runner.transcripts.model import Recording, Said, Transcript
 from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
-from runner.transcripts.stage import Stage, ghosts, model_of, redactor_for
+from runner.transcripts.stage import Stage, ghosts, model_of
 from runner.transcripts.staleness import changes
 from runner.transcripts.tape import Tape, TapedTools, Unhurried
 from runner.transcripts.trace import trace
@@ -50,7 +49,7 @@ class Cell:
         self.tally = Tally()
         self.facts: list[Facts] = []
         self.changes: list[Change] = []
-        self.redactor = redactor_for(agent, transcript)
+        self.redactor = stage.redactor(agent, transcript)
         toolbox = stage.toolbox(agent, transcript)
         unseen = ghosts(agent, recording, toolbox)
         recorded = recording.request.tools if recording.request is not None else {}
@@ -62,7 +61,7 @@ class Cell:
     def _begin(self, stage: Stage) -> Play:
         setting = merged(self.transcript.setting, self.recording.setting)
         clock = frozen(setting)
-        person = Person(self)
+        person = Person(self._tools)
         session = ChatSession.from_agent(
             self.agent,
             variables=agents_own(setting, self.agent),
@@ -75,16 +74,6 @@ class Cell:
         )
         voice = voice_of(self.transcript, self.agent, setting, clock)
         return Play(session, voice, person, self.transcript, Unhurried, trusted=stage.trust)
-
-    def lets(self, call: ToolCall) -> bool:
-        """A call that runs nothing may go on as it was recorded; one that would run for real needs a word."""
-        if self._tools.mode(call.name) != "execute":
-            return self.tape.by_hand or self.tape.ran(call)
-        self.trouble("unanswered", f"nobody approves {call.name}: list it under answers.approve")
-        return False
-
-    def trouble(self, kind: str, what: str, diff: str = "") -> None:
-        self.tape.trouble(kind, what, diff)
 
     def run(self) -> Outcome:
         """Play the turns that are recorded, and judge each and then all."""
@@ -110,8 +99,8 @@ class Cell:
             if self.tally.failed and not (turn.keep_going or self.transcript.keep_going):
                 stopped = turn.id
         if self.facts and not stopped:
-            place = self.transcript.finally_ if brought is None else brought
-            self.tally.judge(self.play.voice.wanted(place), summed(self.facts), "finally" if brought is None else "")
+            last = self.transcript.finally_ if brought is None else brought
+            self.tally.judge(self.play.voice.wanted(last), summed(self.facts), "finally" if brought is None else "")
 
     def _turn(self, turn: Said, *, judged: bool) -> None:
         tape, tally = self.tape, self.tally
@@ -133,7 +122,7 @@ class Cell:
             if expect:
                 tally.judge(expect, facts, turn.id)
             else:
-                tally.golden(replies, facts, turn.place, turn.id)
+                tally.golden(replies, facts, turn)
             self.play.voice.values.update(tally.captured)
 
     def _unrecorded(self, turn: Said) -> None:
@@ -156,13 +145,13 @@ class Cell:
         )
 
     def _stale(self) -> Iterator[Change]:
-        places = {turn.id: turn.place for turn in self.transcript.turns}
+        spots = {turn.id: turn for turn in self.transcript.turns}
         policy = self.transcript.stale
-        yield from changes(self.recording, self.tape.served, self.agent, self.stamper, self.redactor, policy, places)
+        yield from changes(self.recording, self.tape.served, self.agent, self.stamper, self.redactor, policy, spots)
         yield from self.changes
         if not self.recording.by_hand:
             for turn in self.recording.turns:
-                if turn not in places:
+                if turn not in spots:
                     what = "!the recording has this turn, the script has not"
                     yield Change("turns", turn, 0, self.recording.place, "", what, policy.get("turns") == "warn")
         if self.recording.edited:

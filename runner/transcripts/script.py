@@ -124,7 +124,7 @@ def _turn(sheet: Sheet, route: Route, turn: Mapping[str, Any], name: str, normal
     return Said(
         name,
         turn.get("user", ""),
-        sheet.place(*route),
+        sheet.spot(*route),
         expected(sheet, (*route, "expect"), turn.get("expect", ()), normalize),
         Answers(tuple(answers.get("ask_user", ())), tuple(answers["approve"]) if "approve" in answers else None),
         files,
@@ -157,7 +157,7 @@ def expected(
                 Expectation(
                     key,
                     part,
-                    sheet.place(*spot),
+                    sheet.spot(*spot),
                     negated,
                     item.get("when", "both"),
                     item.get("severity", "error"),

@@ -55,6 +55,7 @@ class Stage:
         self.suites = Suites()
         self._agents: dict[tuple[Path, str], Agent] = {}
         self._toolboxes: dict[tuple[Path, bool], Toolbox] = {}
+        self._redactors: dict[tuple[Path, str], Redactor] = {}
         self._user: User | None = None
 
     def agent(self, transcript: Transcript, model: str = "") -> Agent:
@@ -63,6 +64,13 @@ class Stage:
         if key not in self._agents:
             self._agents[key] = routed(self.agent(transcript), model) if model else self._load(transcript.agent)
         return self._agents[key]
+
+    def redactor(self, agent: Agent, transcript: Transcript) -> Redactor:
+        """What masks the agent's secrets in a replay; its counts mean nothing there, so the cells share it."""
+        key = (agent.path, str(transcript.redact))
+        if key not in self._redactors:
+            self._redactors[key] = redactor_for(agent, transcript)
+        return self._redactors[key]
 
     def toolbox(self, agent: Agent, transcript: Transcript) -> Toolbox:
         """The agent's tools for a replay; a server's only where the transcript lets one run. Raises NeedsTrust."""

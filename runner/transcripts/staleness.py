@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher, unified_diff
 
-from runner.config.agent import Agent, Place
+from runner.config.agent import Agent
 from runner.transcripts.fingerprint import Stamper, fold, sent_options
 from runner.transcripts.matchers import same, show
-from runner.transcripts.model import RecordedRequest, Recording
+from runner.transcripts.model import Located, RecordedRequest, Recording
 from runner.transcripts.recorder import signature
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.tape import Served
@@ -24,7 +24,7 @@ def changes(
     stamper: Stamper,
     redactor: Redactor,
     policy: Mapping[str, str],
-    places: Mapping[str, Place],
+    spots: Mapping[str, Located],
 ) -> tuple[Change, ...]:
     """Every part that changed since the recording, at the first reply that shows it; nothing for a hand-written one."""
     recorded = recording.request
@@ -40,7 +40,7 @@ def changes(
     if said is not None:
         found.append(("messages", said, "", _message(said)))
     return tuple(
-        Change(part, at.turn, at.number, places[at.turn], where, diff, policy.get(part) == "warn")
+        Change(part, at.turn, at.number, spots[at.turn].place, where, diff, policy.get(part) == "warn")
         for part, at, where, diff in found
     )
 

@@ -62,7 +62,8 @@ class Tape:
         self.troubles: list[Trouble] = []
         self.turn = ""
         self.by_hand = recording.by_hand
-        self._recording = recording
+        self._turns = recording.turns
+        self._model = recording.resolved
         self._stamper = stamper
         self._chunking = chunking
         self._capabilities = Capabilities(**recording.setting.capabilities)
@@ -76,10 +77,10 @@ class Tape:
     def begin(self, turn: str) -> bool:
         """Wind to a turn; False if the recording has none of that name."""
         self.turn = turn
-        self._replies = self._recording.turns.get(turn, ())
+        self._replies = self._turns.get(turn, ())
         self._next = 0
         self._calls.clear()
-        return turn in self._recording.turns
+        return turn in self._turns
 
     def end(self) -> None:
         """Note what of the turn was recorded but never asked for."""
@@ -138,9 +139,7 @@ class Tape:
             raise IncompleteReply("the reply broke off before its end", where=self.where)
         if reply.finish == "cancelled":
             raise Cancelled
-        yield DoneChunk(
-            reply.finish, reply.finish, reply.usage, self._recording.resolved or request.model, reply.opaque
-        )
+        yield DoneChunk(reply.finish, reply.finish, reply.usage, self._model or request.model, reply.opaque)
 
 
 class TapedTools:
@@ -176,6 +175,17 @@ class TapedTools:
     def mode(self, name: str) -> ToolMode:
         """What a call of the tool does here."""
         return self._modes.get(name) or ("verify" if self._effects.get(name) == "none" else "stub")
+
+    def lets(self, call: ToolCall) -> bool:
+        """A call that runs nothing may go on as it was recorded; one that would run for real needs a word."""
+        if self.mode(call.name) != "execute":
+            return self._tape.by_hand or self._tape.ran(call)
+        self.trouble("unanswered", f"nobody approves {call.name}: list it under answers.approve")
+        return False
+
+    def trouble(self, kind: str, what: str, diff: str = "") -> None:
+        """Note what the user has to be told."""
+        self._tape.trouble(kind, what, diff)
 
     def seconds(self, call: ToolCall) -> float | None:
         return self._real.seconds(call) if self.mode(call.name) in ("verify", "execute") else None

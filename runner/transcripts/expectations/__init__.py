@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -105,6 +106,7 @@ FAMILY_OF: Mapping[str, str] = {
 }
 
 
+@cache
 def kind(key: str) -> Kind:
     """The kind behind a key of FAMILY_OF."""
     kinds: Mapping[str, Kind] = import_module(f"{__name__}.{FAMILY_OF[key]}").KINDS
