@@ -177,14 +177,14 @@ def _agent(draft: Draft, tools: Sequence[Declared], prompt: PromptSource, secret
         path=draft.path,
         description=value.get("description", ""),
         fallback=tuple(Fallback(**each) for each in value.get("fallback", ())),
-        options=value.get("options", {}),
+        options=_whole(value.get("options", {})),
         system_prompt=prompt,
         variables={name: declared(name, entry) for name, entry in value.get("variables", {}).items()},
         tools=tuple(tools),
         tool_choice=value.get("tool_choice", "auto"),
         reply=Reply(**value["reply"]) if "reply" in value else None,
         context=_context(value.get("context", {})),
-        limits=Limits(**value.get("limits", {})),
+        limits=Limits(**_whole(value.get("limits", {}))),
         timeouts=Timeouts(**value.get("timeouts", {})),
         retry=Retry(**value.get("retry", {})),
         permissions=permissions(value.get("permissions", {})),
@@ -196,6 +196,11 @@ def _agent(draft: Draft, tools: Sequence[Declared], prompt: PromptSource, secret
         places={key: draft.place(key) for key in value},
         **{key: value[key] for key in ("prompt", "greeting") if key in value},
     )
+
+
+def _whole(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """`1e3` is a float in YAML; where whole numbers are counted it is 1000."""
+    return {key: int(each) if isinstance(each, float) and each.is_integer() else each for key, each in numbers.items()}
 
 
 def _rows(value: Mapping[str, Any]) -> dict[str, Row]:

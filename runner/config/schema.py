@@ -1,7 +1,7 @@
 """The JSON Schemas: what editors complete from, and what a file's shape is held to.
 
-A compiled validator says yes in microseconds. Only on a no is each mistake put into words: the branch of a union that
-the writer meant is found first, so that the message is about the actual mistake.
+A value that is right costs microseconds. Only on a no is each mistake put into words: the branch of a union that the
+writer meant is found first, so that the message is about the actual mistake.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from runner.config.document import Key
 from runner.config.problems import nearest
 from runner.config.secrets import looks_secret
+from runner.config.shape import surely_fits
 
 _NAMES = {
     "string": "a text",
@@ -75,12 +76,12 @@ def _validator(name: str, definition: str) -> Any:
 
 def mistakes(value: Any, name: str, definition: str = "") -> list[Mistake]:
     """What the schema `name`, or one of its `$defs`, does not allow in `value`; nothing as a rule."""
-    validator = _validator(name, definition)
-    if validator.is_valid(value):
-        return []
     whole = schema(name)
     root = {**whole, **whole["$defs"][definition]} if definition else whole
-    return list(_explain(validator.iter_errors(value), value, root))
+    if name == "agent" and surely_fits(value, whole["$defs"][definition] if definition else whole, whole):
+        return []
+    validator = _validator(name, definition)
+    return [] if validator.is_valid(value) else list(_explain(validator.iter_errors(value), value, root))
 
 
 def _explain(errors: Iterable[Any], value: Any, root: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ def user_file(environ: Mapping[str, str]) -> Path:
     """Where the user's configuration is looked for; AGENT_RUN_CONFIG_HOME names another folder."""
     if home := environ.get("AGENT_RUN_CONFIG_HOME"):
         return Path(home) / "config.yaml"
+    if sys.platform == "linux":  # what platformdirs would say, without the tenth of a start that its import costs
+        return (
+            Path(environ.get("XDG_CONFIG_HOME", "").strip() or Path("~/.config").expanduser()) / "agent-run/config.yaml"
+        )
     from platformdirs import user_config_dir  # lazy
 
     return Path(user_config_dir("agent-run")) / "config.yaml"
