@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class CommandTool:
     stdin: str
     seconds: float
     output_bytes: int
+    running: set[Offspring] = field(default_factory=set, compare=False)
     kind: str = "command"
 
     @property
@@ -69,8 +70,18 @@ class CommandTool:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ToolFailed(f"{shlex.join(argv)} could not be started in {self.folder}: {reason}") from None
         run = _Run(offspring, self.spec.name, self.output_bytes)
-        run.to_its_end(fed, self.seconds, context.cancel)
+        self.running.add(offspring)
+        try:
+            run.to_its_end(fed, self.seconds, context.cancel)
+        finally:
+            self.running.discard(offspring)
         return run.outcome(argv, self.folder)
+
+    def close(self) -> None:
+        """End what a call left behind still runs."""
+        for offspring in tuple(self.running):
+            for pause in offspring.end():
+                time.sleep(pause)
 
     def _argv(self, arguments: Mapping[str, Any]) -> list[str]:
         values = with_defaults(self.parameters, arguments)
@@ -84,8 +95,7 @@ class CommandTool:
 
     def _refuse_option(self, template: str, argument: str) -> None:
         for name in places(template):
-            declared = self.parameters[name]
-            if not (_CHOSEN & declared.keys() or declared.get("type") in _NUMBERS):
+            if not _is_harmless(self.parameters[name]):
                 raise ToolFailed(f"{name}: a value may not begin with '-', it could be an option: {argument[:80]!r}")
 
     def _program(self, name: str) -> str:
@@ -116,6 +126,12 @@ def open_command(declared: Declared, opening: Opening) -> Sequence[CommandTool]:
     if problem := _flaw(tool, base):
         raise UsageError(f"the tool {declared.name!r} cannot be made: {problem}", where=declared.where)
     return (tool,)
+
+
+def _is_harmless(parameter: Mapping[str, Any]) -> bool:
+    """Only numbers, or only what the file lists, can be its value."""
+    kinds = parameter.get("type", "any")
+    return bool(_CHOSEN & parameter.keys()) or _NUMBERS.issuperset([kinds] if isinstance(kinds, str) else kinds)
 
 
 def _flaw(tool: CommandTool, base: Path) -> str:
@@ -154,11 +170,14 @@ class _Run:
             self._ready.register(process.stdin, selectors.EVENT_WRITE)
             self._ready.register(process.stdout, selectors.EVENT_READ, self._out)
             self._ready.register(process.stderr, selectors.EVENT_READ, self._errors)
-            self._stopped = self._talk(seconds, cancel)
-            self._left = len(self._offspring.alive())
-            for pause in self._offspring.end():
-                self._hear(pause)
-            while self._hear(0):
+            try:
+                self._stopped = self._talk(seconds, cancel)
+            finally:
+                self._left = len(self._offspring.alive())
+                for pause in self._offspring.end():
+                    self._hear(pause)
+            last = time.monotonic() + _LINGER
+            while self._hear(0) and time.monotonic() < last:
                 pass
 
     def outcome(self, argv: Sequence[str], folder: Path) -> Outcome:
@@ -168,15 +187,11 @@ class _Run:
             lines = [f"{failure}: {shlex.join(argv)}", f"in {folder}", errors, out]
         else:
             lines = [out, errors and f"[stderr]\n{errors}"]
-        left = (
-            self._left
-            and not self._stopped
-            and f"[processes that it had left running, and that were ended: {self._left}]"
-        )
-        survivors = self._offspring.alive()
-        lasting = survivors and f"[could not be ended: {', '.join(map(str, survivors))}]"
-        text = "\n".join(line for line in (*lines, left, lasting) if line)
-        return Outcome(text or "(no output)", failed=bool(failure))
+        if self._left and not self._stopped:
+            lines.append(f"[processes that it had left running, and that were ended: {self._left}]")
+        if survivors := self._offspring.alive():
+            lines.append(f"[processes that could not be ended: {', '.join(map(str, survivors))}]")
+        return Outcome("\n".join(filter(None, lines)) or "(no output)", failed=bool(failure))
 
     def _talk(self, seconds: float, cancel: Cancel) -> str:
         """Until it ends; gives why it must be stopped, nothing if it ended by itself."""

@@ -39,7 +39,7 @@ class FunctionTool:
         self.timeout = timeout
         self.inline = inline
         self._function = function
-        self._name = name or function.__name__
+        self._name = name or getattr(function, "__name__", "")
         self._description = description
         self._effects: Effects = effects
 
@@ -148,7 +148,7 @@ def _documented(docstring: str | None) -> tuple[str, Mapping[str, dict[str, Any]
     except docstring_parser.ParseError:
         return text, {}
     described = {each.arg_name: {"description": each.description} for each in parsed.params if each.description}
-    return parsed.description or text, described
+    return "\n\n".join(filter(None, (parsed.short_description, parsed.long_description))) or text, described
 
 
 def _finish(awaitable: Any, cancel: Cancel) -> Any:

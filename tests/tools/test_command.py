@@ -96,6 +96,9 @@ def test_a_place_is_exactly_one_argument_and_no_shell_reads_it(tmp_path: Path, v
         (["echo", "--x={x}"], TEXT, "-n", True),
         (["echo", "{x}"], {"type": "integer"}, -3, True),
         (["echo", "{x}"], {"type": "string", "enum": ["-n", "-e"]}, "-n", True),
+        (["echo", "{x}"], {"type": ["integer", "null"]}, -3, False),
+        (["echo", "{x}"], {"type": ["integer", "number"]}, -3, True),
+        (["echo", "{x}"], {}, "-n", False),
         (["echo", "{x}"], TEXT, "a-n", True),
     ],
 )
