@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 MARK = "AGENT_RUN_OFFSPRING"
@@ -61,8 +62,9 @@ class Offspring:
                 return
 
     def _signal(self, how: signal.Signals) -> None:
-        # Only while the leader is not reaped can nobody else own the group's number.
-        if self.process.returncode is None:
+        # Only while the leader is not reaped can nobody else own the group's number; where marks cannot be read, the
+        # rest of the group is worth that small risk.
+        if self.process.returncode is None or not _PROC.is_dir():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, how)
         for each in marked(self._mark):
@@ -81,9 +83,15 @@ def marked(mark: str) -> Iterator[int]:
                         yield int(entry.name)
 
 
+@cache
 def _tied_to_us() -> tuple[str, ...]:
     """A prefix by which the kernel kills the process when the thread that started it ends, where it can."""
     import shutil  # lazy: only where a process is started
 
     setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
+    if setpriv is None:
+        return ()
+    prefix = (setpriv, "--pdeathsig", "KILL", "--")
+    # Smaller ones, busybox's for one, lack the option.
+    tried = subprocess.run([*prefix, setpriv, "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return () if tried.returncode else prefix
