@@ -1,0 +1,119 @@
+"""One conversation with tools of every kind, from files alone: the scripted model calls them, and they are real."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import ChatSession, load_agent
+
+FAULTS = Path(__file__).parent.parent / "equipment" / "mcp_fault_server.py"
+
+
+class Echo(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = json.dumps({"path": self.path}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+CALLS: dict[str, dict[str, Any]] = {
+    "resolve_date": {"date": "2025-07-04"},
+    "double": {"number": 21},
+    "say": {"text": "hello"},
+    "files_read": {"path": "note.txt"},
+    "fetch": {"word": "a/b"},
+    "getThing": {"id": "7"},
+    "it__echo": {"text": "over the pipe"},
+    "inner": {"message": "and you?"},
+}
+
+
+@pytest.fixture
+def agent(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AGENT_RUN_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("AGENT_RUN_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "agent"
+    (folder / "notes").mkdir(parents=True)
+    (folder / "notes" / "note.txt").write_text("a note\n")
+    (folder / "own.py").write_text('def double(number: int) -> int:\n    """Doubles it."""\n    return number * 2\n')
+    operation = {"operationId": "getThing", "parameters": [{"name": "id", "in": "path", "schema": {"type": "string"}}]}
+    document = {"openapi": "3.1.0", "servers": [{"url": url}], "paths": {"/things/{id}": {"get": operation}}}
+    (folder / "things.json").write_text(json.dumps(document))
+    inner = {"gateway": "scripted", "model": "m", "script": [{"text": "I am inside"}]}
+    (folder / "inner.yaml").write_text(json.dumps(inner))
+    word = {"word": {"type": "string"}}
+    say = [sys.executable, "-c", "import sys; print(sys.argv[1])", "{text}"]
+    outer = {
+        "gateway": "scripted",
+        "model": "m",
+        "tools": [
+            "resolve_date",
+            {"python": "./own.py:double"},
+            {
+                "command": {
+                    "name": "say",
+                    "description": "Says.",
+                    "run": say,
+                    "parameters": {"text": {"type": "string"}},
+                }
+            },
+            {"files": {"root": "notes"}},
+            {"http": {"name": "fetch", "description": "Fetches.", "url": url + "/{word}", "parameters": word}},
+            {"openapi": {"spec": "things.json"}},
+            {"mcp": {"name": "it", "command": [sys.executable, "-S", str(FAULTS), "ok"], "tools": ["echo"]}},
+            {"agent": "./inner.yaml"},
+        ],
+        "script": [{"calls": [{name: arguments} for name, arguments in CALLS.items()]}, {"text": "all done"}],
+    }
+    (folder / "outer.yaml").write_text(json.dumps(outer))
+    return folder / "outer.yaml"
+
+
+def test_every_kind_of_tool_answers_in_one_turn(agent: Path, url: str) -> None:
+    with ChatSession.from_agent(load_agent(agent), trust=True, allow=["*"]) as session:
+        assert session.send_message("go") == "all done"
+        results = [result for message in session.messages for result in message.results]
+    found = {result.name: result.output for result in results}
+    assert [result.name for result in results if result.failed] == [], found
+    assert found["resolve_date"]["date"] == "2025-07-04"
+    assert found["double"] == 42
+    assert "hello" in str(found["say"])
+    assert "a note" in str(found["files_read"])
+    assert found["fetch"] == {"path": "/a%2Fb"}
+    assert found["getThing"] == {"path": "/things/7"}
+    assert found["it__echo"] == "over the pipe"
+    assert found["inner"] == "I am inside"
+
+
+def test_what_nobody_allowed_does_not_run(agent: Path) -> None:
+    with ChatSession.from_agent(load_agent(agent), trust=True) as session:
+        session.send_message("go")
+        results = [result for message in session.messages for result in message.results]
+    refused = {result.name for result in results if result.failed}
+    assert {"say", "it__echo"} <= refused
+    assert {"resolve_date", "fetch", "getThing", "inner"}.isdisjoint(refused)
