@@ -160,7 +160,7 @@ def _about(tool: Tool | None, spec: ToolSpec, call: ToolCall) -> tuple[Mapping[s
             arguments = canonical(arguments)
         subjects: Callable[[Mapping[str, Any]], tuple[str, ...]] = getattr(tool, "subjects", lambda _: plain)
         return arguments, subjects(arguments)
-    except (LookupError, TypeError, ValueError, ToolFailed):
+    except (AttributeError, LookupError, TypeError, ValueError, ToolFailed):
         return arguments, plain  # they do not fit the tool, which will not run with them
 
 

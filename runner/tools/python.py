@@ -13,13 +13,17 @@ from typing import Any
 
 from runner.core.errors import UsageError
 from runner.tools.context import Opening
+from runner.tools.printing import Printed
 from runner.tools.toolbox import Declared, Source, Tool, adjusted, attempt, offer
 
 
 def open_python(declared: Declared, opening: Opening) -> Sequence[Tool | Source]:
     """The tool at `./FILE.py:NAME` or `package.module:NAME`: function, tool or class. Raises UsageError."""
     place, _, name = declared.options["function"].rpartition(":")
-    module = _file(declared.base / place, declared) if place.endswith(".py") else _package(place, declared)
+    with Printed() as printed:
+        module = _file(declared.base / place, declared) if place.endswith(".py") else _package(place, declared)
+    if printed.text:
+        opening.notify(f"{place} printed: {printed.text.rstrip()}")
     thing: Any = module
     for part in name.split("."):
         if not hasattr(thing, part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _COMMON = frozenset({"name", "description", "effects", "timeout"})
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NEAREST = 5
 _FEW = 12
 _QUOTED = 200
@@ -118,6 +120,8 @@ class Toolbox:
 
     def find(self, name: str) -> Tool | None:
         """The tool that a call of `name` would run, also in another case; None if there is none."""
+        if self._lively and not self._known:
+            self._known = _by_name(self._offers)
         if name in self._known:
             return self._known[name]
         alike = [tool for each, tool in self._known.items() if each.casefold() == name.casefold()]
@@ -157,7 +161,7 @@ class Toolbox:
         if outcome is None or error is not None:
             outcome = present(Outcome(_blame(call.name, error), failed=True), call.name, self._output_bytes)
         if printed.text:
-            context.notify(f"{call.name} printed: {printed.text}")
+            context.notify(f"{call.name} printed: {printed.text.rstrip()}")
         return outcome
 
     def _run(self, call: ToolCall, context: Context) -> Any:
@@ -284,9 +288,12 @@ def _by_name(offers: Iterable[Tool | Source]) -> dict[str, Tool]:
     known: dict[str, Tool] = {}
     for offer in offers:
         for tool in offer.tools() if isinstance(offer, Source) else (offer,):
-            if tool.spec.name in known:
-                raise UsageError(f"two tools are named {tool.spec.name!r}", fix="rename one of them")
-            known[tool.spec.name] = tool
+            name = tool.spec.name
+            if name in known:
+                raise UsageError(f"two tools are named {name!r}", fix="rename one of them")
+            if not _NAME.fullmatch(name):
+                raise UsageError(f"{name!r} cannot be a tool's name", fix="use at most 64 of A-Z a-z 0-9 _ -")
+            known[name] = tool
     return known
 
 

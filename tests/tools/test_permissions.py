@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.core.errors import UsageError
@@ -201,3 +201,25 @@ def test_a_file_never_loosens_what_the_user_rules(
     both = Gate([layer(AGENT_FILE, **files), user]).decide(call, spec)
     if alone.rule:
         assert STRICTNESS.index(both.decision) >= STRICTNESS.index(alone.decision)
+
+
+ODD = (
+    st.none()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.lists(st.integers(), max_size=2)
+    | st.just("../x")
+    | st.just({})
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.sampled_from(["path", "n", "content", "word"]), ODD),
+    st.sampled_from(["git", "files_write", "wipe"]),
+)
+def test_arguments_of_any_shape_are_decided(box: Toolbox, arguments: dict[str, Any], name: str) -> None:
+    spec = box.spec(name)
+    assert spec is not None
+    gate = Gate([layer(USER_FILE, allow=["command(git *)"], deny=["files(secret)"])], box.find)
+    assert gate.decide(ToolCall("1", name, arguments), spec).decision in STRICTNESS

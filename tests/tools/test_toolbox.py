@@ -187,7 +187,7 @@ def test_what_a_tool_prints_is_told_and_stays_off_stdout(capsys: pytest.CaptureF
     for thread in threads:
         thread.join()
     assert sys.stdout is stdout
-    assert sorted(told) == [f"chatty printed: from {n}\n" for n in range(8)]
+    assert sorted(told) == [f"chatty printed: from {n}" for n in range(8)]
     out, err = capsys.readouterr()
     assert out == "the answer\n"
     assert err.count("from a thread") == 8
