@@ -16,6 +16,7 @@ PRICED: Mapping[str, str] = {
     "gemini": "google",
     "groq": "groq",
     "mistral": "mistral",
+    "moonshot": "moonshotai",
     "openai": "openai",
     "openrouter": "openrouter",
     "responses": "openai",

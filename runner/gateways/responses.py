@@ -63,7 +63,7 @@ class Responses(Remote):
         return self.wire.chunks("/responses", asked, request, Decoder(self.wire.scene(request.model)))
 
     def _reasons(self, model: str) -> bool:
-        return model.startswith(tuple(self.quirks["reasoning"]))
+        return model.startswith(tuple(self.quirks["reasoning"])) and "-chat" not in model
 
 
 def encode(request: Request, encoded: Encoded | None = None, *, reasons: bool = False) -> bytes:
@@ -255,8 +255,13 @@ class Decoder(EventDecoder):
         return "tool_calls" if any(part.begun for part in self._parts.values()) else "stop"
 
     def _opaque(self) -> Opaque | None:
-        """The items as they stand, if they say more than texts and calls do."""
+        """The items as they stand, if they say more than texts and calls do.
+
+        Thoughts that came without their encrypted form are not known to the server any more, nor what leans on them.
+        """
         items = [{key: value for key, value in item.items() if value is not None} for item in self._items]
+        if any(item.get("type") == "reasoning" and not item.get("encrypted_content") for item in items):
+            return None
         if all(item.get("type") in ("message", "function_call") and item.keys() <= _PLAIN_KEYS for item in items):
             return None
         return Opaque("responses", self._scene.model, items)

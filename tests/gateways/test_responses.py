@@ -152,6 +152,13 @@ def test_nothing_is_kept_where_text_and_calls_say_it_all():
     assert decoded(events(*plain, finish(plain))).done.opaque is None
 
 
+def test_thoughts_that_are_not_encrypted_cannot_go_back():
+    items = [*thought_item(0, "hm"), *text_item(1, "Hi")]
+    items[2]["item"] = {"id": "rs_0", "type": "reasoning", "summary": []}
+    assert items[2]["type"] == "output_item.done"
+    assert decoded(events(*items, finish())).done.opaque is None
+
+
 def test_the_phase_of_a_message_is_kept():
     said = text_item(0, "Hi", phase="commentary")
     assert decoded(events(*said, finish(said))).done.opaque.content[0]["phase"] == "commentary"
@@ -348,6 +355,7 @@ def test_a_schema_is_strict_only_where_it_closes_everything(closed):
         ("o3", {}, True),
         ("gpt-5.5", {}, True),
         ("gpt-4o", {}, False),
+        ("gpt-5-chat-latest", {}, False),
         ("mine", {}, False),
         ("mine-1", {"reasoning": ["mine"]}, True),
     ],
