@@ -206,3 +206,37 @@ class Seen:
 
     def flush(self) -> None:
         """It is there at once."""
+
+
+TRANSCRIPT = "transcript: 1\nagent: command_runs.yaml\nturns: [{id: one, user: hi, expect: [{contains: done}]}]\n"
+
+
+def test_a_replay_runs_nothing_that_was_recorded(cage: Cage):
+    mark = cage.home / "agent" / "PWNED"
+    transcript = cage.home / "agent" / "t.transcript.yaml"
+    transcript.write_text(TRANSCRIPT)
+    assert cage.run("record", "t.transcript.yaml").code == 6
+    assert not mark.exists()
+    assert cage.run("record", "--trust", "t.transcript.yaml").code == 0
+    mark.unlink()
+    replayed = cage.run("replay", "t.transcript.yaml")
+    cage.check(replayed)
+    assert replayed.code == 0
+    transcript.write_text(transcript.read_text().replace("turns: [{", "tools: {go: execute}\nturns: [{", 1))
+    executing = cage.run("replay", "t.transcript.yaml")
+    cage.check(executing)
+    assert executing.code == 6
+
+
+@pytest.mark.parametrize("command", [(), ("chat",), ("check",), ("show",), ("trust",), ("doctor",), ("replay",)])
+def test_help_does_nothing(cage: Cage, command: tuple[str, ...]):
+    ran = cage.run(*command, "--help")
+    cage.check(ran)
+    assert ran.code == 0
+
+
+@pytest.mark.parametrize("file", ["python_runs.yaml", "command_runs.yaml", "mcp_starts.yaml", "key_to_gateway.yaml"])
+def test_to_diagnose_a_file_runs_nothing_of_it(cage: Cage, file: str):
+    ran = cage.run("doctor", file)
+    cage.check(ran)
+    assert ran.code == 6
