@@ -476,3 +476,14 @@ def test_side_by_side_calls_are_all_answered_whatever_one_of_them_does() -> None
     finally:
         release.set()
     assert [results[n].output for n in range(3)] == ["late", "fail failed: ValueError: broken", 2]
+
+
+def test_an_installed_package_may_offer_a_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = tmp_path / "others-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[agent_run.tools]\nstock_price = others_tools:stock_price\n")
+    (tmp_path / "others_tools.py").write_text("def stock_price(symbol: str) -> float: return 1.5\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    box = open_toolbox([Declared("builtin", "stock_price")])
+    assert called(box, "stock_price", '{"symbol": "X"}').output == 1.5
