@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runner import Broker, ChatSession
 from runner.core.chunks import Assembly, Chunk
 from runner.core.errors import (
     IncompleteReply,
@@ -534,3 +535,21 @@ def test_a_real_server_takes_a_conversation_with_tools(llama_server):
         assert assembled(gateway.stream(request)).message().complete
     finally:
         gateway.close()
+
+
+def test_thinking_survives_a_round_of_tools_in_a_session(fault_server):
+    def weather(city: str) -> str:
+        """The weather of a city."""
+        return f"rain in {city}"
+
+    fault_server.answers(fault_server.chunked(events(*THOUGHT)))
+    fault_server.answers(fault_server.chunked(events(begin(), *text("It rains."), *finish())))
+    gateway = Anthropic(url=fault_server.url, key="secret-key")
+    session = ChatSession(Broker(SONNET, gateway), system_prompt="Be brief.", tools=[weather])
+    try:
+        assert session.send_message("Weather in Paris?") == "It rains."
+    finally:
+        gateway.close()
+    _, thought, answered = fault_server.asked[1].json["messages"]
+    assert thought["content"][0] == {"type": "thinking", "thinking": "let me see", "signature": "c2lnbmVk=="}
+    assert answered["content"][0]["content"] == [{"type": "text", "text": "rain in Paris"}]
