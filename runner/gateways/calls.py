@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
+from urllib.parse import urlsplit
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
@@ -120,6 +121,14 @@ class Decoder(Protocol):
 
     def whole(self, data: bytes) -> Iterator[Chunk]:
         """The chunks of a reply that came in one piece. Raises GatewayError."""
+
+
+def target(url: str, path: str) -> str:
+    """Path and query of `path` below `url`; a query of the url goes with every request, as Azure wants it."""
+    parts = urlsplit(url)
+    path, _, query = path.partition("?")
+    both = "&".join(filter(None, (parts.query, query)))
+    return parts.path.rstrip("/") + path + ("?" + both if both else "")
 
 
 def is_whole(answer: Answer) -> bool:

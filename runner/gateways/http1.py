@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import select
 import socket
 import time
 from collections.abc import Iterator
-from http.client import HTTPResponse, IncompleteRead
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runner.core.errors import Unreachable
-from runner.gateways.calls import Answer, Call, Timers
+from runner.gateways.calls import Answer, Call, Timers, target
 
 if TYPE_CHECKING:
     import ssl
 
 _READ = 65_536
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
 class _Reader(io.RawIOBase):
@@ -58,14 +60,13 @@ class Direct:
 
     def __init__(self, url: str, tls: ssl.SSLContext | None, connect: float) -> None:
         parts = urlsplit(url)
-        self.host = parts.hostname or ""
+        host = parts.hostname or ""
+        self._url = url
         self._authority = parts.netloc.rpartition("@")[2]
-        self._prefix = parts.path.rstrip("/")
-        port = parts.port or (443 if tls else 80)
-        sock = socket.create_connection((self.host, port), timeout=connect)
+        sock = socket.create_connection((host, parts.port or (443 if tls else 80)), timeout=connect)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sock = tls.wrap_socket(sock, server_hostname=self.host) if tls else sock
+            self._sock = tls.wrap_socket(sock, server_hostname=host) if tls else sock
         except BaseException:
             sock.close()
             raise
@@ -80,7 +81,7 @@ class Direct:
 
     def send(self, call: Call) -> Answer:
         """Send a request and read the head of its answer."""
-        lines = [f"{call.method} {self._prefix}{call.path} HTTP/1.1", f"Host: {self._authority}"]
+        lines = [f"{call.method} {target(self._url, call.path)} HTTP/1.1", f"Host: {self._authority}"]
         lines += [f"{name}: {value}" for name, value in call.headers.items()]
         if call.method == "POST":
             lines.append(f"Content-Length: {len(call.body)}")
@@ -107,23 +108,76 @@ class DirectAnswer:
 
     def __init__(self, answer: HTTPResponse) -> None:
         self._answer = answer
+        self._whole = False
         self.status = answer.status
         self.headers = {name.lower(): value for name, value in answer.getheaders()}
 
     @property
     def reusable(self) -> bool:
         """The whole body was read, and the server lets the connection stand."""
-        return self._answer.isclosed() and not self._answer.will_close
+        return self._whole and not self._answer.will_close
 
     def __iter__(self) -> Iterator[bytes]:
         """The body's bytes as they arrive. Raises OSError, HTTPException, TimedOut."""
-        read1 = self._answer.read1
-        while data := read1(_READ):
+        yield from self._unchunked() if self._answer.chunked else self._plain()
+        self._whole = True
+
+    def _plain(self) -> Iterator[bytes]:
+        while data := self._answer.read1(_READ):
             yield data
         if self._answer.length:
             raise IncompleteRead(b"", self._answer.length)
-        if not self._answer.isclosed():
-            self._answer.close()
+
+    def _unchunked(self) -> Iterator[bytes]:
+        """All that has arrived at once, however many chunks it came in: servers send one for each token."""
+        chunks = Chunks()
+        while not chunks.ended:
+            data = self._answer.fp.read1(_READ)
+            if not data:
+                raise IncompleteRead(b"")
+            if body := chunks.feed(data):
+                yield body
+
+
+class Chunks:
+    """Takes the framing of HTTP chunks off a body; `ended` once the last one and what trails it have come."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._rest = b""
+        self._open = 0
+        self._trailing = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes of the body in `data`. Raises HTTPException for what is no chunk."""
+        data = self._rest + data
+        found, at = [], 0
+        while not self.ended:
+            if self._open:
+                piece = data[at : at + self._open]
+                found.append(piece)
+                at += len(piece)
+                self._open -= len(piece)
+            end = data.find(b"\n", at)
+            if end < 0 or self._open:
+                break
+            self._line(data[at:end].rstrip(b"\r"))
+            at = end + 1
+        self._rest = data[at:]
+        if len(self._rest) > _READ:
+            raise HTTPException("a chunk begins with a line that does not end")
+        return b"".join(found)
+
+    def _line(self, line: bytes) -> None:
+        """A line between chunks: the end of one, the size of the next, or what trails the last."""
+        if self._trailing:
+            self.ended = not line
+        elif line:
+            size = line.partition(b";")[0].strip()
+            if not _SIZE.fullmatch(size):
+                raise HTTPException(f"a chunk begins with {line[:20]!r}")
+            self._open = int(size, 16)
+            self._trailing = not self._open
 
 
 def trust(bundle: str) -> ssl.SSLContext:

@@ -13,14 +13,25 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, IncompleteReply, ProtocolBroken, TimedOut
 from runner.core.policy import Timeouts
 from runner.gateways import Request
-from runner.gateways.calls import EVENTS, Answer, Call, Connection, Decoder, Timers, content_type, is_whole, unpacked
+from runner.gateways.calls import (
+    EVENTS,
+    Answer,
+    Call,
+    Connection,
+    Decoder,
+    Timers,
+    content_type,
+    is_whole,
+    target,
+    unpacked,
+)
 from runner.gateways.failures import Scene, broke_off, failure, not_a_reply, unreachable
 from runner.gateways.keys import Key, check_url, host_of, is_loopback
 
@@ -269,7 +280,7 @@ class _Proxied:
     def send(self, call: Call) -> Answer:
         with self.told(call.timers):
             asked = self._client.build_request(
-                call.method, self._url + call.path, headers=call.headers, content=call.body
+                call.method, urljoin(self._url, target(self._url, call.path)), headers=call.headers, content=call.body
             )
             self._answer = self._client.send(asked, stream=True)
         return _ProxiedAnswer(self, self._answer, call.timers)
