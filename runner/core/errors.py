@@ -62,7 +62,7 @@ class AgentRunError(Exception):
         lines = [self.what]
         for label in ("where", "why", "fix"):
             if text := getattr(self, label):
-                lines.append(f"  {label + ':':<6} {text}")
+                lines.append(f"  {label + ':':<6} {text}".replace("\n", "\n         "))
         return "\n".join(lines)
 
 

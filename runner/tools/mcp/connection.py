@@ -137,17 +137,20 @@ async def _greeted(connection: Connection, session: ClientSession, seconds: floa
     """Raises NotStarted."""
     import anyio
     from mcp.shared.exceptions import MCPError
+    from mcp_types import CONNECTION_CLOSED
 
     try:
         with anyio.fail_after(seconds):
             await connection.greet(session.initialize, seconds)
     except TimeoutError:
         problem = f"it did not answer within {seconds:g} s"
-    except (MCPError, RuntimeError, ValueError) as error:
+    except MCPError as error:
+        problem = "it ended" if error.error.code == CONNECTION_CLOSED else str(error)
+    except (RuntimeError, ValueError) as error:
         problem = str(error).partition("\n")[0]
     else:
         return
-    raise NotStarted("\n".join(filter(None, (problem, await connection.last_words()))))
+    raise NotStarted(", ".join(filter(None, (problem, await connection.last_words()))))
 
 
 @asynccontextmanager
