@@ -133,7 +133,7 @@ def _weekday(text: str, today: date) -> date | None:
 
 
 def _of_month(text: str, today: date) -> date | None:
-    """ "The 5th of next month", "last Monday of March 2027", "end of this month"."""
+    """Such as "the 5th of next month", "last Monday of March 2027" and "end of this month"."""
     match = re.fullmatch(rf"(?P<what>.+?) (?:of|in) {_MONTH}", text)
     if match is None:
         return None

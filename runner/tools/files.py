@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -63,7 +64,7 @@ class Files:
         last_line: Annotated[int | None, "The last line to read; the end of the file if left out."] = None,
     ) -> str:
         """Read a text file, whole or some of its lines."""
-        lines = self._text(path).splitlines(keepends=True)
+        lines = _lines(self._text(path))
         first, last = max(1, first_line), min(last_line or len(lines), len(lines), max(1, first_line) + _MOST_LINES - 1)
         text = "".join(lines[first - 1 : last])
         if first == 1 and last == len(lines):
@@ -142,12 +143,17 @@ class Files:
         wanted = text.casefold() if ignore_case else text
         for name, folder in self._root.files(path, pattern):
             try:
-                lines = [] if folder else self._text(name).splitlines()
+                lines = [] if folder else _lines(self._text(name))
             except ToolFailed:
                 continue
             for number, line in enumerate(lines, 1):
                 if wanted in (line.casefold() if ignore_case else line):
                     yield f"{name}:{number}: {line.strip()[:_LINE]}"
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends, as an editor counts them: `splitlines` would count U+2028 and form feeds, too."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _listed(found: Sequence[str], most: int, none: str) -> str:

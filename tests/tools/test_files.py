@@ -65,6 +65,13 @@ def test_read(root: Path, lines: dict[str, int], text: str) -> None:
     assert (result.output, result.failed) == (text, False)
 
 
+def test_lines_are_counted_as_an_editor_does(root: Path) -> None:
+    (root / "odd.txt").write_text("a\u2028b\fc\nlast", newline="")
+    box = opened(root)
+    assert did(box, "read", path="odd.txt", first_line=2).output == "(lines 2 to 2 of 2)\nlast"
+    assert did(box, "search", text="last").output == "odd.txt:2: last"
+
+
 def test_a_long_file_is_read_in_parts(root: Path) -> None:
     (root / "long.txt").write_text("line\n" * 5000)
     assert did(opened(root), "read", path="long.txt").output.startswith("(lines 1 to 2000 of 5000)\n")
