@@ -79,6 +79,8 @@ class Stage:
         live = any(mode in _RUNNING and name.startswith(tuple(f"{each}__" for each in served)) for name, mode in modes)
         declared = [tool for tool in agent.tools if live or tool.kind not in _SERVED]
         runs = live or any(mode in _RUNNING for _, mode in modes)
+        # Without a mode, a tool is run if the file says that it has no effects: whether that is so, only trust tells.
+        runs |= any(tool.options.get("effects") == "none" and tool.name not in transcript.modes for tool in declared)
         if runs or any(tool.kind in _IMPORTING for tool in declared):
             from runner.config.trust import ensure_trusted  # lazy: a replay of stubs runs nothing
 

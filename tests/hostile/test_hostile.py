@@ -219,13 +219,13 @@ def test_a_replay_runs_nothing_that_was_recorded(cage: Cage):
     assert not mark.exists()
     assert cage.run("record", "--trust", "t.transcript.yaml").code == 0
     mark.unlink()
-    replayed = cage.run("replay", "t.transcript.yaml")
-    cage.check(replayed)
-    assert replayed.code == 0
-    transcript.write_text(transcript.read_text().replace("turns: [{", "tools: {go: execute}\nturns: [{", 1))
-    executing = cage.run("replay", "t.transcript.yaml")
-    cage.check(executing)
-    assert executing.code == 6
+    recorded = transcript.read_text()
+    for mode, code in (("stub", 0), ("forbid", 1), ("execute", 6), ("verify", 6), (None, 6)):
+        tools = f"tools: {{go: {mode}}}\n" if mode else ""
+        transcript.write_text(recorded.replace("turns: [{", f"{tools}turns: [{{", 1))
+        ran = cage.run("replay", "t.transcript.yaml")
+        assert not mark.exists(), mode
+        assert ran.code == code, ran.said
 
 
 @pytest.mark.parametrize("command", [(), ("chat",), ("check",), ("show",), ("trust",), ("doctor",), ("replay",)])
