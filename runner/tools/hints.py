@@ -120,6 +120,15 @@ def _union(members: list[Shape]) -> Shape:
     return Shape(schema, convert)
 
 
+def _checked(shape: Shape, value: Any) -> Any:
+    """The value as a shape within itself takes it, of which the outer schema says nothing."""
+    from runner.tools.arguments import Checker  # lazy: few types hold themselves
+
+    if problems := Checker(shape.schema).problems(value):
+        raise Unfit(f": {problems[0]}")
+    return shape.convert(value)
+
+
 def _choice(values: Mapping[Any, Any]) -> Shape:
     """One of the keys, which stand for the values."""
     kinds = {_JSON_TYPES.get(type(key)) for key in values}
@@ -174,7 +183,7 @@ def _class(hint: type, within: tuple[type, ...]) -> Shape:
         schema = hint.model_json_schema()  # type: ignore[attr-defined]
         return Shape(inlined(schema, schema), hint.model_validate)  # type: ignore[attr-defined]
     if hint in within:
-        return Shape({"type": "object"}, lambda value: shape_of(hint).convert(value))
+        return Shape({"type": "object"}, lambda value: _checked(shape_of(hint), value))
     if (fields := _fields(hint)) is None:
         raise Unshapely(f"{hint.__qualname__} is no type of values; use plain types, dataclasses, enums or TypedDicts")
     try:

@@ -237,6 +237,8 @@ def test_the_embedded_models_server_accepts_every_schema(llama_server: Any) -> N
         (Colour, "green", "value"),
         (list[datetime.date], ["2025-07-04", "soon"], "value[1]"),
         (Line, {"points": [], "size": 1}, "value"),
+        (Tree, {"name": "a", "children": [{"name": "b", "children": [{"name": 1}]}]}, "value.children[0].children[0]"),
+        (int | list[datetime.date], ["soon"], "value"),
         (dict[int, str], {"x": "a"}, "value.x"),
         (Outer, {"inner": {"n": "x"}}, "value.inner.n"),
     ],
