@@ -238,7 +238,7 @@ def test_the_embedded_models_server_accepts_every_schema(llama_server: Any) -> N
         (list[datetime.date], ["2025-07-04", "soon"], "value[1]"),
         (Line, {"points": [], "size": 1}, "value"),
         (Tree, {"name": "a", "children": [{"name": "b", "children": [{"name": 1}]}]}, "value.children[0].children[0]"),
-        (int | list[datetime.date], ["soon"], "value"),
+        (int | list[datetime.date], ["soon"], "value[0]"),
         (dict[int, str], {"x": "a"}, "value.x"),
         (Outer, {"inner": {"n": "x"}}, "value.inner.n"),
     ],
