@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST = 64 * 2**20
+_LEAST = 256
 _KEPT_FILES = 20
 
 
@@ -27,7 +28,7 @@ class Capture:
 
     def __init__(self, name: str, limit: int) -> None:
         self._name = re.sub(r"\W+", "_", name)[:40]
-        self._limit = limit
+        self._limit = max(limit, _LEAST)
         self._head = bytearray()
         self._tail = b""
         self._file: BinaryIO | None = None
@@ -72,9 +73,9 @@ class Capture:
     def _open(self) -> None:
         folder = state_home() / "outputs"
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for old in sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime)[: -_KEPT_FILES + 1]:
-                old.unlink()
+            for each in (folder.parent, folder):
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_room(folder)
             path = folder / f"{self._name}-{os.urandom(6).hex()}.txt"
             self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             self._where = f"The whole is in {path}."
@@ -89,3 +90,10 @@ class Capture:
         except OSError as error:
             self._where = f"The rest could not be kept: {error.strerror}."
             self._file = None
+
+
+def _make_room(folder: Path) -> None:
+    """Drop the oldest files; another call may be at it, too."""
+    with suppress(OSError):
+        for old in sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime)[: -_KEPT_FILES + 1]:
+            old.unlink(missing_ok=True)
