@@ -193,18 +193,26 @@ class OpenAI(Remote):
         for name in sorted(windows, key=len, reverse=True):
             if model.startswith(name):
                 return windows[name]
-        if not self._quirks.lists_windows and not self.wire.is_local:
+        if not self._quirks.lists_windows:
             return None
         try:
             listed = self._listed_windows
-        except GatewayError:
+        except GatewayError as error:
+            if error.status:  # it answered, and will not answer otherwise next time
+                self._listed_windows = {}
             return None
         # A server that has one model loaded answers with it, whatever its name.
         return listed.get(model) or (next(iter(listed.values())) if len(listed) == 1 else None)
 
     @cached_property
     def _listed_windows(self) -> dict[str, int]:
-        return dict(_listed(self.wire.get("/models")))
+        """The server's own list, asked for until it answers one way or the other. Raises GatewayError."""
+        try:
+            return dict(_listed(self.wire.get("/models")))
+        except GatewayError as error:
+            if error.retryable:
+                raise
+            return {}
 
 
 def _listed(models: Any) -> Iterator[tuple[str, int]]:

@@ -547,7 +547,15 @@ class TestWindows:
     def test_a_server_without_a_list_is_no_error(self, fault_server):
         fault_server.answers(fault_server.whole({}, 404))
         gateway = OpenAI(url=fault_server.url)
-        assert gateway.capabilities("m").window is None
+        assert [gateway.capabilities("m").window for _ in range(3)] == [None, None, None]
+        assert len(fault_server.asked) == 1
+        gateway.close()
+
+    def test_a_server_that_is_only_just_starting_is_asked_again(self, fault_server):
+        fault_server.answers(fault_server.whole({"error": {"message": "Loading model"}}, 503))
+        fault_server.answers(fault_server.whole({"data": [{"id": "m", "max_model_len": 4096}]}))
+        gateway = OpenAI(url=fault_server.url)
+        assert [gateway.capabilities("m").window for _ in range(2)] == [None, 4096]
         gateway.close()
 
     def test_the_longest_known_name_wins(self):
