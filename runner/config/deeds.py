@@ -23,7 +23,6 @@ KINDS_OF_DEED = ("run", "start", "import", "load", "write", "read", "connect", "
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
 # A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
 _SETTLED = re.compile(r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]")
-_ACTING = frozenset({"write", "exec"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,7 @@ def rules(agent: Agent) -> Iterator[Deed]:
 
 def escaped(text: str) -> str:
     """One line in which nothing moves a cursor, reorders what is read, or hides."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape", "backslashreplace").decode() for each in text
-    )
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def origin(url: str) -> str:
@@ -170,9 +167,7 @@ def _python(declared: Declared, written: _Look) -> Iterator[Deed]:
 
 
 def _command(declared: Declared, written: _Look) -> Iterator[Deed]:
-    effects = declared.options.get("effects", "exec")
-    note = "" if effects in _ACTING else f" (declared as {effects}: not asked about each time)"
-    yield from _program("run", declared.options["run"], note, declared, written)
+    yield from _program("run", declared.options["run"], "", declared, written)
 
 
 def _mcp(declared: Declared, written: _Look) -> Iterator[Deed]:
@@ -192,12 +187,13 @@ def _openapi(declared: Declared, written: _Look) -> Iterator[Deed]:
 
 
 def _program(kind: str, argv: Sequence[Any], note: str, declared: Declared, written: _Look) -> Iterator[Deed]:
-    """A program is shown with the environment that the file gives it, as it stands there."""
-    entry = written()
-    environment = entry.get("env") or dict.fromkeys(declared.options.get("env", {}), "…")
+    """A program is shown with all that the file gives it: the environment as it stands there, a folder, an input."""
+    options, entry = declared.options, written()
+    environment = entry.get("env") or dict.fromkeys(options.get("env", {}), "…")
     given = [f"{name}={value}" for name, value in environment.items()]
-    folder = f" in {declared.options['cwd']}" if "cwd" in declared.options else ""
-    yield Deed(kind, _command_line([*given, *argv]) + folder + note, declared.where)
+    folder = f" in {options['cwd']}" if "cwd" in options else ""
+    fed = f" fed with {_command_line([options['stdin']])}" if options.get("stdin") else ""
+    yield Deed(kind, _command_line([*given, *argv]) + folder + fed + note + _unasked(declared), declared.where)
     for variable in _variables(entry):
         yield Deed("send", f"{variable} to {argv[0]}", declared.where)
 
@@ -205,11 +201,17 @@ def _program(kind: str, argv: Sequence[Any], note: str, declared: Declared, writ
 def _remote(note: str, declared: Declared, written: _Look) -> Iterator[Deed]:
     options, entry = declared.options, written()
     place = _place(options["url"], entry) if "url" in options else _described(declared)
-    yield Deed("connect", place + note, declared.where)
+    yield Deed("connect", place + note + _unasked(declared), declared.where)
     for host in options.get("hosts", ()):
         yield Deed("connect", str(host), declared.where)
     for variable in _variables(entry):
         yield Deed("send", f"{variable} to {place}", declared.where)
+
+
+def _unasked(declared: Declared) -> str:
+    """A file's own word that its tool is harmless is told, because calls are not asked about then."""
+    effects = declared.options.get("effects")
+    return f" (declared as {effects}: not asked about each time)" if effects in ("none", "read") else ""
 
 
 def _described(declared: Declared) -> str:

@@ -83,6 +83,14 @@ DOES = [
         "{command: {name: go, description: d, run: [rm], effects: none}}",
         ["run rm (declared as none: not asked about each time)"],
     ),
+    (
+        '{command: {name: go, description: d, run: [sh], stdin: "rm -rf x\\n"}}',
+        [r"run sh fed with 'rm -rf x\n'"],
+    ),
+    (
+        "{http: {name: w, description: d, method: POST, url: 'https://a.example/x', effects: read}}",
+        ["connect https://a.example (POST) (declared as read: not asked about each time)"],
+    ),
     ("{python: './t.py:look'}", ["import ./t.py:look"]),
     ("{python: 'os:system'}", ["import os:system"]),
     ("{mcp: {name: time, command: [mcp-server-time]}}", ["start mcp-server-time (the MCP server time)"]),
@@ -116,10 +124,7 @@ def test_what_a_tool_does_is_told(write: Write, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("FAR", "/")
     spec = json.dumps({"openapi": "3.1.0", "servers": [{"url": "https://o.example/v1"}], "paths": {}})
     agent = write(f"{HEAD}tools: [{tool}]\n", t__py="def look(): ...\n", o__json=spec)
-    found = deeds(agent)
-    assert len(found) == len(expected)
-    for line, start in zip(found, expected, strict=True):
-        assert line.startswith(start)
+    assert deeds(agent) == expected
     assert "s3cretvalue" not in str(reach(agent))
 
 

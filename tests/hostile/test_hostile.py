@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,14 +184,15 @@ def test_a_key_does_not_follow_a_redirect(cage: Cage):
     assert cage.honest.asked == [f"/redirect Bearer {SECRETS['OPENAI_API_KEY']}"]
 
 
-@pytest.mark.parametrize("use", [("show",), ("trust",), ()], ids=["show", "trust", "chat"])
-def test_no_text_of_a_file_moves_the_cursor(cage: Cage, at_terminal: Callable[..., object], use: tuple[str, ...]):
-    terminal = at_terminal(*use, "control_characters.yaml", cwd=cage.home / "agent", **cage.environment)
-    terminal.child.logfile_read = seen = Seen()  # type: ignore[attr-defined]
-    if use != ("show",):
-        terminal.expect("Trust")  # type: ignore[attr-defined]
-        terminal.type("no")  # type: ignore[attr-defined]
-    terminal.ended()  # type: ignore[attr-defined]
+@pytest.mark.parametrize("arguments", ["show FILE", "trust FILE", "FILE", "FILE --trust -v -m hi"])
+def test_no_text_of_a_file_moves_the_cursor(cage: Cage, at_terminal: Callable[..., Any], arguments: str):
+    words = arguments.replace("FILE", "control_characters.yaml").split()
+    terminal = at_terminal(*words, cwd=cage.home / "agent", **cage.environment)
+    terminal.child.logfile_read = seen = Seen()
+    if arguments in ("trust FILE", "FILE"):
+        terminal.expect("Trust this file")
+        terminal.type("no")
+    terminal.ended()
     assert seen.text
     for active in ("\x1b[2J", "\x1b]", "\x07", "\x1b[8m", "\x1b[1A", "\u202e", "\x1b[31m"):
         assert active not in seen.text
