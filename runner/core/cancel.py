@@ -52,7 +52,8 @@ class Cancel:
             if not late:
                 self._callbacks.append(callback)
         if late:
-            callback()
+            with suppress(OSError):
+                callback()
         try:
             yield
         finally:

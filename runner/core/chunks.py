@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.core.messages import Message, Opaque, ToolCall, Usage
+from runner.core import strict
+from runner.core.messages import Message, Opaque, ToolCall, Usage, clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Assembly:
     """Folds the chunks of one reply into a Message.
 
     A call's pieces find each other so: a known id goes to its call; a new id in an occupied slot opens a new call;
-    a known index goes to its slot; a piece with neither belongs to the call now streaming. Names are set, not joined.
+    a known index goes to its slot; a piece with neither belongs to the call now streaming. Names are set, not joined:
+    another name, or a name that comes with arguments when those of the call are whole, opens a new call.
     """
 
     def __init__(self) -> None:
@@ -67,23 +69,15 @@ class Assembly:
         self.thinking: list[str] = []
         self.done: DoneChunk | None = None
         self._calls: list[_OpenCall] = []
-
-    @property
-    def empty(self) -> bool:
-        """Nothing but thinking has arrived."""
-        return not self._calls and not any(piece.strip() for piece in self.text)
-
-    @property
-    def started(self) -> bool:
-        """Something has arrived that was shown or counts."""
-        return bool(self.text or self.thinking or self._calls or self.done)
+        self._streaming: _OpenCall | None = None
 
     def add(self, chunk: Chunk) -> None:
         kind = type(chunk)
         if kind is TextChunk:
             self.text.append(chunk.text)  # type: ignore[union-attr]
         elif isinstance(chunk, CallChunk):
-            self._place(chunk).add(chunk)
+            self._streaming = self._place(chunk)
+            self._streaming.add(chunk)
         elif isinstance(chunk, ThinkingChunk):
             self.thinking.append(chunk.text)
         elif isinstance(chunk, DoneChunk):
@@ -106,25 +100,22 @@ class Assembly:
         )
 
     def _place(self, chunk: CallChunk) -> _OpenCall:
-        calls = self._calls
+        """The call that the piece belongs to, a new one if it belongs to none."""
         if chunk.id:
-            for call in calls:
-                if call.id == chunk.id and not (chunk.name and call.name and chunk.name != call.name):
+            for call in reversed(self._calls):
+                if call.id == chunk.id and not (call.differs(chunk) or (call.moved(chunk) and call.begins(chunk))):
                     return call
-        slot = None
-        if chunk.index is not None:
-            slot = next((call for call in reversed(calls) if call.index == chunk.index), None)
-        if slot is None and chunk.index is None and not chunk.id and calls:
-            if not (chunk.name and calls[-1].name):
-                return calls[-1]
-        elif slot is not None:
-            if not chunk.id:
-                return slot
-            if not slot.id and not slot.closed:
-                return slot
+        found = self._slot(chunk)
+        if found is not None and not (chunk.id and found.id) and not (found.differs(chunk) or found.begins(chunk)):
+            return found
         opened = _OpenCall(chunk.index)
-        calls.append(opened)
+        self._calls.append(opened)
         return opened
+
+    def _slot(self, chunk: CallChunk) -> _OpenCall | None:
+        if chunk.index is None:
+            return None if chunk.id else self._streaming
+        return next((call for call in reversed(self._calls) if call.index == chunk.index), None)
 
     def _closed_calls(self) -> tuple[ToolCall, ...]:
         used: set[str] = set()
@@ -147,10 +138,22 @@ class _OpenCall:
         self._pieces: list[str] = []
         self._object: Mapping[str, Any] | None = None
 
-    @property
-    def closed(self) -> bool:
-        """Whole arguments have come: another name or id means another call."""
-        return self._object is not None
+    def differs(self, chunk: CallChunk) -> bool:
+        """The piece names another tool."""
+        return bool(chunk.name and self.name and chunk.name != self.name)
+
+    def moved(self, chunk: CallChunk) -> bool:
+        """The piece stands in another slot."""
+        return chunk.index is not None and chunk.index != self.index
+
+    def begins(self, chunk: CallChunk) -> bool:
+        """The piece has a name and arguments, and this call's arguments are whole: nothing can be added to them."""
+        return bool(chunk.name and chunk.arguments) and self._whole()
+
+    def _whole(self) -> bool:
+        return self._object is not None or (
+            bool(self._pieces) and self._pieces[-1].endswith("}") and parse_arguments("".join(self._pieces))[1] == ""
+        )
 
     def add(self, chunk: CallChunk) -> None:
         self.id = chunk.id or self.id
@@ -161,11 +164,14 @@ class _OpenCall:
             self._object = chunk.arguments
 
     def close(self) -> ToolCall:
-        if self._object is not None and not self._pieces:
-            return ToolCall(self.id, self.name, self._object, json.dumps(self._object, ensure_ascii=False))
         raw = "".join(self._pieces)
+        if self._object is not None and not raw.strip():
+            try:
+                raw = json.dumps(self._object, ensure_ascii=False)
+            except (RecursionError, ValueError) as error:
+                return ToolCall(clean(self.id), clean(self.name), None, "", f"arguments are not valid JSON: {error}")
         arguments, problem = parse_arguments(raw)
-        return ToolCall(self.id, self.name, arguments, raw, problem)
+        return ToolCall(clean(self.id), clean(self.name), arguments, clean(raw), problem)
 
 
 def new_call_id() -> str:
@@ -178,9 +184,7 @@ def parse_arguments(raw: str) -> tuple[Mapping[str, Any] | None, str]:
     if not raw.strip():
         return {}, ""
     try:
-        value = json.loads(raw, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
-    except RecursionError:
-        return None, "arguments are nested too deeply"
+        value = strict.loads(raw)
     except ValueError as error:
         return None, f"arguments are not valid JSON: {error}"
     if value is None:
@@ -188,16 +192,3 @@ def parse_arguments(raw: str) -> tuple[Mapping[str, Any] | None, str]:
     if not isinstance(value, dict):
         return None, f"arguments must be a JSON object, not {type(value).__name__}"
     return value, ""
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {repeated!r} stands twice")
-    return found
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

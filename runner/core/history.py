@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,24 +41,37 @@ class Exchange:
 
 
 class Turn:
-    """One user message and the exchanges that follow it until the agent is done."""
+    """One user message and the exchanges that follow it until the agent is done.
 
-    __slots__ = ("exchanges", "user", "user_tokens")
+    `messages` are all of it, `tokens` what it may cost in a prompt by the uncalibrated estimate. Both are kept until
+    another exchange comes, since each request looks at every turn there is.
+    """
+
+    __slots__ = ("_counted", "_messages", "_tokens", "exchanges", "user", "user_tokens")
 
     def __init__(self, user: Message, exchanges: Iterable[Exchange] = ()) -> None:
         self.user = user
         self.exchanges = list(exchanges)
         self.user_tokens = estimate_message(user)
+        self._counted = -1
 
     @property
     def tokens(self) -> int:
-        """What the turn may cost in a prompt, by the uncalibrated estimate."""
-        return self.user_tokens + sum(exchange.tokens for exchange in self.exchanges)
+        if self._counted != len(self.exchanges):
+            self._count()
+        return self._tokens
 
-    def messages(self) -> Iterator[Message]:
-        yield self.user
-        for exchange in self.exchanges:
-            yield from exchange.messages
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        if self._counted != len(self.exchanges):
+            self._count()
+        return self._messages
+
+    def _count(self) -> None:
+        exchanges = tuple(self.exchanges)
+        self._tokens = self.user_tokens + sum(exchange.tokens for exchange in exchanges)
+        self._messages = (self.user, *(message for exchange in exchanges for message in exchange.messages))
+        self._counted = len(exchanges)
 
 
 class History:
@@ -79,4 +92,4 @@ class History:
             self.turns.pop()
 
     def messages(self) -> tuple[Message, ...]:
-        return tuple(message for turn in self.turns for message in turn.messages())
+        return tuple(message for turn in self.turns for message in turn.messages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import ceil
 from typing import Any
 
 from runner.core.messages import Message, ToolSpec
@@ -65,3 +66,7 @@ class Calibration:
 
     def __call__(self, estimated: int) -> int:
         return int(estimated * self.factor) + 1
+
+    def fitting(self, room: int) -> int:
+        """The largest estimate that the calibrated count takes for no more than `room` tokens."""
+        return ceil(room / self.factor) - 1

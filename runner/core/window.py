@@ -14,41 +14,45 @@ from runner.core.tokens import Calibration
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The messages of one request, how many older ones were left out, and the estimate of the whole prompt."""
+    """The messages of one request, how many older ones were left out, and the estimate of the whole prompt.
+
+    `spare`: it holds something that could be left out too.
+    """
 
     messages: tuple[Message, ...]
     evicted: int
     estimated: int
+    spare: bool
 
 
-def fit(turns: Sequence[Turn], *, fixed: int, room: int, calibrate: Calibration) -> View:
+def fit(turns: Sequence[Turn], *, fixed: int, room: int, calibrate: Calibration, aim: int | None = None) -> View:
     """The newest suffix of `turns` that fits.
 
-    `fixed`: estimated tokens of the system prompt and the tools. `room`: tokens of the window that the prompt may take.
+    `fixed`: estimated tokens of the system prompt and the tools. `room`: tokens of the window that the prompt may take;
+    `aim`: a lower number to keep to where that can be done.
     The newest user message always stays, and so does the newest exchange of its turn.
     Raises ContextOverflowError when these alone are too much.
     """
     newest = turns[-1]
+    wanted = calibrate.fitting(room if aim is None else min(room, aim))
     used = fixed + newest.user_tokens
-    kept = 0
+    start = len(newest.exchanges)
     for exchange in reversed(newest.exchanges):
-        if calibrate(used + exchange.tokens) > room and kept:
+        if used + exchange.tokens > wanted and start < len(newest.exchanges):
             break
         used += exchange.tokens
-        kept += 1
-    if calibrate(used) > room:
+        start -= 1
+    if used > calibrate.fitting(room):
         raise _overflow(newest, fixed, calibrate, room)
     first = len(turns) - 1
-    if kept == len(newest.exchanges):
-        while first > 0 and calibrate(used + turns[first - 1].tokens) <= room:
-            first -= 1
-            used += turns[first].tokens
-    shown = chain.from_iterable(turn.messages() for turn in turns[first:-1])
-    recent = chain.from_iterable(exchange.messages for exchange in newest.exchanges[len(newest.exchanges) - kept :])
-    messages = (*shown, newest.user, *recent)
-    whole = sum(1 + sum(len(each.messages) for each in turn.exchanges) for turn in turns[:first])
-    gone = sum(len(each.messages) for each in newest.exchanges[: len(newest.exchanges) - kept])
-    return View(messages, whole + gone, used)
+    while start == 0 and first > 0 and used + turns[first - 1].tokens <= wanted:
+        first -= 1
+        used += turns[first].tokens
+    older = chain.from_iterable(turn.messages for turn in turns[first:-1])
+    recent = chain.from_iterable(exchange.messages for exchange in newest.exchanges[start:])
+    messages = (*older, newest.user, *recent)
+    evicted = sum(len(turn.messages) for turn in turns) - len(messages)
+    return View(messages, evicted, used, spare=first < len(turns) - 1 or start < len(newest.exchanges) - 1)
 
 
 def _overflow(newest: Turn, fixed: int, calibrate: Calibration, room: int) -> ContextOverflowError:

@@ -7,9 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +26,20 @@ class Job(Generic[T]):
 def side_by_side(jobs: Sequence[Job[T]], late: Callable[[int], T]) -> Iterator[tuple[int, T]]:
     """Yield (position, value) as each job ends; `late(position)` stands in for one that ran out of time.
 
-    A job must not raise: what it raises would be lost with its thread, so it is reported as late.
+    A job must not raise: what it raises would be lost with its thread, so it is reported as late. No more than AT_ONCE
+    run at a time; the seconds of the others begin when they do.
     """
     ended: queue.SimpleQueue[tuple[int, T]] = queue.SimpleQueue()
     waiting: dict[int, float] = {}
-    for position, job in enumerate(jobs):
-        if job.seconds is not None:
-            waiting[position] = time.monotonic() + job.seconds
+    next_up = iter([(position, job, job.seconds) for position, job in enumerate(jobs) if job.seconds is not None])
+
+    def fill() -> None:
+        for position, job, seconds in islice(next_up, AT_ONCE - len(waiting)):
+            waiting[position] = time.monotonic() + seconds
             thread = threading.Thread(target=_work, args=(job, position, ended), daemon=True, name=f"tool-{position}")
             thread.start()
+
+    fill()
     for position, job in enumerate(jobs):
         if job.seconds is None:
             yield position, job.run()
@@ -43,9 +51,10 @@ def side_by_side(jobs: Sequence[Job[T]], late: Callable[[int], T]) -> Iterator[t
             for position in [each for each, deadline in waiting.items() if deadline <= now]:
                 del waiting[position]
                 yield position, late(position)
-            continue
-        if waiting.pop(position, None) is not None:
-            yield position, value
+        else:
+            if waiting.pop(position, None) is not None:
+                yield position, value
+        fill()
 
 
 def _work(job: Job[T], position: int, ended: queue.SimpleQueue[tuple[int, T]]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
+from time import monotonic
 from typing import Any
 
 from runner.core.cancel import Cancel
@@ -92,35 +94,42 @@ class Broker:
 
         `draft` makes the request for the route that is asked, anew for each attempt. Raises GatewayError.
         """
+        asked = self._active
         while True:
-            heard = _Heard()
+            route, heard = self.routes[asked], _Heard()
             try:
-                yield from self._attempts(self.route, draft, cancel, heard)
+                yield from self._attempts(route, draft, cancel, heard, last=asked + 1 == len(self.routes))
                 return
             except GatewayError as error:
-                if heard.anything or not error.falls_back or self._active + 1 == len(self.routes):
+                if heard.anything or not error.falls_back or asked + 1 == len(self.routes):
                     raise
-                failed = self.route
-                self._active += 1
+                asked += 1
+                self._active = max(self._active, asked)  # another thread may be further already
                 yield Notice(
                     "fallback",
-                    f"{failed} is not available ({error.what}); going on with {self.route}",
-                    {"from": str(failed), "to": str(self.route), "why": error.code},
+                    f"{route} is not available ({error.what}); going on with {self.routes[asked]}",
+                    {"from": str(route), "to": str(self.routes[asked]), "why": error.code},
                 )
 
-    def _attempts(self, route: Route, draft: Draft, cancel: Cancel, heard: _Heard) -> Iterator[Chunk | Notice]:
+    def _attempts(
+        self, route: Route, draft: Draft, cancel: Cancel, heard: _Heard, *, last: bool
+    ) -> Iterator[Chunk | Notice]:
         attempt = 1
         while True:
+            until = inf
             try:
                 request, notices = draft(route, route.gateway.capabilities(route.model))
+                until = inf if request.seconds is None else monotonic() + request.seconds
                 yield from notices
                 for chunk in route.gateway.stream(request):
                     heard.anything = True
                     yield chunk
                 return
             except GatewayError as error:
-                if heard.anything or not error.retryable or self._hopeless(error):
+                if heard.anything or not error.retryable or monotonic() >= until:
                     raise
+                if isinstance(error, Unreachable) and not last:
+                    raise  # a server that is not there is not waited for while somebody else can be asked
                 if attempt >= self.retry.attempts:
                     raise _spent(error, attempt) from None
                 wait = self._wait(error, attempt)
@@ -133,10 +142,6 @@ class Broker:
                 )
                 cancel.wait(wait)
                 attempt += 1
-
-    def _hopeless(self, error: GatewayError) -> bool:
-        """A server that is not there is not waited for while somebody else can be asked."""
-        return isinstance(error, Unreachable) and self._active + 1 < len(self.routes)
 
     def _wait(self, error: GatewayError, attempt: int) -> float:
         if error.retry_after is not None:

@@ -6,10 +6,12 @@ import json
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from threading import Lock
 from typing import Protocol
 
-from runner.core.cancel import Cancelled
+from runner.core.cancel import Cancel, Cancelled
 from runner.core.chunks import Assembly, Chunk, TextChunk, ThinkingChunk
 from runner.core.errors import (
     AgentRunError,
@@ -29,8 +31,9 @@ from runner.core.workers import Job, side_by_side
 from runner.engine.structured import ReplySchema
 from runner.tools import Context, Tools
 
-Ask = Callable[[tuple[Message, ...]], Iterator[Chunk | Notice]]
+Ask = Callable[[tuple[Message, ...], float | None], Iterator[Chunk | Notice]]
 
+_OF_SESSION = frozenset({"total_tokens", "cost_usd"})
 NUDGE = "Your last reply was empty. Please answer, or call a tool."
 
 
@@ -47,18 +50,22 @@ class Spent:
         self.usage = Usage()
         self.cost_usd: float | None = None
         self._price = price
+        self._lock = Lock()
 
     def add(self, usage: Usage) -> None:
-        self.usage += usage
+        """Count one more call; tools count theirs from their own threads."""
         cost = self._price(usage)
-        if cost is not None:
-            self.cost_usd = (self.cost_usd or 0.0) + cost
+        with self._lock:
+            self.usage += usage
+            if cost is not None:
+                self.cost_usd = (self.cost_usd or 0.0) + cost
 
 
 class Loop:
     """Runs one turn. `exchanges` grows by whole exchanges only, whatever happens.
 
-    `ask` gives the chunks of the next reply; messages in its argument are sent with this one request and forgotten.
+    `ask` gives the chunks of the next reply: it is given messages that are sent with this one request and forgotten,
+    and the seconds that the turn may still take, None without a limit.
     `spent` is the session's account. After `run()`, `reason` says how the turn ended.
     """
 
@@ -78,18 +85,19 @@ class Loop:
         self._exchanges = exchanges
         self._toolbox = toolbox
         self._told: deque[str] = deque()
-        self._context = replace(context, notify=self._told.append, spend=self._spend)
         self._limits = limits
         self._permit = permit
         self._reply_schema = reply_schema
         self._spent = spent or Spent()
+        # What a tool uses on its own account counts as ours.
+        self._context = replace(context, notify=self._told.append, spend=self._spent.add)
         self._before = self._spent.usage, self._spent.cost_usd
         self._started = time.monotonic()
         self._rounds = 0
         self._asides: Counter[str] = Counter()
         self._seen: Counter[str] = Counter()
         self._denied = ""
-        self._partial = 0
+        self._partial: Message | None = None
         self.reason = "answered"
 
     def run(self) -> Iterator[Event]:
@@ -104,10 +112,11 @@ class Loop:
             yield Notice("limit", error.what, {"limit": self.reason})
         except AgentRunError as error:
             failure = error
-            self.reason = "incomplete" if self._partial else "failed"
-            if self._partial:
-                yield Notice("incomplete", f"the reply is incomplete: {self._partial} characters came, and are kept")
-        if self._denied and failure is not None:
+            self.reason = "failed" if self._partial is None else "incomplete"
+            if self._partial is not None:
+                came = f"{len(self._partial.text)} characters came, and are kept"
+                yield Notice("incomplete", f"the reply is incomplete: {came}")
+        if self._denied and isinstance(failure, LimitReached | EmptyReply):
             failure = Denied(
                 "a tool call was not allowed, and the turn could not go on without it",
                 why=self._denied,
@@ -123,13 +132,14 @@ class Loop:
             self._hold_limits()
             reply = yield from self._reply(aside)
             aside = ()
+            if reply.finish == "content_filter":
+                if reply.text.strip() or reply.calls:
+                    self._exchanges.append(Exchange.of(reply))
+                raise ContentFiltered("the reply was stopped by the server's safety filter", fix="rephrase the message")
             if reply.calls:
                 self._rounds += 1
                 yield from self._answer_calls(reply)
                 continue
-            if reply.finish == "content_filter":
-                self._exchanges.append(Exchange(reply))
-                raise ContentFiltered("the reply was stopped by the server's safety filter", fix="rephrase the message")
             again = self._asked_again(reply)
             if again is None:
                 self._exchanges.append(Exchange(reply))
@@ -144,9 +154,12 @@ class Loop:
         """One reply as it arrives. One that breaks off enters the exchanges marked, and never runs a tool."""
         assembly = Assembly()
         text = assembly.text
+        cancel = self._context.cancel
         broke_off = "cancelled"
         try:
-            for chunk in self._ask(aside):
+            for chunk in self._ask(aside, self._left()):
+                if cancel.cancelled:
+                    raise Cancelled
                 kind = type(chunk)
                 if kind is TextChunk:
                     text.append(chunk.text)  # type: ignore[union-attr]
@@ -157,13 +170,13 @@ class Loop:
                     assembly.add(chunk)
                     if isinstance(chunk, ThinkingChunk):
                         yield ThinkingDelta(chunk.text)
-            self._context.cancel.check()
-            broke_off = "incomplete"
+            cancel.check()
             if assembly.done is None:
                 raise IncompleteReply("the reply ended without its terminator")
             broke_off = ""
         except GatewayError:
             broke_off = "incomplete"
+            self._hold_seconds()
             raise
         finally:
             if broke_off:
@@ -171,16 +184,21 @@ class Loop:
         reply = assembly.message()
         usage = assembly.done.usage or Usage()
         self._spent.add(usage)
-        yield Replied(reply.text, reply.finish, usage, reply.calls, assembly.done.model)
+        try:
+            yield Replied(reply.text, reply.finish, usage, reply.calls, assembly.done.model)
+        except GeneratorExit:  # the reader leaves with the whole reply in hand
+            if reply.text.strip() or reply.calls:
+                self._exchanges.append(Exchange.of(reply))
+            raise
         return reply
 
     def _keep_partial(self, assembly: Assembly, finish: str) -> None:
         """Text and whole calls stay, the calls answered as interrupted; a call cut in the middle is no call."""
         partial = assembly.message(finish)
         whole = tuple(call for call in partial.calls if call.raw and call.arguments is not None)
-        if partial.text or whole:
-            self._exchanges.append(Exchange.of(Message("assistant", partial.text, calls=whole, finish=finish)))
-            self._partial = len(partial.text)
+        if partial.text.strip() or whole:
+            self._partial = Message("assistant", partial.text, calls=whole, finish=finish)
+            self._exchanges.append(Exchange.of(self._partial))
 
     def _asked_again(self, reply: Message) -> tuple[str, tuple[Message, ...]] | None:
         """The reason and messages of one more request when this reply cannot stand, None when it can."""
@@ -234,19 +252,29 @@ class Loop:
         self._stop_repetition(reply, results)
 
     def _side_by_side(self, jobs: list[tuple[int, ToolCall]]) -> Iterator[tuple[int, ToolResult]]:
-        toolbox, context = self._toolbox, self._context
+        """Run the calls; one that is late, or still runs when we are stopped, is told to stop and left behind."""
+        cancels = [Cancel() for _ in jobs]
+        left = self._left()
+
+        def job(call: ToolCall, cancel: Cancel) -> Job[ToolResult]:
+            seconds, context = self._toolbox.seconds(call), replace(self._context, cancel=cancel)
+            if seconds is not None and left is not None:
+                seconds = min(seconds, left)
+            return Job(lambda: self._toolbox.call(call, context), seconds)
+
+        work = [job(call, cancel) for (_, call), cancel in zip(jobs, cancels, strict=True)]
 
         def late(index: int) -> ToolResult:
-            call = jobs[index][1]
-            seconds = toolbox.seconds(call)
-            return ToolResult(call.id, call.name, f"timed out after {seconds:g} s", failed=True, seconds=seconds or 0)
+            cancels[index].cancel()
+            call, seconds = jobs[index][1], work[index].seconds or 0
+            return ToolResult(call.id, call.name, f"timed out after {seconds:.4g} s", failed=True, seconds=seconds)
 
-        work = [
-            Job(lambda call=call: toolbox.call(call, context), toolbox.seconds(call))  # type: ignore[misc]
-            for _, call in jobs
-        ]
-        for index, result in side_by_side(work, late):
-            yield jobs[index][0], result
+        with ExitStack() as stack:
+            for cancel in cancels:
+                stack.callback(cancel.cancel)
+                stack.enter_context(self._context.cancel.on_cancel(cancel.cancel))
+            for index, result in side_by_side(work, late):
+                yield jobs[index][0], result
 
     def _refusal(self, reply: Message, call: ToolCall) -> ToolResult | None:
         """The failed result of a call that must not run, None for one that may."""
@@ -261,14 +289,11 @@ class Loop:
         self._denied = why_not
         return ToolResult(call.id, call.name, f"not allowed: {why_not}", failed=True)
 
-    def _spend(self, usage: Usage) -> None:
-        """What a tool used on its own account counts as ours."""
-        self._spent.add(usage)
-
     def _stop_repetition(self, reply: Message, results: list[ToolResult | None]) -> None:
         for call, result in zip(reply.calls, results, strict=True):
             said = result.output if result else None
-            key = json.dumps([call.name, call.arguments or call.raw, said], sort_keys=True, default=str)
+            asked = call.raw if call.arguments is None else call.arguments
+            key = json.dumps([call.name, asked, said], sort_keys=True, default=str)
             self._seen[key] += 1
             if self._seen[key] >= self._limits.identical_calls:
                 self._stop("identical_calls", f"{call.name} was called {self._seen[key]} times with the same result")
@@ -286,13 +311,22 @@ class Loop:
             self._stop("total_tokens", f"the session used {spent.usage.total_tokens} tokens")
         if limits.cost_usd is not None and (spent.cost_usd or 0) >= limits.cost_usd:
             self._stop("cost_usd", f"the session cost ${spent.cost_usd:.4f}")
-        if limits.seconds is not None and time.monotonic() - self._started >= limits.seconds:
-            self._stop("seconds", f"the turn took longer than {limits.seconds:g} s")
+        self._hold_seconds()
+
+    def _hold_seconds(self) -> None:
+        if self._left() == 0:
+            self._stop("seconds", f"the turn took longer than {self._limits.seconds:g} s")
+
+    def _left(self) -> float | None:
+        """Seconds that the turn may still take, None without a limit."""
+        limit = self._limits.seconds
+        return None if limit is None else max(0.0, limit - (time.monotonic() - self._started))
 
     def _stop(self, limit: str, what: str) -> None:
         self.reason = limit
         key = "options.max_tokens" if limit == "max_tokens" else f"limits.{limit}"
-        raise LimitReached(what, where=key, fix=f"raise {key}, or send another message to go on from here")
+        instead = "start a new session" if limit in _OF_SESSION else "send another message to go on from here"
+        raise LimitReached(what, where=key, fix=f"raise {key}, or {instead}")
 
     def _ended(self) -> TurnEnded:
         usage, cost = self._before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk, DoneChunk
 from runner.core.errors import PromptTooLong, SessionBusy, UsageError
-from runner.core.events import Asked, Event, Notice, TextDelta
+from runner.core.events import Asked, Event, Notice, Replied
 from runner.core.history import History, Turn
 from runner.core.messages import Attachment, Message, Usage, clean
 from runner.core.policy import DEFAULT_WINDOW, ContextPolicy, Limits
@@ -77,9 +78,9 @@ class ChatSession:
             self._context = replace(self._context, clock=clock)
         self._streaming = stream
         self._history = history or History()
-        self._spent = Spent(self._price)
+        self._spent = Spent(_price_of(broker))
         self._calibrations: dict[str, Calibration] = {}
-        self._room_cap: int | None = None
+        self._aims: dict[str, int] = {}
         self._told: set[tuple[str, str]] = set()
         self._turn_lock = threading.Lock()
         self._turn_owner: int | None = None
@@ -117,12 +118,12 @@ class ChatSession:
 
     def send_message(self, text: str, files: Iterable[Attachment] = ()) -> str:
         """The answer to `text`. Raises AgentRunError; a turn in which nothing was said leaves no trace."""
-        pieces: list[str] = []
-        for event in self.send(text, files):
-            if type(event) is TextDelta:
-                pieces.append(event.text)
-        last = self._history.turns[-1].exchanges[-1].reply if self._history.turns else None
-        return last.text if last is not None else "".join(pieces)
+        answer = ""
+        with closing(self.send(text, files)) as events:
+            for event in events:
+                if type(event) is Replied:
+                    answer = event.text
+        return answer
 
     def send_stream(self, text: str, files: Iterable[Attachment] = ()) -> tuple[Iterator[str], StreamHandle]:
         """The answer as it arrives, and a handle on it.
@@ -149,8 +150,10 @@ class ChatSession:
         return self._turn(text, files, cancel or Cancel())
 
     def reset(self) -> None:
-        """Forget the conversation; the system prompt and the tools stay."""
+        """Forget the conversation; the system prompt and the tools stay. Waits for a turn under way."""
+        self._take_turn()
         self._history = History()
+        self._end_turn()
 
     def close(self) -> None:
         """Let go of the tools and of the gateways."""
@@ -173,7 +176,7 @@ class ChatSession:
             turn = self._history.open(Message.user(clean(text), files))
             yield Asked(turn.user.text)
             loop = Loop(
-                lambda aside: self._ask(aside, cancel),
+                lambda aside, seconds: self._ask(aside, seconds, cancel),
                 turn.exchanges,
                 self._toolbox,
                 context=replace(self._context, cancel=cancel),
@@ -186,8 +189,7 @@ class ChatSession:
         finally:
             if turn is not None:
                 self._history.settle(turn)
-            self._turn_owner = None
-            self._turn_lock.release()
+            self._end_turn()
 
     def _take_turn(self) -> None:
         if self._turn_owner == threading.get_ident():
@@ -198,64 +200,68 @@ class ChatSession:
         self._turn_lock.acquire()
         self._turn_owner = threading.get_ident()
 
-    def _ask(self, aside: tuple[Message, ...], cancel: Cancel) -> Iterator[Chunk | Notice]:
+    def _end_turn(self) -> None:
+        self._turn_owner = None
+        self._turn_lock.release()
+
+    def _ask(self, aside: tuple[Message, ...], seconds: float | None, cancel: Cancel) -> Iterator[Chunk | Notice]:
         """The chunks of one reply; a prompt that the server finds too long is shortened once."""
-        asked: list[View] = []
+        asked: list[tuple[Route, View]] = []
 
         def draft(route: Route, capabilities: Capabilities) -> tuple[Request, Sequence[Notice]]:
-            request, notices, view = self._draft(route, capabilities, aside, cancel)
-            asked[:] = [view]
-            return request, notices
+            request, notices, view = self._draft(route, capabilities, aside)
+            asked[:] = [(route, view)]
+            return replace(request, seconds=seconds, cancel=cancel), notices
 
-        try:
-            yield from self._heard(self.broker.reply(draft, cancel), asked)
-        except PromptTooLong as error:
-            if not asked or len(asked[0].messages) <= 1 + len(aside) or self._policy.overflow == "error":
-                raise
-            self._room_cap = self._calibration(self.broker.route)(asked[0].estimated) - 1
-            yield Notice(
-                "evicted", f"the server finds the prompt too long ({error.why or error.what}): asking with less"
-            )
-            yield from self._heard(self.broker.reply(draft, cancel), asked)
+        shortened = heard = False
+        while True:
+            try:
+                for chunk in self.broker.reply(draft, cancel):
+                    heard = heard or not isinstance(chunk, Notice)
+                    if type(chunk) is DoneChunk and chunk.usage is not None:
+                        yield from self._learn(*asked[0], chunk.usage.input_tokens)
+                    yield chunk
+                return
+            except PromptTooLong as error:
+                if shortened or heard or not asked or not self._shorten(*asked[0]):
+                    raise
+                shortened = True
+                why = error.why or error.what
+            yield Notice("evicted", f"the server finds the prompt too long ({why}): asking with less")
 
-    def _heard(self, chunks: Iterator[Chunk | Notice], asked: list[View]) -> Iterator[Chunk | Notice]:
-        """The chunks, while the server's own count corrects our estimate of what it was asked."""
-        for chunk in chunks:
-            if type(chunk) is DoneChunk and chunk.usage is not None and asked:
-                cut = self._learn(asked[0].estimated, chunk.usage.input_tokens)
-                if cut is not None:
-                    yield cut
-            yield chunk
+    def _shorten(self, route: Route, view: View) -> bool:
+        """Aim lower with this route from now on; False if nothing more can be left out."""
+        self._aims[str(route)] = self._calibration(route)(view.estimated) * 3 // 4
+        return view.spare and self._policy.overflow == "evict"
 
-    def _learn(self, estimated: int, counted: int) -> Notice | None:
-        route = self.broker.route
+    def _learn(self, route: Route, view: View, counted: int) -> Iterator[Notice]:
+        """Let the server's own count correct our estimate, unless it shows that the server has cut the prompt."""
         calibration = self._calibration(route)
-        expected = calibration(estimated)
+        expected = calibration(view.estimated)
         if route.gateway.capabilities(route.model).truncates and 0 < counted < expected * 0.5 and expected > 512:
-            return Notice(
+            yield Notice(
                 "server_truncated",
                 f"{route.gateway.name} read only {counted} of about {expected} tokens: the prompt's front was dropped",
                 {"counted": counted, "expected": expected},
             )
-        calibration.learn(estimated, counted)
-        return None
+        else:
+            calibration.learn(view.estimated, counted)
 
     def _draft(
-        self, route: Route, capabilities: Capabilities, aside: tuple[Message, ...], cancel: Cancel
+        self, route: Route, capabilities: Capabilities, aside: tuple[Message, ...]
     ) -> tuple[Request, Sequence[Notice], View]:
+        free = self._tool_choice != "none" and bool(self._history.turns[-1].exchanges)  # or it would call for ever
         window = self._policy.max_tokens or capabilities.window or DEFAULT_WINDOW
         request = Request(
             route.model,
             (),
             system=self.system_prompt,
             tools=self._toolbox.specs,
-            tool_choice=self._tool_choice,
+            tool_choice="auto" if free else self._tool_choice,
             options=route.options,
             window=window,
             stream=self._streaming,
             timeouts=self.broker.timeouts,
-            seconds=self._limits.seconds,
-            cancel=cancel,
         )
         request, notices = within(capabilities, request, route, self._reply)
         view = self._fit(route, request, window, aside)
@@ -275,11 +281,14 @@ class ChatSession:
 
     def _fit(self, route: Route, request: Request, window: int, aside: tuple[Message, ...]) -> View:
         reserve = min(int(request.options.get("max_tokens") or self._policy.reserve), window // 2)
-        room = window - reserve
-        if self._room_cap is not None:
-            room = min(room, self._room_cap)
         fixed = estimate(request.system) + estimate_tools(request.tools) + sum(estimate(each.text) for each in aside)
-        return fit(self._history.turns, fixed=fixed, room=room, calibrate=self._calibration(route))
+        return fit(
+            self._history.turns,
+            fixed=fixed,
+            room=window - reserve,
+            aim=self._aims.get(str(route)),
+            calibrate=self._calibration(route),
+        )
 
     def _untold(self, notices: Sequence[Notice]) -> list[Notice]:
         """Those the user has not been told yet in these words."""
@@ -290,7 +299,13 @@ class ChatSession:
     def _calibration(self, route: Route) -> Calibration:
         return self._calibrations.setdefault(str(route), Calibration())
 
-    def _price(self, usage: Usage) -> float | None:
+
+def _price_of(broker: Broker) -> Callable[[Usage], float | None]:
+    """What a reply of the broker's costs; a function of its own, so that a session ends when its last reader does."""
+
+    def price_of(usage: Usage) -> float | None:
         from runner.engine.cost import price  # lazy: it needs a table of prices
 
-        return price(self.broker.gateway.name, self.broker.model, usage, where=self.broker.gateway.where)
+        return price(broker.gateway.name, broker.model, usage, where=broker.gateway.where)
+
+    return price_of

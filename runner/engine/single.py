@@ -29,7 +29,7 @@ def answer(
     context = Context()
     wanted = ReplySchema(schema) if schema is not None else None
 
-    def ask(aside: tuple[Message, ...]) -> Iterator[Chunk | Notice]:
+    def ask(aside: tuple[Message, ...], seconds: float | None) -> Iterator[Chunk | Notice]:
         past = (message for exchange in exchanges for message in exchange.messages)
         conversation = (*said, *past, *aside)
 
@@ -42,6 +42,7 @@ def answer(
                 options=route.options,
                 window=capabilities.window,
                 timeouts=broker.timeouts,
+                seconds=seconds,
                 cancel=context.cancel,
             )
             return within(capabilities, request, route, wanted)

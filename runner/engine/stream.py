@@ -71,6 +71,7 @@ class StreamHandle:
                     pieces.append(event.text)
                     yield event.text
                 elif isinstance(event, Replied):
+                    self.usage += event.usage
                     self.finish_reason = "" if event.calls else event.finish_reason
                 elif isinstance(event, ToolStarted):
                     self.tool_calls += (event.call,)
@@ -81,6 +82,10 @@ class StreamHandle:
             self._ended = True
         except GeneratorExit:
             raise
+        except ValueError:
+            if not self._cancel.cancelled:
+                raise
+            # abort() in another thread is closing the turn under our hands: the stream ends here
         except BaseException:
             self._ended = True
             raise

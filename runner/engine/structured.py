@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
+from runner.core import strict
+from runner.core.errors import UsageError
 from runner.tools.arguments import validator
 
+_MOST = 5
 _FENCE = re.compile(r"```[A-Za-z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
 
 
@@ -32,10 +37,15 @@ class ReplySchema:
             value = json_value(text)
         except ValueError as error:
             return str(error)
-        errors = [
-            f"at {_path(error.instance_path)}: {error.message}" for error in validator(self.schema).iter_errors(value)
-        ]
-        return "; ".join(errors[:5])
+        errors = (f"at {_path(error.instance_path)}: {error.message}" for error in self._validator.iter_errors(value))
+        return "; ".join(islice(errors, _MOST))
+
+    @cached_property
+    def _validator(self) -> Any:
+        try:
+            return validator(self.schema)
+        except ValueError as error:
+            raise UsageError("the schema of the reply is not valid", why=str(error).splitlines()[0]) from None
 
     def value(self, text: str) -> Any:
         """The JSON value of a reply without a problem."""
@@ -45,14 +55,11 @@ class ReplySchema:
 def json_value(text: str) -> Any:
     """The JSON value that a text is, or that its first fenced block holds. Raises ValueError."""
     fenced = _FENCE.search(text)
-    for candidate in (text, fenced.group(1) if fenced else ""):
+    for candidate in (text, fenced.group(1)) if fenced else (text,):
         try:
-            return json.loads(candidate)
+            return strict.loads(candidate)
         except ValueError as error:
             problem = f"the reply is not JSON: {error}"
-            continue
-        except RecursionError:
-            raise ValueError("the reply is nested too deeply") from None
     raise ValueError(problem)
 
 

@@ -1,0 +1,92 @@
+"""What is sent is the newest whole exchanges that fit, and never less than it must be."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.core.errors import ContextOverflowError
+from runner.core.history import Exchange, History, Turn
+from runner.core.messages import Message, ToolCall, ToolResult
+from runner.core.tokens import Calibration
+from runner.core.window import fit
+
+
+def exchange(size: int) -> Exchange:
+    call = ToolCall("c", "look", {}, "{}")
+    return Exchange(Message.assistant("", [call]), (ToolResult("c", "look", "word " * size),))
+
+
+def plain(text: str) -> Exchange:
+    return Exchange(Message.assistant(text))
+
+
+turns = st.lists(
+    st.builds(
+        lambda size, tools, answer: Turn(
+            Message.user("word " * size), [*map(exchange, tools), *([plain(answer)] if answer else [])]
+        ),
+        st.integers(0, 60),
+        st.lists(st.integers(0, 60), max_size=3),
+        st.text("ab ", max_size=40),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def calibration(factor: float) -> Calibration:
+    made = Calibration()
+    made.factor = factor
+    return made
+
+
+@settings(max_examples=300, deadline=None)
+@given(turns=turns, fixed=st.integers(0, 80), room=st.integers(1, 900), factor=st.floats(0.4, 4))
+def test_the_newest_suffix_that_fits_is_sent_and_as_much_as_fits(turns, fixed, room, factor):
+    calibrate, newest = calibration(factor), turns[-1]
+    least = fixed + newest.user_tokens + (newest.exchanges[-1].tokens if newest.exchanges else 0)
+    try:
+        view = fit(turns, fixed=fixed, room=room, calibrate=calibrate)
+    except ContextOverflowError:
+        assert calibrate(least) > room
+        return
+    assert calibrate(view.estimated) <= room
+    everything = tuple(chain.from_iterable(turn.messages for turn in turns))
+    assert view.evicted + len(view.messages) == len(everything)
+    shown = [id(message) for message in view.messages]
+    assert id(newest.user) in shown
+    if view.evicted:
+        exchanges = [each for each in newest.exchanges if id(each.messages[0]) not in shown]
+        left_out = [turn for turn in turns[:-1] if id(turn.user) not in shown]
+        assert len(shown) == len(everything) - view.evicted
+        first_out = exchanges[-1] if exchanges else left_out[-1]
+        assert calibrate(view.estimated + first_out.tokens) > room
+
+
+@settings(max_examples=100, deadline=None)
+@given(turns=turns, aim=st.integers(0, 300))
+def test_an_aim_that_cannot_be_met_leaves_what_must_stay(turns, aim):
+    view = fit(turns, fixed=10, room=10_000, aim=aim, calibrate=Calibration())
+    assert turns[-1].user in view.messages
+    assert Calibration()(view.estimated) <= max(aim, 1) or not view.spare
+
+
+def test_one_huge_result_is_an_error_that_says_what_is_large_and_is_evicted_later():
+    history = History([Turn(Message.user("hi"), [exchange(5000)])])
+    with pytest.raises(ContextOverflowError, match="newest message") as raised:
+        fit(history.turns, fixed=10, room=500, calibrate=Calibration())
+    assert raised.value.why.startswith("newest tool results")
+    history.open(Message.user("and now?"))
+    view = fit(history.turns, fixed=10, room=500, calibrate=Calibration())
+    assert [message.text for message in view.messages] == ["and now?"] and view.evicted == 3
+
+
+@given(room=st.integers(1, 10**6), factor=st.floats(0.4, 4))
+def test_fitting_is_the_inverse_of_the_calibrated_count(room, factor):
+    calibrate = calibration(factor)
+    largest = calibrate.fitting(room)
+    assert calibrate(largest) <= room < calibrate(largest + 2)
