@@ -198,7 +198,7 @@ class OpenAI(Remote):
         try:
             listed = self._listed_windows
         except GatewayError as error:
-            if error.status:  # it answered, and will not answer otherwise next time
+            if 400 <= error.status < 500:  # it has no list, and will have none next time
                 self._listed_windows = {}
             return None
         # A server that has one model loaded answers with it, whatever its name.

@@ -539,14 +539,14 @@ class TestWindows:
     )
     def test_the_list_of_models_tells_them(self, fault_server, listed, window):
         fault_server.answers(fault_server.whole(listed))
-        gateway = OpenAI(url=fault_server.url)
+        gateway = OpenAI(url=fault_server.url, quirks={"lists_windows": True})
         assert [gateway.capabilities("m").window for _ in range(2)] == [window, window]
         assert [asked.path for asked in fault_server.asked] == ["/models"]
         gateway.close()
 
     def test_a_server_without_a_list_is_no_error(self, fault_server):
         fault_server.answers(fault_server.whole({}, 404))
-        gateway = OpenAI(url=fault_server.url)
+        gateway = OpenAI(url=fault_server.url, quirks={"lists_windows": True})
         assert [gateway.capabilities("m").window for _ in range(3)] == [None, None, None]
         assert len(fault_server.asked) == 1
         gateway.close()
@@ -554,8 +554,14 @@ class TestWindows:
     def test_a_server_that_is_only_just_starting_is_asked_again(self, fault_server):
         fault_server.answers(fault_server.whole({"error": {"message": "Loading model"}}, 503))
         fault_server.answers(fault_server.whole({"data": [{"id": "m", "max_model_len": 4096}]}))
-        gateway = OpenAI(url=fault_server.url)
+        gateway = OpenAI(url=fault_server.url, quirks={"lists_windows": True})
         assert [gateway.capabilities("m").window for _ in range(2)] == [None, 4096]
+        gateway.close()
+
+    def test_a_server_that_is_not_known_to_tell_is_not_asked(self, fault_server):
+        gateway = OpenAI(url=fault_server.url)
+        assert gateway.capabilities("m").window is None
+        assert fault_server.asked == []
         gateway.close()
 
     def test_the_longest_known_name_wins(self):
@@ -609,7 +615,7 @@ def test_recorded_streams_decode_to_what_the_sdk_makes_of_them(recorded, fault_s
 
 
 def test_a_real_server(llama_server):
-    gateway = OpenAI(url=llama_server.url + "/v1", key=llama_server.key)
+    gateway = OpenAI(url=llama_server.url + "/v1", key=llama_server.key, quirks={"lists_windows": True})
     assert gateway.capabilities(llama_server.model).window == llama_server.window
     request = Request(
         llama_server.model, (Message.user("Say hi."),), options={"max_tokens": 12, "temperature": 0, "seed": 1}
