@@ -173,28 +173,26 @@ class _Visit:
         import http.client  # lazy, as above
 
         where = authority(self._parts)
+        problem: Exception | None = None
         try:
             yield
-            late = time.monotonic() >= self._deadline
-        except TimeoutError:
-            late = True
         except socket.gaierror as error:
             raise ToolFailed(f"the host {where} was not found: {error.strerror}") from error
-        except (OSError, http.client.HTTPException, EOFError) as error:
-            self._cancel.check()
-            late = time.monotonic() >= self._deadline
-            if not late:
-                raise ToolFailed(f"{where} could not be asked: {_reason(error)}") from error
-        except ValueError as error:
-            raise ToolFailed(f"the request to {where} cannot be sent: {error}") from error
+        except (OSError, http.client.HTTPException, EOFError, ValueError) as error:
+            problem = error
         self._cancel.check()
-        if late:
-            raise ToolFailed(f"{where} did not answer in time; the tool's `timeout` may be raised in the agent file")
+        if time.monotonic() >= self._deadline or isinstance(problem, TimeoutError):
+            raise ToolFailed(
+                f"{where} did not answer in time; the tool's `timeout` may be raised in the agent file"
+            ) from problem
+        if problem is not None:
+            raise ToolFailed(f"{where} could not be asked: {_reason(problem)}") from problem
 
     def _shut(self) -> None:
         if self._socket is not None:
             with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                # Not the TLS socket's own method, which would pull its state from under a thread that reads.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _close(self) -> None:
         for each in (self._response, self._socket):

@@ -22,18 +22,18 @@ class NotStarted(Exception):
 
 
 class Connection:
-    """A server that has greeted. `listed` are its tools, raw; `stale` once it says that they changed. `offers` names
-    what it has besides: resources, prompts.
+    """A server that can be asked, until it has `ended`.
 
-    `wake` is called when it changed or ended.
+    `listed` are its tools, raw; `stale` once it says that they changed; `offers` what it has besides: "resources",
+    "prompts".
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, on_end: Callable[[], None]) -> None:
         self.listed: list[Any] = []
         self.stale = False
         self.ended = False
         self.offers: frozenset[str] = frozenset()
-        self._wake = wake
+        self._on_end = on_end
         self._dispatcher: JSONRPCDispatcher | None = None
         self._last_words: Callable[[], Awaitable[str]] | None = None
 
@@ -44,7 +44,7 @@ class Connection:
     def end(self) -> None:
         """Nothing more can be asked of it."""
         self.ended = True
-        self._wake()
+        self._on_end()
 
     async def hear(self, message: Any) -> None:
         """Take a notification."""
@@ -52,7 +52,6 @@ class Connection:
 
         if isinstance(message, ToolListChangedNotification):
             self.stale = True
-            self._wake()
 
     async def last_words(self) -> str:
         """What is known of why it refused or ended, in its own words."""
@@ -105,23 +104,20 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(server: Server, tell: Callable[[str], None], wake: Callable[[], None]) -> AsyncIterator[Connection]:
+async def connect(server: Server, tell: Callable[[str], None], on_end: Callable[[], None]) -> AsyncIterator[Connection]:
     """The server, greeted within its seconds; leaving ends it. `tell` hears what a user should know of it.
 
     Raises NotStarted, or an ExceptionGroup around it: the task groups in between wrap what passes through them.
     """
-    import logging
-
-    from mcp.client.session import ClientSession
-    from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-    from mcp_types import Implementation
-
-    from runner import __version__
-
-    for name in ("mcp", "client"):
-        logging.getLogger(name).addHandler(logging.NullHandler())  # the SDK's warnings are for its developers
-    connection = Connection(wake)
+    connection = Connection(on_end)
     async with _way(server, tell, connection.end) as (streams, last_words):
+        # The SDK takes most of a second to import: the server starts meanwhile.
+        from mcp.client.session import ClientSession
+        from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+        from mcp_types import Implementation
+
+        from runner import __version__
+
         dispatcher: JSONRPCDispatcher = JSONRPCDispatcher(*streams)
         connection.reached(dispatcher, last_words)
         us = Implementation(name="agent-run", version=__version__)
@@ -158,6 +154,11 @@ async def _way(
     server: Server, tell: Callable[[str], None], ended: Callable[[], None]
 ) -> AsyncIterator[tuple[tuple[Any, Any], Callable[[], Awaitable[str]]]]:
     """The two streams to the server, and how to ask what became of it."""
+    import logging
+
+    for logger in (logging.getLogger("mcp"), logging.getLogger("client")):
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())  # the SDK's warnings are for its developers
     if server.url:
         from runner.tools.mcp.remote import talk  # lazy: pipes need none of it
 
