@@ -127,7 +127,7 @@ def test_08_the_names_are_where_the_tutorial_says_and_touch_no_network():
         "import sys\n"
         "from runner import Broker, ChatSession\n"
         "from runner.gateways import Ollama\n"
-        "assert not {'httpx', 'socket', 'ssl', 'asyncio'} & set(sys.modules), sorted(sys.modules)\n"
+        "assert not {'httpx', 'ssl', 'asyncio', 'http.client'} & set(sys.modules), sorted(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
 
