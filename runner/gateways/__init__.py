@@ -159,7 +159,7 @@ def dialect_class(dialect: str) -> Any:
 
     for point in entry_points(group="agent_run.gateways", name=dialect):
         return point.load()
-    raise UsageError(f"no gateway speaks {dialect!r}", fix=f"one of {', '.join(sorted(DIALECTS))}")
+    raise UsageError(f"there is no gateway {dialect!r}", fix=f"one of {', '.join(sorted({*CATALOGUE, *DIALECTS}))}")
 
 
 def __getattr__(name: str) -> Any:
