@@ -6,14 +6,16 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from runner.core.cancel import Cancelled
 from runner.core.errors import AgentRunError, UsageError
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
+from runner.core.workers import Job, side_by_side
 from runner.tools.context import Context, Opening, Outcome, ToolFailed
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ T = TypeVar("T")
 
 _COMMON = frozenset({"name", "description", "effects", "timeout"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CLOSE_SECONDS = 10.0
 _NEAREST = 5
 _FEW = 12
 _QUOTED = 200
@@ -253,11 +256,11 @@ def offer(thing: Any, options: Mapping[str, Any] | None = None, where: str = "")
 
 
 def _close(offers: Iterable[Tool | Source]) -> None:
-    """Close each thing that can be closed, once."""
+    """Close each thing that can be closed, once; side by side, for a server may take its time."""
     closers = {id(offer): offer for offer in offers if hasattr(offer, "close")}
-    for offer in closers.values():
-        with suppress(OSError):
-            offer.close()
+    jobs = [Job(partial(attempt, each.close), _CLOSE_SECONDS) for each in closers.values()]
+    for _ in side_by_side(jobs, lambda position: (None, None)):
+        pass
 
 
 @dataclass(frozen=True, slots=True)

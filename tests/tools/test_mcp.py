@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -351,6 +352,15 @@ class TestEnd:
         started = time.monotonic()
         box.close()
         assert time.monotonic() - started < 6
+        assert not any(running(pid) for pid in it.pids())
+
+    def test_several_are_ended_side_by_side(self, it: Box) -> None:
+        several = [replace(it.declared("stubborn"), name=name) for name in ("one", "two", "three")]
+        it.boxes.append(box := open_toolbox(several, Opening()))
+        assert len(names(box)) == 6
+        started = time.monotonic()
+        box.close()
+        assert time.monotonic() - started < 5
         assert not any(running(pid) for pid in it.pids())
 
     def test_a_call_after_the_end_fails_and_ending_twice_is_fine(self, it: Box) -> None:
