@@ -193,13 +193,11 @@ class OpenAI(Remote):
         for name in sorted(windows, key=len, reverse=True):
             if model.startswith(name):
                 return windows[name]
-        if not self._quirks.lists_windows:
+        if not self._quirks.lists_windows and not self.wire.is_local:
             return None
         try:
             listed = self._listed_windows
-        except GatewayError as error:
-            if 400 <= error.status < 500:  # it has no list, and will have none next time
-                self._listed_windows = {}
+        except GatewayError:
             return None
         # A server that has one model loaded answers with it, whatever its name.
         return listed.get(model) or (next(iter(listed.values())) if len(listed) == 1 else None)
