@@ -1,7 +1,4 @@
-"""What one agent file can do, read off its own text: each thing a Deed, in the order of the file.
-
-A tool's kind that is not here can do nothing that a user should be asked about.
-"""
+"""What one agent file can do, read off its own text: each thing a Deed. A tool of an unknown kind can do anything."""
 
 from __future__ import annotations
 
@@ -42,7 +39,7 @@ class Deed:
 
 
 def deeds(agent: Agent) -> Iterator[Deed]:
-    """What the file itself can do; not what the agents that it names can."""
+    """What the file itself can do, in its order; not what the agents that it names can."""
     written = _Written(agent.path)
     for name, model in ((agent.gateway, agent.model), *((each.gateway, each.model) for each in agent.fallback)):
         yield from _gateway(agent, name, written)
@@ -50,8 +47,10 @@ def deeds(agent: Agent) -> Iterator[Deed]:
     for index, declared in enumerate(agent.tools):
         if declared.kind in _TOOLS:
             yield from _TOOLS[declared.kind](declared, partial(written.at, "tools", index, declared.kind))
-        if declared.kind == "files":
+        elif declared.kind == "files":
             yield from _files(declared, agent.path.parent)
+        elif declared.kind != "agent":
+            yield Deed("run", f"whatever a tool of the kind {declared.kind} does", declared.where)
 
 
 def rules(agent: Agent) -> Iterator[Deed]:
@@ -120,11 +119,11 @@ def _gateway(agent: Agent, name: str, written: _Written) -> Iterator[Deed]:
         return
     from runner.gateways.keys import address, host_of  # lazy: most agents ask a server of the catalogue
 
-    url = address(row)
+    url, ca = address(row), row.quirks.get("ca_bundle")
     sent = dict.fromkeys(filter(None, [row.key_from])) | _variables(own)
-    if url and not (_is_known(row, url) and sent.keys() <= {row.key_from}):
-        place = _place(url, own)
-        yield Deed("connect", f"{place} (the model's gateway {name})", where)
+    if url and (ca or not _is_known(row, url) or sent.keys() - {row.key_from}):
+        place, authorities = _place(url, own), f", by the authorities in {ca}" if ca else ""
+        yield Deed("connect", f"{place} (the model's gateway {name}{authorities})", where)
         for variable in sent:
             yield Deed("send", f"{variable} to {place}", where, host_of(url))
 

@@ -97,6 +97,13 @@ def consented_hosts(agent: Agent) -> tuple[str, ...]:
     return reach(agent).hosts
 
 
+def seal(agent: Agent) -> str:
+    """A hash that is another one as soon as anything is that the agent is made of, or that it can do."""
+    from runner.config.closure import closure  # lazy: only agents that are tools are sealed
+
+    return closure(reach(agent)).hash
+
+
 def accept_servers(agent: Agent) -> None:
     """Take the tools of the agent's MCP servers as they are listed next, whatever they were when first used."""
     from runner.tools.context import Opening  # lazy, as the next: only a user's explicit word comes here

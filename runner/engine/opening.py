@@ -10,8 +10,9 @@ from typing import Any
 
 from runner.config.agent import Agent
 from runner.config.templates import render
-from runner.config.trust import consented_hosts, ensure_trusted
+from runner.config.trust import consented_hosts, ensure_trusted, seal
 from runner.config.variables import bind
+from runner.core.errors import NeedsTrust
 from runner.core.messages import ToolSpec
 from runner.engine.broker import Broker
 from runner.engine.permits import Approve, Permits
@@ -85,8 +86,14 @@ def open_tools(
 ) -> Toolbox:
     """The tools that the file declares, opened; a python file is imported here, so the agent must be trusted by now."""
 
+    others = {each.base / each.options["file"] for each in agent.tools if each.kind == "agent"}
+    seals = {path: seal(_loaded(path)) for path in others}
+
     def converse(path: Path, message: str, context: Context) -> Outcome:
-        return _converse(path, message, context, approve, ask)
+        other = _loaded(path)
+        if seal(other) != seals[path]:  # by a tool of this very conversation, perhaps
+            raise NeedsTrust(f"{path} has changed since it was trusted", fix="look at the change, then begin anew")
+        return _converse(other, message, context, approve, ask)
 
     return open_toolbox(
         agent.tools,
@@ -153,12 +160,16 @@ def _description(path: Path) -> str:
     return load_agent(path).description
 
 
-def _converse(path: Path, message: str, context: Context, approve: Approve | None, ask: Ask | None) -> Outcome:
-    """One message to the agent of another file, which was trusted with the file that names it."""
+def _loaded(path: Path) -> Agent:
     from runner.config.loader import load_agent  # lazy: few agents call others
 
+    return load_agent(path)
+
+
+def _converse(agent: Agent, message: str, context: Context, approve: Approve | None, ask: Ask | None) -> Outcome:
+    """One message to the agent of another file, which was trusted with the file that names it."""
     session = open_session(
-        load_agent(path),
+        agent,
         clock=context.clock,
         seed=context.seed,
         approve=approve,

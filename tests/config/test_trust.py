@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from runner.config.loader import load_agent
 from runner.config.reach import reach
 from runner.config.trust import consented_hosts, ensure_trusted, standing
 from runner.core.errors import NeedsTrust, UsageError
+from runner.tools import KINDS
+from runner.tools.toolbox import Declared
 
 Write = Callable[..., Agent]
 HEAD = "gateway: scripted\nmodel: m\nscript: [{text: hi}]\n"
@@ -136,6 +139,11 @@ GATEWAYS = [
         ("x.example",),
     ),
     (
+        "{dialect: openai, url: 'https://api.openai.com/v1', key_from: OPENAI_API_KEY, quirks: {ca_bundle: ca.pem}}",
+        ["connect https://api.openai.com", "send OPENAI_API_KEY to https://api.openai.com"],
+        ("api.openai.com",),
+    ),
+    (
         "{dialect: anthropic, url: 'https://api.openai.com/v1', key_from: ANTHROPIC_API_KEY}",
         ["connect https://api.openai.com", "send ANTHROPIC_API_KEY to https://api.openai.com"],
         ("api.openai.com",),
@@ -185,6 +193,18 @@ def test_agents_that_are_tools_bring_their_reach(write: Write):
     agent = write(HEAD + "tools: [{agent: ./b.yaml}]\n", b__yaml=inner)
     assert deeds(agent) == ["run make"]
     assert [each.path.name for each in reach(agent).agents] == ["a.yaml", "b.yaml"]
+
+
+def test_every_kind_of_tool_is_judged(write: Write):
+    harmless = {"agent", "files"}
+    agent = write(HEAD)
+    for kind in KINDS.keys() - harmless:
+        judged = replace(
+            agent, tools=(Declared(kind, "x", {"function": "", "run": ["x"], "url": "", "command": ["x"]}),)
+        )
+        assert reach(judged)
+        assert "whatever" not in str(reach(judged))
+    assert "whatever" in str(reach(replace(agent, tools=(Declared("new", "x"),))))
 
 
 @settings(max_examples=60, deadline=None)
