@@ -65,7 +65,9 @@ acts = st.tuples(words, st.integers(0, 12) | st.none())
 
 
 @settings(max_examples=150, deadline=None)
-@given(script=st.lists(replies, min_size=1, max_size=14), turns=st.lists(acts, max_size=8), window=st.integers(150, 900))
+@given(
+    script=st.lists(replies, min_size=1, max_size=14), turns=st.lists(acts, max_size=8), window=st.integers(150, 900)
+)
 def test_the_conversation_sent_is_valid_at_every_request(script, turns, window):
     session = ChatSession(
         Broker("m", Strict(script), retry={"attempts": 1}),
