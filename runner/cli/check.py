@@ -20,7 +20,9 @@ EXIT_NOTHING = 5
     show_default=True,
     help="How problems are written.",
 )
-def check(paths: tuple[str, ...], form: str) -> int:
+@click.option("--mutate", is_flag=True, help="Also replay spoilt recordings, and list the expectations nothing breaks.")
+@click.option("--trust", is_flag=True, help="With --mutate: consent to what the agents can execute.")
+def check(paths: tuple[str, ...], form: str, mutate: bool, trust: bool) -> int:
     """Validate agent and transcript files; a folder stands for all of them below it.
 
     Every problem of every file is shown as FILE:LINE:COL. Nothing that a file names is run, imported or contacted.
@@ -31,6 +33,10 @@ def check(paths: tuple[str, ...], form: str) -> int:
 
     checked = check_paths(paths)
     problems = checked.problems
+    if mutate and not any(problem.severity == "error" for problem in problems):
+        from runner.transcripts.mutate import unbreakable_in  # lazy: it replays
+
+        problems = (*problems, *unbreakable_in(paths, trust=trust))
     if form != "text" or problems:
         click.echo(FORMATS[form](problems) if form != "text" else render_text(problems, source=sys.stdout.isatty()))
     errors = sum(problem.severity == "error" for problem in problems)

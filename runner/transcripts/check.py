@@ -6,13 +6,16 @@ from pathlib import Path
 
 from runner.config.problems import Problem
 from runner.core.errors import ConfigError
-from runner.transcripts.loader import Suites, load_transcript
+from runner.transcripts.loader import SUITE_FILE, Suites, load_transcript
 from runner.transcripts.model import Transcript
 
 
 def check_file(path: Path, suites: Suites | None = None) -> list[Problem]:
-    """Every problem of a transcript file, and the warnings: edited recordings, recorded turns that are gone."""
+    """Every problem of a transcript or suite file, and warnings of edited recordings and of recorded turns now gone."""
     try:
+        if path.name == SUITE_FILE:
+            (suites or Suites()).above(path.parent)
+            return []
         transcript = load_transcript(path, suites)
     except ConfigError as error:
         return list(error.problems)

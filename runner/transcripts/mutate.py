@@ -1,0 +1,140 @@
+"""Expectations that nothing could break: recordings are spoilt in every way that counts, to see which ones notice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runner.config.problems import Problem
+from runner.core.errors import AgentRunError
+from runner.core.messages import Usage
+from runner.transcripts.loader import load_transcript
+from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
+from runner.transcripts.replay import replay
+from runner.transcripts.stage import Stage
+from runner.transcripts.suite import SUFFIX, find_transcripts
+
+SPOILT = "(nothing of the kind)"
+_MANY = 50
+
+# What a recording cannot break: it is the agent file that makes the request.
+_BEYOND = frozenset({"request"})
+
+
+def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Problem]:
+    """A warning for each expectation that holds, and still holds when the recording is spoilt. Raises ConfigError."""
+    stage = Stage(trust=trust)
+    try:
+        return [problem for path in paths for problem in _of_file(load_transcript(path, stage.suites), stage)]
+    finally:
+        stage.close()
+
+
+def unbreakable_in(paths: Iterable[str], *, trust: bool = False) -> list[Problem]:
+    """The same for files and folders; what is no transcript is passed over. Raises ConfigError."""
+    files = find_transcripts(map(Path, paths))
+    return unbreakable((file for file in files if file.name.endswith(SUFFIX)), trust=trust)
+
+
+def _of_file(transcript: Transcript, stage: Stage) -> Iterator[Problem]:
+    patient = replace(transcript, keep_going=True)
+    judged: dict[tuple[str, int, int], bool] = {}
+    for recording in transcript.recordings:
+        wanted = list(_expectations(transcript, recording))
+        unjudged = _noticed(patient, recording, stage, ("note", "fail", "warn"))
+        spoilt = [_noticed(patient, mutant, stage, ("fail", "warn")) for mutant in mutants(recording, wanted)]
+        for expectation in wanted:
+            if expectation.kind not in _BEYOND and _key(expectation) not in unjudged:
+                key = _key(expectation)
+                judged[key] = judged.get(key, False) or any(key in each for each in spoilt)
+    for (kind, line, column), noticed in judged.items():
+        if not noticed:
+            message = f"{kind}: nothing that the model could say or do breaks this"
+            yield Problem(str(transcript.path), line, column, message, "say more exactly what counts", "warning")
+
+
+def mutants(recording: Recording, wanted: Iterable[Expectation]) -> Iterator[Recording]:
+    """The recording spoilt in one way at a time: answers blanked, calls dropped, altered and repeated, ends changed."""
+    forbidden = " ".join(_texts([each.wanted for each in wanted if each.negated]))
+    for turn, replies in recording.turns.items():
+        for position, reply in enumerate(replies):
+            for spoilt in _spoilt(reply, last=position == len(replies) - 1, forbidden=forbidden):
+                changed = (*replies[:position], *spoilt, *replies[position + 1 :])
+                yield replace(recording, turns={**recording.turns, turn: changed})
+
+
+def _spoilt(reply: RecordedReply, *, last: bool, forbidden: str) -> Iterator[tuple[RecordedReply, ...]]:
+    if reply.error is not None:
+        yield ()
+        return
+    if last:
+        yield (replace(reply, text=SPOILT, lengths=()),)
+        yield (replace(reply, text=f"{reply.text} {forbidden} {' word' * 1000}", lengths=()),)
+        yield (replace(reply, finish="length"),)
+        yield (RecordedReply(error=RecordedError(401)),)
+    yield (replace(reply, usage=Usage(10**9, 10**9)),)
+    if reply.calls:
+        yield (replace(reply, calls=(), text=SPOILT, finish="stop"),)
+        yield (replace(reply, calls=reply.calls * _MANY),)
+    for position, call in enumerate(reply.calls):
+        before, after = reply.calls[:position], reply.calls[position + 1 :]
+        if len(reply.calls) > 1:
+            yield (replace(reply, calls=(*before, *after)),)
+        yield from ((replace(reply, calls=(*before, spoilt, *after)),) for spoilt in _spoilt_calls(call))
+
+
+def _spoilt_calls(call: RecordedCall) -> Iterator[RecordedCall]:
+    yield replace(call, returned=SPOILT)
+    yield replace(call, failed=not call.failed)
+    for name, value in (call.arguments or {}).items():
+        yield replace(call, arguments={**(call.arguments or {}), name: _altered(value)})
+    yield replace(call, arguments={**(call.arguments or {}), "unheard_of": SPOILT})
+
+
+def _altered(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return value + 1_000_003 if isinstance(value, (int, float)) else SPOILT
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in an expectation's value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+
+
+def _expectations(transcript: Transcript, recording: Recording) -> Iterator[Expectation]:
+    if recording.expect is not None:
+        yield from recording.expect
+        return
+    for turn in transcript.turns:
+        if turn.id in recording.turns:
+            yield from turn.expect
+    yield from transcript.finally_
+
+
+def _noticed(
+    transcript: Transcript, recording: Recording, stage: Stage, levels: tuple[str, ...]
+) -> set[tuple[str, int, int]]:
+    """Which expectations say something of these levels about the recording."""
+    try:
+        outcome = replay(transcript, recording, stage)
+    except AgentRunError:
+        return set()
+    return {
+        (finding.kind, finding.place.line, finding.place.column)
+        for finding in outcome.findings
+        if finding.level in levels
+    }
+
+
+def _key(expectation: Expectation) -> tuple[str, int, int]:
+    return expectation.kind, expectation.place.line, expectation.place.column
