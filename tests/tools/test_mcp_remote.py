@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -208,6 +209,32 @@ def test_a_stream_that_breaks_off_does_not_hang(site: McpSite, box: Callable[...
     assert site.count("tools/call") == 1
     del site.replies["tools/call"]
     assert call(toolbox).output == "heard"
+
+
+def drop(speaker: Speaker, message: dict[str, Any]) -> None:
+    speaker.close_connection = True
+    speaker.connection.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_connection_that_is_dropped_is_made_again(site: McpSite, box: Callable[..., Toolbox]) -> None:
+    toolbox = box()
+    assert toolbox.specs
+    site.replies["tools/call"] = drop
+    result = call(toolbox)
+    assert result.failed and "not repeated" in result.output
+    assert site.count("tools/call") == 1
+    del site.replies["tools/call"]
+    assert call(toolbox).output == "heard"
+
+
+def test_a_server_that_went_away_is_told_of(site: McpSite, box: Callable[..., Toolbox]) -> None:
+    toolbox = box()
+    assert toolbox.specs
+    site.replies["tools/call"] = drop
+    site.shutdown()
+    site.server_close()
+    assert "ended during this call" in call(toolbox).output
+    assert "could not be started again" in call(toolbox).output
 
 
 def test_an_answer_that_does_not_come_times_out(site: McpSite, box: Callable[..., Toolbox]) -> None:

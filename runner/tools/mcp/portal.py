@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from runner.core.cancel import Cancel
 from runner.tools.context import ToolFailed
@@ -95,14 +95,22 @@ class Portal:
         with anyio.CancelScope() as self._scope:
             self._ready.set()
             while not self._closing:
-                try:
-                    async with connect(self._server, self._tell, self._wake.set) as connection:
-                        self.current = connection
-                        self._life.set_result(connection)
-                        await self._until(lambda life=connection: self._closing or life.ended)  # type: ignore[misc]
-                except (NotStarted, ExceptionGroup) as error:
-                    self._failed(error)
+                await self._one_life()
                 await self._until(lambda: self._closing or not self._life.done())
+
+    async def _one_life(self) -> None:
+        begun = False
+        try:
+            async with connect(self._server, self._tell, self._wake.set) as connection:
+                begun = True
+                self.current = connection
+                self._life.set_result(connection)
+                await self._until(lambda: self._closing or connection.ended)
+        except (NotStarted, ExceptionGroup) as error:
+            # A life that had begun has ended, which its callers know; the next one may be awaited already.
+            if not begun:
+                self._life.set_exception(NotStarted(_innermost(error)))
+                self._life.exception()  # looked at, or asyncio complains on stderr where nobody waits for it
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         while not reached():
@@ -116,12 +124,6 @@ class Portal:
             self._loop.call_later(_PEACE_SECONDS, self._scope.cancel)
         else:
             self._scope.cancel()
-
-    def _failed(self, error: Exception) -> None:
-        """A life that did not begin; one that had begun and broke in the transport is known to have ended."""
-        if not self._life.done():
-            self._life.set_exception(NotStarted(_innermost(error)))
-            self._life.exception()  # looked at, or asyncio complains on stderr where nobody waits for it
 
     def _tell(self, text: str) -> None:
         self.told.append(f"the MCP server {self._server.name} {text}")
@@ -212,7 +214,7 @@ class _SessionLost(Exception):
     """A server over HTTP no longer knows the session."""
 
 
-def _innermost(error: BaseException) -> Any:
+def _innermost(error: BaseException) -> str:
     """The first cause inside the groups that task groups make."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
