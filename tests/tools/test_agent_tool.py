@@ -100,3 +100,15 @@ def test_a_real_agent_answers(tmp_path: Path) -> None:
         results = [result for message in session.messages for result in message.results]
         assert [result.output for result in results] == ["forty-two"]
         assert session.usage.total_tokens >= 7
+
+
+def test_an_agent_that_calls_itself_ends(tmp_path: Path) -> None:
+    from runner import ChatSession, load_agent
+
+    (tmp_path / "me.yaml").write_text(
+        "gateway: scripted\nmodel: m\ntools: [{agent: ./me.yaml}]\n"
+        "script: [{calls: [{me: {message: again}}], usage: {input: 1, output: 1}}, {text: done}]\n"
+    )
+    with ChatSession.from_agent(load_agent(tmp_path / "me.yaml"), trust=True) as session:
+        assert session.send_message("go") == "done"
+        assert session.usage.total_tokens >= 2 * 6
