@@ -1,0 +1,144 @@
+"""Transcript files that are wrong: every problem at its line, and nothing overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.core.errors import ConfigError
+from runner.transcripts.check import check_file
+from runner.transcripts.loader import load_transcript
+from runner.transcripts.schema import schema_text
+
+ROOT = Path(__file__).parents[2]
+TURN = "turns: [{id: t, user: Hi.}]\n"
+HEAD = "transcript: 1\nagent: agent.yaml\n"
+
+BAD = {
+    "empty": ("", "1:1: error: the file is empty"),
+    "no agent": (f"transcript: 1\n{TURN}", "agent: required, and missing"),
+    "agent not there": (f"transcript: 1\nagent: no.yaml\n{TURN}", "2:8: error: there is no agent file no.yaml"),
+    "no transcript": (f"agent: agent.yaml\n{TURN}", "not a transcript: the first document has no transcript:"),
+    "another format": (f"transcript: 2\nagent: agent.yaml\n{TURN}", "1:13: error: script of format 2"),
+    "a list": ("- a\n", "1:1: error: a script is a mapping"),
+    "unknown key": (f"{HEAD}tag: [a]\n{TURN}", "3:1: error: tag: unknown key (did you mean 'tags'?)"),
+    "unknown expectation": (f"{HEAD}turns: [{{user: a, expect: [{{contain: x}}]}}]\n", "(did you mean 'contains'?)"),
+    "two expectations in one": (
+        f"{HEAD}turns: [{{user: a, expect: [{{contains: x, text: y}}]}}]\n",
+        "an expectation has exactly one key besides when, severity and normalize",
+    ),
+    "a modifier alone": (f"{HEAD}turns: [{{user: a, expect: [{{when: live}}]}}]\n", "exactly one key besides"),
+    "broken regex": (f"{HEAD}turns:\n- user: a\n  expect:\n  - regex: '(b'\n", "6:12: error: regex: not a regular"),
+    "broken matcher": (
+        f"{HEAD}turns: [{{user: a, expect: [{{tools: [{{f: {{a: {{$regx: b}}}}}}]}}]}}]\n",
+        "call 1: there is no matcher $regx",
+    ),
+    "two tools in a call": (
+        f"{HEAD}turns: [{{user: a, expect: [{{tools: [{{f: {{}}, g: {{}}}}]}}]}}]\n",
+        "exactly one tool",
+    ),
+    "broken JSON path": (f"{HEAD}turns: [{{user: a, expect: [{{json: {{at: {{a.b: 1}}}}}}]}}]\n", "begins with $"),
+    "same id twice": (
+        f"{HEAD}turns: [{{id: a, user: x}}, {{id: a, user: y}}]\n",
+        "a turn named a stands already at line 3",
+    ),
+    "no user": (f"{HEAD}turns: [{{id: a}}]\n", "a turn needs user:"),
+    "no partial": (f"{HEAD}turns: [{{include: hello}}]\n", "there is no partial 'hello'"),
+    "clock without offset": (f"{HEAD}clock: '2026-03-05T09:30:00'\n{TURN}", "clock: an offset is missing"),
+    "clock of another kind": (f"{HEAD}clock: tomorrow\n{TURN}", "clock: 'tomorrow' is no ISO 8601 time"),
+    "mode of another kind": (f"{HEAD}tools: {{f: stubb}}\n{TURN}", "did you mean 'stub'?"),
+    "merge conflict": (f"{HEAD}<<<<<<< HEAD\n{TURN}=======\n", "3:1: error: a merge conflict is left here"),
+    "unquoted pattern": (f"{HEAD}turns:\n- user: a\n  expect: [{{regex: (?i)a, b}}]\n", ":5:"),
+    "recording of another format": (
+        f"{HEAD}{TURN}---\nrecording: a/b\nformat: 7\nturns: {{}}\n",
+        "6:9: error: recording of format 7: this agent-run reads format 1",
+    ),
+    "recording without a name": (f"{HEAD}{TURN}---\nturns: {{}}\n", "recording: required, and missing"),
+    "same recording twice": (
+        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{}}\n---\nrecording: a/b\nturns: {{}}\n",
+        "8:12: error: a recording of a/b stands already at line 5",
+    ),
+    "lengths that are none": (
+        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{t: [{{reply: {{}}, text: ab, chunks: 1y2}}]}}\n",
+        "is not a row of lengths",
+    ),
+    "a missing blob": (
+        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{t: [{{reply: {{}}, text: {{$blob: {'0' * 32}.txt}}}}]}}\n",
+        "cannot be read; it belongs to this recording",
+    ),
+    "a blob that climbs": (
+        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{t: [{{reply: {{}}, text: {{$blob: ../agent.yaml}}}}]}}\n",
+        "is no blob's name",
+    ),
+    "expectations of a machine": (
+        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{}}\nexpect: []\n",
+        "only a hand/ recording",
+    ),
+    "an unquoted colon": (f"{HEAD}about: a: b\n{TURN}", "3:9: error: a ':' cannot stand here"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BAD.values(), ids=BAD.keys())
+def test_what_is_wrong_is_told_at_its_place(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "agent.yaml").write_text("gateway: scripted\nmodel: m\nscript: []\n")
+    file = tmp_path / "bad.transcript.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_transcript(file)
+    problems = [str(problem) for problem in caught.value.problems]
+    assert any(said in problem for problem in problems), problems
+    assert all(problem.startswith(f"{file}:") for problem in problems)
+    assert file.read_text() == text
+    assert check_file(file) == list(caught.value.problems)
+
+
+def test_all_problems_come_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "bad.transcript.yaml"
+    file.write_text(
+        "transcript: 1\nagent: no.yaml\nclock: soon\nturns:\n- user: a\n  expect: [{regex: '('}]\n- id: b\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_transcript(file)
+    assert [problem.line for problem in caught.value.problems] == [2, 3, 6, 7]
+
+
+def test_a_wrong_suite_is_told_at_its_own_place(case) -> None:
+    (case.folder / "_suite.yaml").write_text("suite: 1\nclok: x\n")
+    with pytest.raises(ConfigError) as caught:
+        case.load()
+    assert (
+        str(caught.value.problems[0])
+        == f"{case.folder}/_suite.yaml:2:1: error: clok: unknown key (did you mean 'clock'?)"
+    )
+
+
+def test_suites_give_defaults_the_nearest_first(case) -> None:
+    (case.folder / "_suite.yaml").write_text(
+        "suite: 1\nvariables: {manner: terse, other: outer}\n"
+        "partials: {hello: [{id: hello, user: Hello., expect: [{icontains: hi}]}]}\n"
+    )
+    inner = case.folder / "inner"
+    inner.mkdir()
+    (inner / "_suite.yaml").write_text("suite: 1\nvariables: {other: inner}\ntools: {resolve_date: stub}\n")
+    file = inner / "it.transcript.yaml"
+    file.write_text("transcript: 1\nagent: ../agent.yaml\nturns:\n- include: hello\n- {id: b, user: '{{ other }}'}\n")
+    transcript = load_transcript(file)
+    assert dict(transcript.setting.variables) == {"manner": "terse", "other": "inner"}
+    assert [turn.id for turn in transcript.turns] == ["hello", "b"]
+    assert transcript.turns[0].expect[0].place.path == case.folder / "_suite.yaml"
+    assert transcript.modes == {"resolve_date": "stub"}
+
+
+def test_check_warns_of_what_is_not_wrong_yet(recorded) -> None:
+    recorded.change(recorded.file, "in: 60", "in: 61")
+    recorded.change(recorded.file, "- id: as_json", "- id: json")
+    assert [(problem.severity, problem.message) for problem in check_file(recorded.file)] == [
+        ("warning", "this recording was edited by hand"),
+        ("warning", "the recorded turn as_json is not in the script"),
+    ]
+
+
+def test_the_shipped_schema_is_the_assembled_one() -> None:
+    shipped = (ROOT / "schemas" / "transcript.schema.json").read_text("utf-8")
+    assert shipped == schema_text(), "write runner.transcripts.schema.schema_text() into the file"
