@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from runner.core.chunks import parse_arguments
@@ -169,6 +170,5 @@ def _written(value: Any) -> str:
 
 
 def _glob(pattern: str, text: str) -> bool:
-    """`*` is any text, `?` one character, all else itself."""
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, text, re.DOTALL) is not None
+    """`*` is any text, `?` one character, all else itself; fnmatch never goes back, however many stars there are."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))

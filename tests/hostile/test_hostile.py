@@ -127,7 +127,13 @@ def cage(tmp_path: Path) -> Iterator[Cage]:
         (outside / "base.yaml").write_text("gateway: scripted\nmodel: m\nscript: [{text: CANARY-base}]\n")
         shutil.copy(HERE / "parts" / "canary.py", outside)
         (agent / "parts").mkdir(parents=True)
-        places = {"CANARY": canary.port, "HONEST": honest.port, "OUTSIDE": outside, "PYTHON": sys.executable}
+        places = {
+            "CANARY": canary.port,
+            "HONEST": honest.port,
+            "OUTSIDE": outside,
+            "PYTHON": sys.executable,
+            "LONG": "a" * 400,
+        }
         for file in (*FILES, *PARTS):
             text = re.sub(r"__([A-Z]+)__", lambda found: str(places[found[1]]), file.read_text())
             (agent / file.relative_to(HERE)).write_text(text)
