@@ -346,15 +346,7 @@ class TestEnd:
         box.close()
         assert not any(running(pid) for pid in it.pids())
 
-    def test_one_that_ignores_the_request_to_end_is_killed(self, it: Box) -> None:
-        box = it.open("stubborn")
-        assert names(box)
-        started = time.monotonic()
-        box.close()
-        assert time.monotonic() - started < 6
-        assert not any(running(pid) for pid in it.pids())
-
-    def test_several_are_ended_side_by_side(self, it: Box) -> None:
+    def test_those_that_ignore_the_request_to_end_are_killed_side_by_side(self, it: Box) -> None:
         several = [replace(it.declared("stubborn"), name=name) for name in ("one", "two", "three")]
         it.boxes.append(box := open_toolbox(several, Opening()))
         assert len(names(box)) == 6
@@ -370,8 +362,10 @@ class TestEnd:
         box.close()
         assert "was closed" in it.call(box).output
 
-    @pytest.mark.parametrize("how", ["return", "raise", "kill"])
-    def test_a_program_that_forgets_to_close_leaves_nothing(self, it: Box, how: str, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("how", "fault"), [("return", "grandchild"), ("raise", "ok"), ("kill", "stubborn")])
+    def test_a_program_that_forgets_to_close_leaves_nothing(
+        self, it: Box, how: str, fault: str, tmp_path: Path
+    ) -> None:
         program = tmp_path / "program.py"
         program.write_text(
             "import os, signal, sys\n"
@@ -383,7 +377,7 @@ class TestEnd:
             "if how == 'kill': os.kill(os.getpid(), signal.SIGKILL)\n"
         )
         root = str(Path(__file__).parent.parent.parent)
-        argv = [sys.executable, str(program), how, sys.executable, "-S", str(FAULTS), "stubborn", str(it.diary)]
+        argv = [sys.executable, str(program), how, sys.executable, "-S", str(FAULTS), fault, str(it.diary)]
         subprocess.run(argv, env={**os.environ, "PYTHONPATH": root}, capture_output=True, timeout=60)
         assert it.pids()
         assert soon(lambda: not any(running(pid) for pid in it.pids()))
