@@ -16,8 +16,9 @@ from runner.gateways import Request
 from runner.gateways.payloads import objects
 from runner.gateways.schemas import parameters
 
-_KEPT = 16_384
+_SPARE = 1024
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_GAP = Message.assistant("(no answer was given)")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
 
@@ -39,9 +40,10 @@ class Encoded:
 
     def each(self, messages: Iterable[Message], model: str = "") -> Iterator[bytes]:
         """The objects of one message after the other, joined by commas; empty where there are none."""
+        messages = list(messages)
         known = self._known.setdefault(model, {})
-        if len(known) > _KEPT:
-            known.clear()
+        if len(known) > _SPARE + 2 * len(messages):
+            known = self._known[model] = {key: known[key] for key in map(id, messages) if key in known}
         for message in messages:
             # The message itself is kept beside its bytes, so that its id is not given to another one meanwhile.
             found = known.get(id(message))
@@ -121,7 +123,7 @@ def alternating(messages: Iterable[Message]) -> Iterator[Message]:
     for message in messages:
         if held is None:
             held = message
-        elif held.role == message.role and not held.calls and held.role in ("user", "assistant"):
+        elif held.role == message.role and not calls_of(held) and held.role in ("user", "assistant"):
             text = "\n\n".join(filter(None, (held.text, message.text)))
             held = Message(held.role, text, message.calls, files=held.files + message.files, finish=message.finish)
         else:
@@ -131,9 +133,6 @@ def alternating(messages: Iterable[Message]) -> Iterator[Message]:
             held = message
     if held is not None:
         yield held
-
-
-_GAP = Message.assistant("(no answer was given)")
 
 
 def declared(spec: ToolSpec) -> dict[str, Any]:

@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
 from runner.core.messages import Message, ToolCall, Usage
 from runner.gateways import Capabilities, Request
-from runner.gateways.bodies import Encoded, base64_of, body, calls_of, declared, result_text, sendable
+from runner.gateways.bodies import (
+    Encoded,
+    base64_of,
+    body,
+    calls_of,
+    declared,
+    result_text,
+    sendable,
+    to_json,
+    with_extra,
+)
 from runner.gateways.calls import JSON_LINES
 from runner.gateways.failures import Scene, cut_off, failure
 from runner.gateways.lines import JsonLines
@@ -128,10 +138,10 @@ class Ollama(Remote):
 
     def encode(self, request: Request) -> bytes:
         """The body of a request."""
-        messages = sendable(request.messages)
+        said = [self._encoded.join(sendable(request.messages))]
         if request.system:
-            messages = iter((Message.system(request.system), *messages))
-        return body(_fields(request), "messages", self._encoded.join(messages))
+            said.insert(0, to_json({"role": "system", "content": request.system}))
+        return body(_fields(request), "messages", b",".join(filter(None, said)))
 
 
 def address(spelled: str) -> str:
@@ -178,7 +188,7 @@ def _fields(request: Request) -> dict[str, Any]:
         asked["tools"] = [declared(spec) for spec in request.tools]
     if request.schema is not None:
         asked["format"] = dict(request.schema)
-    return {**asked, **extra, "options": options | an_object(extra.get("options"))}
+    return with_extra(asked, extra)
 
 
 def _messages(message: Message, model: str) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,8 @@ from runner.gateways.bodies import (
     raw_arguments,
     result_text,
     sendable,
+    to_json,
+    with_extra,
 )
 from runner.gateways.openai_replies import Decoder
 from runner.gateways.payloads import a_count, a_text, an_object, objects
@@ -31,6 +33,8 @@ from runner.gateways.schemas import strict
 
 _SAMPLING = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty")
 _WINDOW_KEYS = ("max_model_len", "context_length", "context_window", "max_context_length", "n_ctx", "n_ctx_train")
+
+__all__ = ["Decoder", "OpenAI", "Quirks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,6 @@ class Quirks:
     parallel_calls: bool = True
     images: bool = True
     structured: bool = True
-
-
-__all__ = ["Decoder", "OpenAI", "Quirks"]
 
 
 _USUAL = Quirks()
@@ -106,9 +107,10 @@ class OpenAI(Remote):
         messages: Iterable[Message] = sendable(request.messages)
         if quirks.alternate:
             messages = alternating(messages)
+        said = [self._encoded.join(messages, request.model)]
         if request.system:
-            messages = (Message.system(request.system), *messages)
-        return body(self._fields(request), "messages", self._encoded.join(messages, request.model))
+            said.insert(0, to_json({"role": quirks.system_role, "content": request.system}))
+        return body(self._fields(request), "messages", b",".join(filter(None, said)))
 
     def _fields(self, request: Request) -> dict[str, Any]:
         quirks = self._quirks
@@ -127,7 +129,7 @@ class OpenAI(Remote):
             schema = dict(request.schema)
             form = {"name": "response", "schema": schema, "strict": strict(schema)}
             asked["response_format"] = {"type": "json_schema", "json_schema": form}
-        return {**asked, **extra}
+        return with_extra(asked, extra)
 
     def _options(self, request: Request) -> dict[str, Any]:
         """The options in the server's words, without those that it refuses."""

@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +57,7 @@ class FaultServer:
     def __post_init__(self) -> None:
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
@@ -105,7 +107,9 @@ class FaultServer:
 
     def close(self) -> None:
         self._over.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
+        for each in (self._listener, *self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
             thread.join(5)
@@ -124,13 +128,13 @@ class FaultServer:
             except OSError:
                 return
             self.connections += 1
+            self._open.append(connection)
             self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
         try:
             if self.tls:
                 connection = self.tls.wrap_socket(connection, server_side=True)
-            connection.settimeout(0.1)
             with connection:
                 while (request := self._read(connection)) is not None:
                     self.asked.append(request)
@@ -163,16 +167,13 @@ class FaultServer:
             return False
         return True
 
-    def _receive(self, connection: socket.socket) -> bytes:
+    @staticmethod
+    def _receive(connection: socket.socket) -> bytes:
         """Some bytes; none when the client has left or the test is over."""
-        while not self._over.is_set():
-            try:
-                return connection.recv(65_536)
-            except TimeoutError:
-                continue
-            except OSError:
-                return b""
-        return b""
+        try:
+            return connection.recv(65_536)
+        except OSError:
+            return b""
 
     def _read(self, connection: socket.socket) -> Asked | None:
         data = b""
@@ -185,7 +186,10 @@ class FaultServer:
         first, *rest = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
         while len(body) < int(headers.get("content-length", 0)):
-            body += self._receive(connection)
+            more = self._receive(connection)
+            if not more:
+                return None
+            body += more
         method, path, _ = first.split(" ")
         return Asked(method, path, headers, body)
 
