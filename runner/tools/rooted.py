@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 MOST_BYTES = 16 * 2**20
@@ -68,7 +69,7 @@ class Rooted:
 
         `*` stays within a name, `**` spans folders; only a pattern that names a dot looks into hidden folders.
         """
-        wanted = _compiled(pattern)
+        wanted = _parts(pattern)
         deep, hidden = "/" in pattern or "**" in pattern, pattern.startswith(".") or "/." in pattern
         above = names_of(path)
         with self._folder(above) as top:
@@ -76,7 +77,7 @@ class Rooted:
                 here = where.removeprefix(".").removeprefix("/")
                 for name in sorted((*folders, *files)):
                     below = f"{here}/{name}" if here else name
-                    if wanted.fullmatch(below):
+                    if _fits(wanted, below.split("/")):
                         yield "/".join((*above, below)), name in folders
                 folders[:] = [each for each in sorted(folders) if deep and (hidden or not each.startswith("."))]
 
@@ -127,8 +128,21 @@ def _closing(descriptor: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """A glob as an expression: `**/` is any folders or none, `**` anything, `*` and `?` stay within a name."""
-    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./"))
-    return re.compile("".join(words.get(part) or re.escape(part) for part in parts), re.DOTALL)
+def _parts(pattern: str) -> tuple[str, ...]:
+    return tuple(part.replace("[", "[[]") for part in pattern.removeprefix("./").split("/"))
+
+
+def _fits(parts: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a glob's parts stand for the names: `**` for any number of them, each other part for one.
+
+    All places that the parts up to one can end at are kept side by side, so that no pattern takes long.
+    """
+    ends = {0}
+    for part in parts:
+        if part == "**":
+            ends = set(range(min(ends), len(names) + 1))
+        else:
+            ends = {end + 1 for end in ends if end < len(names) and fnmatchcase(names[end], part)}
+        if not ends:
+            return False
+    return len(names) in ends

@@ -137,6 +137,7 @@ def cage(tmp_path: Path) -> Iterator[Cage]:
         for file in (*FILES, *PARTS):
             text = re.sub(r"__([A-Z]+)__", lambda found: str(places[found[1]]), file.read_text())
             (agent / file.relative_to(HERE)).write_text(text)
+        (agent / ("a" * 240)).touch()
         (agent / "link").symlink_to(outside)
         (agent / "dangling").symlink_to(outside / "dangling-target")
         yield Cage(tmp_path, honest, canary)
