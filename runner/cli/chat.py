@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.terminal.plain import Plain, warn
+from runner.cli.terminal.plain import Plain, inert, warn
+from runner.cli.terminal.streams import prepare
 from runner.core.errors import AgentRunError, UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def chat(agent: str, **options: Any) -> int:
     On a terminal it prompts until `exit` or end of input; ^C stops a reply, and leaves at the prompt.
     With -m, or with piped input, it answers and exits.
     """
+    prepare()
     machine = _machine(options["output"])
     try:
         return _converse(agent, options, machine)
@@ -136,8 +138,8 @@ class Talk:
         from runner.cli.failure import tell
         from runner.cli.terminal.prompt import read_lines
 
-        print(agent.greeting, file=sys.stdout if sys.stdout.isatty() and self._machine is None else sys.stderr)
-        for line in read_lines(agent.prompt):
+        print(inert(agent.greeting), file=sys.stdout if sys.stdout.isatty() and self._machine is None else sys.stderr)
+        for line in read_lines(inert(agent.prompt)):
             query = line.strip()
             if query == GOODBYE:
                 break

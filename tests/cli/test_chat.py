@@ -263,3 +263,69 @@ def test_a_write_tool_needs_approval_at_the_prompt_and_is_refused_without_one(tm
     chat.expect("done")
     chat.type("exit")
     assert chat.ended() == 0 and not (tmp_path / "made").exists()
+
+
+def shell(line: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """The command, as `"$@"`, in a line of the shell."""
+    return subprocess.run(
+        ["sh", "-c", line, "sh", sys.executable, "-m", "runner", *map(str, arguments)],
+        capture_output=True,
+        cwd=ROOT,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+    )
+
+
+def test_streams_that_are_closed_full_or_of_another_encoding_are_no_bug(tmp_path):
+    file = write(tmp_path, '- "one → 😀"')
+    closed = shell('"$@" 2>&-', file, "-m", "x", "-v")
+    assert (closed.returncode, closed.stdout.decode()) == (0, "one → 😀\n")
+    assert shell('"$@" >&-', file, "-m", "x").returncode == 0
+    latin = shell('"$@"', file, "-m", "x", PYTHONIOENCODING="latin-1")
+    assert (latin.returncode, latin.stdout) == (0, b"one ? ?\n")
+    full = shell('"$@" > /dev/full', file, "-m", "x")
+    assert full.returncode == 4 and b"No space left" in full.stderr and b"bug" not in full.stderr
+    binary = shell("printf 'a\\377b' | \"$@\" --output jsonl", file, PYTHONIOENCODING="utf-8:strict")
+    assert binary.returncode == 0 and b'"a\\ufffdb"' in binary.stdout
+
+
+def test_json_is_about_the_last_turn_also_when_it_failed(tmp_path):
+    file = write(tmp_path, "- first answer\n- error: {status: 400, message: refused}")
+    shown = json.loads(run(file, "-m", "a", "-m", "b", "--output", "json").stdout)
+    assert (shown["text"], shown["finish_reason"], shown["error"]["code"]) == ("", "failed", "GW-REJECTED")
+    half = write(tmp_path, "- {text: half an answer, finish: incomplete}")
+    shown = json.loads(run(half, "-m", "a", "--output", "json").stdout)
+    assert (shown["text"], shown["finish_reason"]) == ("half an answer", "incomplete")
+
+
+def test_a_file_that_greets_with_control_codes_is_inert(tmp_path, at_terminal):
+    file = write(tmp_path, "- hi", greeting='"good\\e]52;c;QUFB\\a day"', prompt='"ask\\e[31m: "')
+    chat = at_terminal(str(file))
+    seen = chat.expect("ask[31m: ")
+    assert "good]52;c;QUFB day" in seen and "\x1b]52" not in seen
+    chat.type("exit")
+    assert chat.ended() == 0
+
+
+def test_hostile_names_and_arguments_make_no_lines_of_their_own(tmp_path):
+    file = write(tmp_path, '- calls: [{"x\\nagent-run: fake": {"k\\nagent-run: fake": 1}}]\n- done')
+    done = run(file, "-m", "x")
+    assert not any(line.startswith("agent-run: fake") for line in done.stderr.splitlines())
+
+
+def test_an_interrupt_leaves_a_tool_that_hangs(tmp_path, at_terminal):
+    (tmp_path / "slow.py").write_text("import time\n\n\ndef hang() -> str:\n    '''Hang.'''\n    time.sleep(60)\n")
+    file = write(tmp_path, "- calls: [{hang: {}}]\n- after the stop", tools="[{python: './slow.py:hang'}]")
+    chat = at_terminal(str(file), "--trust", "--allow", "hang")
+    chat.expect("Query: ")
+    chat.type("go")
+    chat.expect("hang()")
+    time.sleep(0.3)
+    chat.press("\x03")
+    chat.expect("stopped")
+    chat.expect("Query: ")
+    chat.type("and now?")
+    chat.expect("after the stop")
+    chat.type("exit")
+    started = time.monotonic()
+    assert chat.ended() == 0 and time.monotonic() - started < 20

@@ -6,7 +6,7 @@ import json
 from typing import Any, TextIO
 
 from runner.core.errors import AgentRunError
-from runner.core.events import Event, Notice, Replied, TextDelta, ToolFinished, ToolStarted, TurnEnded
+from runner.core.events import Asked, Event, Notice, Replied, TextDelta, ToolFinished, ToolStarted, TurnEnded
 from runner.core.messages import Usage
 
 
@@ -57,11 +57,13 @@ class OneJson:
         shown = self._shown
         if isinstance(event, TextDelta):
             self._deltas.append(event.text)
-            shown["text"] = "".join(self._deltas)
+        elif isinstance(event, Asked):
+            self._deltas.clear()
+            shown |= {"text": "", "finish_reason": ""}
+            shown.pop("error", None)
         elif isinstance(event, Replied):
             self._deltas.clear()
-            shown["text"] = event.text
-            shown["finish_reason"] = event.finish_reason
+            shown |= {"text": event.text, "finish_reason": event.finish_reason}
         elif isinstance(event, ToolStarted):
             shown["tool_calls"].append(event.call.to_dict())
         elif isinstance(event, ToolFinished):
@@ -69,12 +71,16 @@ class OneJson:
         elif isinstance(event, Notice):
             self._notices.append(event.to_dict())
         elif isinstance(event, TurnEnded):
-            self._usage += event.usage
-            shown["usage"] = self._usage.to_dict()
-            if event.cost_usd is not None:
-                shown["cost_usd"] = (shown["cost_usd"] or 0.0) + event.cost_usd
-            if event.reason != "answered":
-                shown["finish_reason"] = {"truncated": "length"}.get(event.reason, event.reason)
+            self._end_turn(event)
+
+    def _end_turn(self, event: TurnEnded) -> None:
+        shown = self._shown
+        self._usage += event.usage
+        shown["usage"] = self._usage.to_dict()
+        if event.cost_usd is not None:
+            shown["cost_usd"] = (shown["cost_usd"] or 0.0) + event.cost_usd
+        if event.reason != "answered":
+            shown["finish_reason"] = {"truncated": "length"}.get(event.reason, event.reason)
 
     def _answer(self, event: ToolFinished) -> None:
         for call in reversed(self._shown["tool_calls"]):
@@ -86,6 +92,8 @@ class OneJson:
         self._shown["error"] = {key: value for key, value in error.to_dict().items() if key != "type"}
 
     def end(self) -> None:
+        if self._deltas:  # a reply that broke off
+            self._shown["text"] = "".join(self._deltas)
         if self._notices:
             self._shown["notices"] = self._notices
         self._out.write(json.dumps(self._shown, default=str) + "\n")

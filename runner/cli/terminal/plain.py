@@ -11,12 +11,17 @@ from runner.core.events import Event, Notice, TextDelta, ToolFinished, ToolStart
 
 _LINE = 120
 # C0 but tab and newline, DEL and C1, bidirectional overrides: what could move a cursor or reorder what is read.
-_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def inert(text: str) -> str:
     """The text without what a terminal would obey."""
     return _ACTIVE.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """The text for a line of ours: what it goes on with below is indented, so that it passes for no line of ours."""
+    return inert(text).replace("\n", "\n    ")
 
 
 class Plain:
@@ -35,7 +40,7 @@ class Plain:
             text = inert(event.text) if self._terminal else event.text
             self._out.write(text)
             self._out.flush()
-            self._mid_line = bool(text) and not text.endswith("\n") if text else self._mid_line
+            self._mid_line = not text.endswith("\n") if text else self._mid_line
         elif isinstance(event, ToolStarted):
             self.say(f"→ {_call(event)}")
         elif isinstance(event, ToolFinished) and (self._verbose or event.result.failed):
@@ -52,7 +57,7 @@ class Plain:
         """One line on stderr, below whatever stands unfinished on the same screen."""
         if self._terminal:
             self.end_line()
-        print(inert(line), file=self._err, flush=True)
+        print(one_line(line), file=self._err, flush=True)
 
     def end_line(self) -> None:
         """End the answer's last line if it has none of its own."""
@@ -64,7 +69,7 @@ class Plain:
 
 def warn(text: str) -> None:
     """A line for the user that no event carries."""
-    print(f"agent-run: {inert(text)}", file=sys.stderr, flush=True)
+    print(f"agent-run: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 def _call(event: ToolStarted) -> str:
