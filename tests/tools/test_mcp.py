@@ -282,6 +282,20 @@ class TestListing:
         assert "it__fresh: new since" in told
         assert it.call(box, "echo").failed
 
+    def test_what_changes_between_turns_ends_a_session_where_nobody_can_be_asked(self, it: Box) -> None:
+        box = it.open("changing", strict=True)
+        assert names(box) == ["it__echo", "it__quiet", "it__gone"]
+        it.call(box, "quiet")
+
+        def refused() -> bool:
+            try:
+                return not box.specs
+            except NeedsTrust:
+                return True
+
+        assert soon(refused)
+        assert refused() and refused()
+
     def test_what_changed_since_another_session_is_not_used_until_it_is_accepted(self, it: Box) -> None:
         server = server_of(it.declared("changing"), Opening())
         first = judge("it", [{"name": "echo", "description": "Otherwise.", "inputSchema": {"type": "object"}}], "write")

@@ -105,7 +105,7 @@ class McpSource:
                 f"the MCP server {server.name!r} did not start: {what}",
                 where=f"{server.where}: {server.address}".removeprefix(": "),
                 why=why,
-                fix="run it by hand to see what it lacks, or set `required: false`",
+                fix=f"{'check the url and its key' if server.url else 'run it by hand'}, or set `required: false`",
             )
         self._notify(f"the MCP server {server.name} cannot be used: {problem}")
         self._seen = self._portal.current
@@ -124,6 +124,7 @@ class McpSource:
         if not told:
             return tools
         if self._opening.strict:
+            self._tools = None  # what was listed before is no longer what the server has
             raise NeedsTrust(
                 f"tools of the MCP server {self._server.name!r} changed since they were first used",
                 where=self._server.where,
