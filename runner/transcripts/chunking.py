@@ -8,6 +8,7 @@ from itertools import groupby
 
 MODES = ("recorded", "whole", "char", "fuzz:SEED")
 _FUZZ_LONGEST = 12
+_MOST = 1_000_000
 
 
 def encode_lengths(lengths: Iterable[int]) -> str:
@@ -20,10 +21,11 @@ def decode_lengths(coded: str) -> tuple[int, ...]:
     """`1x2 2` as `(1, 1, 2)`. Raises ValueError."""
     lengths: list[int] = []
     for run in coded.split():
-        length, _, count = run.partition("x")
-        lengths += [int(length)] * (int(count) if count else 1)
-    if any(length < 1 for length in lengths):
-        raise ValueError("a chunk has at least one character")
+        length, times, count = run.partition("x")
+        repeated = int(count) if times else 1
+        if int(length) < 1 or not 0 < repeated <= _MOST:
+            raise ValueError("a chunk has at least one character, and a run at least one chunk")
+        lengths += [int(length)] * repeated
     return tuple(lengths)
 
 
