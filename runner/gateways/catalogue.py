@@ -107,7 +107,12 @@ CATALOGUE: Mapping[str, Row] = {
     "openai": Row(
         "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL", quirks=_OF_OPENAI
     ),
-    "openrouter": Row("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", quirks=_LISTS_WINDOWS),
+    "openrouter": Row(
+        "openai",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+        quirks=_LISTS_WINDOWS | {"echo": "reasoning_details"},
+    ),
     "responses": Row(
         "responses",
         "https://api.openai.com/v1",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
-from runner.core.messages import Opaque, Usage, clean
+from runner.core.messages import Opaque, Usage
 from runner.gateways.failures import Scene, cut_off, failure, not_a_reply
 from runner.gateways.lines import EventLines
 from runner.gateways.payloads import Pairs, a_count, a_text, an_object, objects, parsed, unbroken
@@ -34,6 +34,8 @@ class Decoder:
         self._echo = echo
         self._lines = EventLines()
         self._pairs = Pairs()
+        self._thoughts = Pairs()
+        self._details: list[dict[str, Any]] = []
         self._thinking: list[str] = []
         self._finish = ""
         self._refused = False
@@ -97,9 +99,10 @@ class Decoder:
             raise failure(self._scene, event)
 
     def _choice(self, choice: dict[str, Any]) -> Iterator[Chunk]:
-        delta = an_object(choice.get("delta") or choice.get("message"))
+        delta = an_object(choice["delta"] if "delta" in choice else choice.get("message"))
         thought = a_text(delta.get("reasoning_content")) or a_text(delta.get("reasoning"))
         yield from self._said(delta.get("content"), thought)
+        self._details += objects(delta.get("reasoning_details"))
         if refusal := a_text(delta.get("refusal")):
             self._refused = True
             yield from self._said(refusal)
@@ -109,7 +112,7 @@ class Decoder:
             if piece.id or piece.name or piece.arguments is not None:
                 yield piece
         if legacy := an_object(delta.get("function_call")):
-            yield CallChunk(0, "", a_text(legacy.get("name")), legacy.get("arguments"))
+            yield _call({"index": 0, "function": legacy})
         if reason := a_text(choice.get("finish_reason")):
             self._finish = self._finish or reason
             self.complete = True
@@ -123,7 +126,7 @@ class Decoder:
                     inner = "".join(a_text(each.get("text")) for each in objects(inner))
                 yield from self._said(a_text(part.get("text")), a_text(inner))
             return
-        if thought and (shown := clean(thought)):
+        if thought and (shown := self._thoughts.join(thought)):
             self._thinking.append(shown)
             yield ThinkingChunk(shown)
         if content and isinstance(content, str) and (text := self._pairs.join(content)):
@@ -133,14 +136,35 @@ class Decoder:
         self.complete = self.ended = True
         if rest := self._pairs.rest():
             yield TextChunk(rest)
-        thought = "".join(self._thinking)
         yield DoneChunk(
             "content_filter" if self._refused else _FINISHES.get(self._finish, "stop"),
             self._finish or "null",
             self._usage,
             self._model,
-            Opaque("openai", self._scene.model, {self._echo: thought}) if self._echo and thought else None,
+            self._opaque(),
         )
+
+    def _opaque(self) -> Opaque | None:
+        """The reasoning in the server's own form, where it wants it back."""
+        kept = _woven(self._details) if self._echo == "reasoning_details" else "".join(self._thinking)
+        return Opaque("openai", self._scene.model, {self._echo: kept}) if self._echo and kept else None
+
+
+def _woven(pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Details of reasoning out of their streamed pieces: neighbours of one kind and place are one."""
+    whole: list[dict[str, Any]] = []
+    for piece in pieces:
+        last = whole[-1] if whole else {}
+        same = all(last.get(key) == piece.get(key) for key in ("type", "index"))
+        if not last or not same or (piece.get("id") and last.get("id") not in (None, piece["id"])):
+            whole.append(dict(piece))
+            continue
+        for key, value in piece.items():
+            if key in ("text", "summary", "data"):
+                last[key] = a_text(last.get(key)) + a_text(value)
+            elif value is not None:
+                last[key] = value
+    return whole
 
 
 def _plain_text(event: dict[str, Any]) -> str | None:

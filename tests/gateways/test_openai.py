@@ -177,6 +177,30 @@ class TestDecoding:
         assert decode(sent, echo="reasoning_content")[-1].opaque == Opaque("openai", "m", {"reasoning_content": "ab"})
         assert decode(sent)[-1].opaque is None
 
+    def test_details_of_reasoning_are_woven_together_again(self):
+        pieces = [
+            {"type": "reasoning.text", "index": 0, "text": "Let", "signature": None},
+            {"type": "reasoning.text", "index": 0, "text": " me see", "signature": None},
+            {"type": "reasoning.text", "index": 0, "signature": "sig=="},
+            {"type": "reasoning.encrypted", "index": 1, "id": "a", "data": "x"},
+            {"type": "reasoning.encrypted", "index": 1, "id": "b", "data": "y"},
+        ]
+        sent = sse(*(event({"reasoning_details": [each]}) for each in pieces), event(finish="stop"))
+        kept = decode(sent, echo="reasoning_details")[-1].opaque.content["reasoning_details"]
+        assert kept == [
+            {"type": "reasoning.text", "index": 0, "text": "Let me see", "signature": "sig=="},
+            pieces[3],
+            pieces[4],
+        ]
+
+    def test_thinking_that_is_cut_in_a_character(self):
+        sent = sse(event({"reasoning": "\ud83e"}), event({"reasoning": "\udd14"}), event(finish="stop"))
+        assert decode(sent)[0] == ThinkingChunk("\U0001f914")
+
+    def test_a_last_event_that_repeats_the_message_says_nothing_new(self):
+        again = {"choices": [{"index": 0, "delta": {}, "message": {"content": "a"}, "finish_reason": "stop"}]}
+        assert [type(chunk) for chunk in decode(sse(event({"content": "a"}), again))] == [TextChunk, DoneChunk]
+
     def test_content_as_a_list_of_parts(self):
         parts = [
             {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
@@ -312,26 +336,22 @@ class TestErrorsInTheStream:
         assert decode(sse(odd, event({"content": "a"}), event(finish="stop")))[0] == TextChunk("a")
 
 
-@settings(max_examples=120, deadline=None)
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(
-                    ["choices", "delta", "content", "tool_calls", "function", "error", "usage", "finish_reason"]
-                ),
-                inner,
-                max_size=4,
-            )
-        ),
-        max_leaves=12,
-    )
+SAID = ["choices", "delta", "message", "content", "refusal", "reasoning", "reasoning_details", "text", "type"]
+CALLED = ["tool_calls", "function", "function_call", "arguments", "id", "index"]
+KEYS = st.sampled_from([*SAID, *CALLED, "error", "usage", "finish_reason"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
 )
+
+
+@settings(max_examples=200, deadline=None)
+@given(VALUES)
 def test_no_json_makes_the_decoder_fail_otherwise_than_by_our_errors(value):
     so_far([sse(value, event(finish="stop"))])
-    so_far([sse({"choices": [value]}, {"choices": [{"delta": value}]})])
+    chunks, _ = so_far([sse({"choices": [value]}, {"choices": [{"delta": value}]}, event(finish="stop"))])
+    assert assembled(chunks).role == "assistant"
     try:
         list(Decoder().whole(json.dumps(value).encode()))
     except GatewayError as error:
