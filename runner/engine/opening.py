@@ -56,9 +56,11 @@ def open_session(
     bound = bind(agent.variables, variables or {}, where=str(agent.path))
     system_prompt = render(agent.system_prompt, bound, now=clock)
     broker = _broker(agent, gateway)
-    if toolbox is None:
+    deny = tuple(deny)
+    if toolbox is None or gateway is None:
         ensure_trusted(agent, trust=trust, ask=consent, notify=notify)
-        toolbox = open_tools(agent, approve=approve, ask=ask, notify=notify, depth=depth)
+    if toolbox is None:
+        toolbox = open_tools(agent, deny=deny, approve=approve, ask=ask, notify=notify, depth=depth)
     context = Context(clock=clock, seed=seed, variables=bound, depth=depth)
     if ask is not None:
         context = replace(context, ask=ask)
@@ -79,13 +81,16 @@ def open_session(
 def open_tools(
     agent: Agent,
     *,
+    deny: Iterable[str] = (),
     approve: Approve | None = None,
     ask: Ask | None = None,
     notify: Callable[[str], None] = lambda text: None,
     depth: int = 0,
 ) -> Toolbox:
-    """The tools that the file declares, opened; a python file is imported here, so the agent must be trusted by now."""
+    """The tools that the file declares, opened; a python file is imported here, so the agent must be trusted by now.
 
+    An agent that is a tool is held to `deny` as well, and was trusted with the file that names it.
+    """
     others = {each.base / each.options["file"] for each in agent.tools if each.kind == "agent"}
     seals = {path: seal(_loaded(path)) for path in others}
 
@@ -93,7 +98,18 @@ def open_tools(
         other = _loaded(path)
         if seal(other) != seals[path]:  # by a tool of this very conversation, perhaps
             raise NeedsTrust(f"{path} has changed since it was trusted", fix="look at the change, then begin anew")
-        return _converse(other, message, context, approve, ask)
+        session = open_session(
+            other,
+            clock=context.clock,
+            seed=context.seed,
+            deny=deny,
+            approve=approve,
+            ask=ask,
+            trust=True,
+            notify=notify,
+            depth=context.depth + 1,
+        )
+        return _answer(session, message, context)
 
     return open_toolbox(
         agent.tools,
@@ -166,17 +182,8 @@ def _loaded(path: Path) -> Agent:
     return load_agent(path)
 
 
-def _converse(agent: Agent, message: str, context: Context, approve: Approve | None, ask: Ask | None) -> Outcome:
-    """One message to the agent of another file, which was trusted with the file that names it."""
-    session = open_session(
-        agent,
-        clock=context.clock,
-        seed=context.seed,
-        approve=approve,
-        ask=ask,
-        trust=True,
-        depth=context.depth + 1,
-    )
+def _answer(session: ChatSession, message: str, context: Context) -> Outcome:
+    """What one message to an agent that is a tool gives; its tokens are counted here."""
     with session:
         for _ in session.send(message, cancel=context.cancel):
             pass

@@ -1,7 +1,7 @@
 """Files that try to get out, each by one way, through the real command line; canaries show that none did.
 
 The comment at a file's top says what it tries and, for each way of using the file, the exit code that must come of it
-and a text that must be said: `check`, `run` (not trusted), `trusted` (with --trust), `allowed` (each tool, too).
+and a text that must be said: `check`, `run` (not trusted), `trusted` (with --trust), `allowed`, `denied` (a tool, too).
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yaml"))
 PARTS = sorted(file for file in (HERE / "parts").iterdir() if file.is_file())
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "CANARYaws0123456789abcdef", "OPENAI_API_KEY": "sk-CANARYopenai0123456789"}
-DIRECTIVE = re.compile(r"^# (check|run|trusted|allowed): (\d+)(?:, (.*))?$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^# (check|run|trusted|allowed|denied): (\d+)(?:, (.*))?$", re.MULTILINE)
 ARGUMENTS = {
     "run": ("--output", "jsonl", "-m", "hi"),
     "trusted": ("--trust", "--output", "jsonl", "-m", "hi"),
     "allowed": ("--trust", "--allow", "files_write", "--output", "jsonl", "-m", "hi"),
+    "denied": ("--trust", "--deny", "go", "--output", "jsonl", "-m", "hi"),
 }
 USES = [(file, *found) for file in FILES for found in DIRECTIVE.findall(file.read_text()) if found[0] != "check"]
 CHECKED = [(file, *found[1:]) for file in FILES for found in DIRECTIVE.findall(file.read_text()) if found[0] == "check"]
