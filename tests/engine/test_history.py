@@ -42,11 +42,12 @@ def hold(messages: tuple[Message, ...]) -> None:
             assert message.role != "tool", "results without calls"
             open_calls = [call.id for call in message.calls]
         if message.role == "assistant":
-            assert message.text or message.calls
+            assert message.text.strip() or message.calls
     assert not open_calls
 
 
 words = st.text("ab é😀\n", min_size=1, max_size=60)
+finishes = st.sampled_from(["stop", "length", "incomplete", "content_filter"])
 replies = st.one_of(
     st.builds(lambda text: {"text": text}, words),
     st.builds(lambda text: {"text": text, "finish": "incomplete"}, words),
@@ -56,8 +57,9 @@ replies = st.one_of(
     st.builds(
         lambda texts, finish: {"calls": [{"shout": {"text": text}} for text in texts], "finish": finish},
         st.lists(words, min_size=1, max_size=3),
-        st.sampled_from(["tool_calls", "stop", "length", "incomplete"]),
+        st.sampled_from(["tool_calls", "stop", "length", "incomplete", "content_filter"]),
     ),
+    st.builds(lambda text, finish: {"text": text, "finish": finish}, st.sampled_from(["", " ", "\n", "no"]), finishes),
     st.just({"calls": [{"shout": '{"text": "cut'}, {"missing": {}}]}),
     st.just({"text": " "}),
 )
