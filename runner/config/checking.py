@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runner.config.agent import User
 from runner.config.loader import Examined, examine
+from runner.config.paths import real
 from runner.config.problems import Problem, in_order
 from runner.config.user import load_user
 from runner.core.errors import ConfigError
@@ -43,9 +44,9 @@ def check_paths(paths: Iterable[str], environ: Mapping[str, str] | None = None) 
             problems += _transcript_problems(file)
         else:
             examined[file] = examine(file, environ=environ, user=user, missing_variable="warning")
-    extended = {base.resolve() for each in examined.values() for base in each.files[1:]}
+    extended = {real(based_on) for each in examined.values() for based_on in each.files[1:]}
     for file, each in examined.items():
-        if not (file.resolve() in extended and _incomplete(each)):  # a base's mistakes come with those who extend it
+        if not (real(file) in extended and _incomplete(each)):  # a base's mistakes come with those who extend it
             problems += each.problems
     return Checked(len(files), in_order(problems))
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from runner.config.document import Key
 from runner.config.draft import Draft
-from runner.config.paths import Outside
 from runner.config.problems import Problem, nearest
 from runner.config.sense import offered, schema_problems
 from runner.tools import BUILT_INS
@@ -61,20 +60,20 @@ def _wrong(draft: Draft, declared: Declared, path: tuple[Key, ...]) -> Iterator[
         return
     short = not isinstance(draft.value["tools"][path[1]][kind], dict)
     inner = (*path, kind)
+    places: list[tuple[tuple[Key, ...], str, str]] = []
     if kind not in _GROUPS and not _NAME.fullmatch(declared.name):
         yield draft.problem(inner, f"{declared.name!r} cannot be a tool's name", "give it one with name:")
     if kind == "python":
         yield from _python(draft, options["function"], inner if short else (*inner, "function"))
     elif kind == "agent":
-        yield from _missing(draft, options["file"], inner if short else (*inner, "file"))
+        places.append((inner if short else (*inner, "file"), options["file"], "file"))
     elif kind == "openapi":
-        yield from _missing(draft, options["spec"], (*inner, "spec"))
-    elif kind == "files" and not options.get("write"):
-        yield from _missing(draft, options["root"], (*inner, "root"), folder=True)
-    elif kind == "files":
-        yield from _outside(draft, options["root"], (*inner, "root"))
+        places.append(((*inner, "spec"), options["spec"], "file"))
+    elif kind == "files":  # a folder that may be written can be made when it is needed
+        places.append(((*inner, "root"), options["root"], "" if options.get("write") else "folder"))
     if "cwd" in options:
-        yield from _missing(draft, options["cwd"], (*inner, "cwd"), folder=True)
+        places.append(((*inner, "cwd"), options["cwd"], "folder"))
+    yield from (wrong for at, named, wanted in places if (wrong := draft.misplaced(at, named, wanted=wanted)))
     if "parameters" in options or kind in ("command", "http"):
         yield from _parameters(draft, options, inner)
 
@@ -91,7 +90,7 @@ def _python(draft: Draft, reference: str, path: tuple[Key, ...]) -> Iterator[Pro
     file, _, function = reference.rpartition(":")
     if not file.endswith(".py"):
         return
-    if problem := draft.existing(path, file):
+    if problem := draft.misplaced(path, file, wanted="file"):
         yield problem
         return
     import ast  # lazy: the file is read, never run
@@ -119,18 +118,6 @@ def _defined(tree: Any) -> Iterator[str]:
             yield node.id
         elif isinstance(node, ast.alias):
             yield node.asname or node.name.partition(".")[0]
-
-
-def _missing(draft: Draft, named: str, path: tuple[Key, ...], *, folder: bool = False) -> Iterator[Problem]:
-    if named and (problem := draft.existing(path, named, folder=folder)):
-        yield problem
-
-
-def _outside(draft: Draft, named: str, path: tuple[Key, ...]) -> Iterator[Problem]:
-    try:
-        draft.file(path, named)
-    except Outside as error:
-        yield draft.problem(path, str(error))
 
 
 def _parameters(draft: Draft, options: Mapping[str, Any], path: tuple[Key, ...]) -> Iterator[Problem]:

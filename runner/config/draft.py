@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from runner.config.agent import Place, User
 from runner.config.document import Key
 from runner.config.layers import Layers
-from runner.config.paths import Outside, rooted
+from runner.config.paths import Outside, kind_of, rooted
 from runner.config.problems import Problem
 from runner.config.schema import Mistake, dotted
 
@@ -20,6 +20,8 @@ class Draft:
     """`value` has its placeholders filled; `mistakes` are those of shape, so that sense is asked of sound parts alone.
 
     `from_user` holds the paths that begin with a value of the user's own environment: those may lead anywhere.
+    `unfilled` holds those whose variable is not set, of which nothing more can be said; `secrets`, what the
+    placeholders brought in.
     """
 
     path: Path
@@ -27,7 +29,9 @@ class Draft:
     layers: Layers
     user: User
     mistakes: Sequence[Mistake]
-    from_user: frozenset[tuple[Key, ...]]
+    from_user: Set[tuple[Key, ...]]
+    unfilled: Set[tuple[Key, ...]]
+    secrets: Mapping[str, str]
 
     def sound(self, *path: Key) -> bool:
         """Whether something stands at `path`, and its shape is right in and around it."""
@@ -61,17 +65,15 @@ class Draft:
             return folder / named
         return rooted(named, folder, self.path.parent)
 
-    def existing(self, path: tuple[Key, ...], named: str, *, folder: bool = False) -> Problem | None:
-        """What is wrong with a file, or a folder, that must be there."""
+    def misplaced(self, path: tuple[Key, ...], named: str, *, wanted: str = "") -> Problem | None:
+        """What is wrong with a path: it leads out, or no `wanted` file or folder is there."""
+        if path in self.unfilled:
+            return None
         try:
-            target = self.file(path, named)
+            found = kind_of(self.file(path, named))
         except Outside as error:
             return self.problem(path, str(error))
-        if folder:
-            return None if target.is_dir() else self.problem(path, f"there is no folder {named!r}")
-        if target.is_file():
-            return None
-        return self.problem(path, f"{named!r} is a folder" if target.is_dir() else f"there is no file {named!r}")
+        return self.problem(path, f"there is no {wanted} {named!r}") if wanted and found != wanted else None
 
 
 def _related(wrong: Sequence[Key], path: Sequence[Key]) -> bool:

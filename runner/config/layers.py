@@ -10,10 +10,11 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from runner.config.document import Document, Key, Run, Span, place_in
-from runner.config.paths import Outside, rooted
+from runner.config.paths import Outside, kind_of, real, rooted
 from runner.config.problems import Problem, Severity
 from runner.config.yamlfile import load_document, load_documents
 from runner.core.errors import ConfigError
+from runner.core.messages import clean
 
 MAX_EXTENDS = 16
 
@@ -30,8 +31,6 @@ class Layers:
         merged: Any = {}
         for document in reversed(documents):
             merged = _merge(merged, document.value)
-        if isinstance(merged, dict):
-            merged.pop("extends", None)
         return cls(tuple(documents), merged)
 
     def holder(self, path: Sequence[Key]) -> Document:
@@ -81,17 +80,17 @@ def _merge(lower: Any, upper: Any) -> Any:
 def chain(path: Path) -> Iterator[Document]:
     """The file, then each file that it extends. Raises ConfigError, located at the `extends:` that is wrong."""
     root = path.parent
-    seen = {path.resolve()}
     document = load_document(path)
+    seen = {real(path)}
     while True:
         yield document
         named = document.value.get("extends") if isinstance(document.value, dict) else None
         if not isinstance(named, str):
             return
         target = _extended(document, named, root)
-        if target.resolve() in seen or len(seen) > MAX_EXTENDS:
+        if real(target) in seen or len(seen) > MAX_EXTENDS:
             raise _at_extends(document, f"{named!r} extends this file in turn")
-        seen.add(target.resolve())
+        seen.add(real(target))
         document = load_document(target)
 
 
@@ -100,7 +99,7 @@ def _extended(document: Document, named: str, root: Path) -> Path:
         target = rooted(named, Path(document.path).parent, root)
     except Outside as error:
         raise _at_extends(document, str(error)) from None
-    if not target.is_file():
+    if kind_of(target) != "file":
         raise _at_extends(document, f"there is no file {named!r}")
     return target
 
@@ -133,7 +132,7 @@ def _from_setting(setting: str) -> Document:
     if path[0] == "extends":
         raise ConfigError([Problem(where, 0, 0, "extends: can only stand in a file")])
     try:
-        found = load_documents(where, text=text)
+        found = load_documents(where, text=clean(text))
     except ConfigError as error:
         wrong = [Problem(where, 0, 0, each.message, each.hint) for each in error.problems]
         raise ConfigError(wrong) from None

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from runner.config.agent import Agent, Fallback, PromptSource, Reply, User
 from runner.config.declarations import declarations
 from runner.config.document import Document
 from runner.config.draft import Draft
 from runner.config.layers import Layers, chain, from_settings, setting_document
+from runner.config.paths import kind_of, real
 from runner.config.problems import Problem, Severity, in_order
-from runner.config.prompts import prompt_files, prompt_problems, prompt_source
+from runner.config.prompts import prompt_problems, prompt_source
 from runner.config.rules import rule_problems
 from runner.config.schema import mistakes
 from runner.config.secrets import Secrets
 from runner.config.sense import CHECKS
 from runner.config.substitution import Substitution
+from runner.config.templates import uses
 from runner.config.user import load_user, permissions
 from runner.config.variables import declared
 from runner.core.errors import ConfigError
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.gateways import CATALOGUE, Row
 from runner.tools.toolbox import Declared
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +75,30 @@ def examine(
     user: User | None = None,
     missing_variable: Severity = "error",
 ) -> Examined:
-    """Everything that can be said of an agent file without running it; `missing_variable` is how a gap in the
-    environment counts."""
+    """Everything that can be said of an agent file without running it.
+
+    `missing_variable` says how a variable of the environment that is not set counts.
+    """
     path = Path(path)
     environ = os.environ if environ is None else environ
-    secrets: Mapping[str, str] = {}
+    problems: list[Problem] = []
+    given = (user, Secrets()) if user else _collect(problems, lambda: load_user(environ))
+    own, secrets = given or (User(), Secrets())
+    above = _collect(problems, lambda: [*_command_line(gateway, model), *from_settings(overrides)]) or []
+    file = _collect(problems, lambda: [*chain(path)])
+    if not file:
+        return Examined(None, in_order(problems))
+    examination = _Examination(path, environ, own, dict(secrets), missing_variable, {real(path)})
+    return examination.of([*above, *file], problems)
+
+
+def _collect(problems: list[Problem], read: Callable[[], T]) -> T | None:
+    """What `read` gives; or nothing, and its problems are added to the others."""
     try:
-        if user is None:
-            user, kept = load_user(environ)
-            secrets = kept.values
-        above = [*_command_line(gateway, model), *from_settings(overrides)]
-        documents = [*above, *chain(path)]
+        return read()
     except ConfigError as error:
-        return Examined(None, error.problems)
-    return _Examination(path, environ, user, secrets, missing_variable, {path.resolve()}).of(documents)
+        problems += error.problems
+        return None
 
 
 def _command_line(gateway: str | None, model: str | None) -> Iterator[Document]:
@@ -105,49 +119,52 @@ class _Examination:
     missing: Severity
     seen: set[Path]
 
-    def of(self, documents: Sequence[Document]) -> Examined:
-        layers = Layers.of([*documents, *self._defaults(documents)])
+    def of(self, documents: Sequence[Document], problems: Sequence[Problem] = ()) -> Examined:
+        """What can be said of the documents, beside the `problems` that are known already."""
         if wrong := next((each for each in documents if not isinstance(each.value, dict)), None):
-            message = "an agent file is a mapping: gateway: …, model: …"
-            return Examined(None, (Problem(wrong.path, 1, 1, message),))
-        found = mistakes(layers.value, "agent")
-        substitution = Substitution(layers, self.environ, self.missing)
-        value = substitution.fill(layers.value)
-        draft = Draft(self.path, value, layers, self.user, found, frozenset(substitution.from_user))
-        problems = [layers.problem(each.path, each.message, each.hint, at_key=each.at_key) for each in found]
-        problems += substitution.problems
+            told = Problem(wrong.path, 1, 1, "an agent file is a mapping: gateway: …, model: …")
+            return Examined(None, in_order([*problems, told]))
+        found = list(problems)
+        draft = self._draft([*documents, *self._defaults(documents)], found)
         for check in CHECKS:
-            problems += check(draft)
+            found += check(draft)
         tools, wrong_tools = declarations(draft)
-        problems += wrong_tools
-        problems += rule_problems(draft, tools)
-        for declared_agent in tools:
-            problems += self._inside(draft, declared_agent)
-        try:
-            prompt = prompt_source(draft)
-            problems += prompt_problems(draft, prompt)
-        except ConfigError as error:
-            problems += error.problems
-        if any(each.severity == "error" for each in problems):
-            return Examined(None, in_order(problems), _files(draft))
-        secrets = {**self.secrets, **substitution.secrets, **self._keys(value)}
-        agent = _agent(draft, tools, prompt, Secrets(secrets))
-        return Examined(agent, in_order(problems), _files(draft))
+        found += wrong_tools
+        found += rule_problems(draft, tools)
+        for tool in tools:
+            found += self._inside(tool)
+        prompt = _collect(found, lambda: prompt_source(draft))
+        used = _collect(found, lambda: uses(prompt)) if prompt else None
+        if used:
+            found += prompt_problems(draft, used.names)
+        files = tuple(Path(each.path) for each in documents if each.text)
+        if not (prompt and used) or any(each.severity == "error" for each in found):
+            return Examined(None, in_order(found), files)
+        own_file = (prompt.place.path,) if prompt.place and isinstance(draft.value.get("system_prompt"), dict) else ()
+        agent = _agent(draft, tools, prompt)
+        secrets = Secrets({**self.secrets, **draft.secrets, **self._keys(agent)})
+        agent = replace(agent, secrets=secrets, files=(*files, *own_file, *used.files))
+        return Examined(agent, in_order(found), files)
 
-    def _inside(self, draft: Draft, tool: Declared) -> Iterable[Problem]:
+    def _draft(self, documents: Sequence[Document], problems: list[Problem]) -> Draft:
+        """The documents as one, its placeholders filled; what is wrong with its shape is added to the problems."""
+        layers = Layers.of(documents)
+        wrong = mistakes(layers.value, "agent")
+        filled = Substitution(layers, self.environ, self.missing)
+        value = filled.fill(layers.value)
+        problems += (layers.problem(each.path, each.message, each.hint, at_key=each.at_key) for each in wrong)
+        problems += filled.problems
+        return Draft(self.path, value, layers, self.user, wrong, filled.from_user, filled.unfilled, filled.secrets)
+
+    def _inside(self, tool: Declared) -> Iterable[Problem]:
         """The problems of an agent that is a tool of this one."""
-        if (
-            tool.kind != "agent"
-            or not (path := tool.base / tool.options["file"]).is_file()
-            or path.resolve() in self.seen
-        ):
+        path = tool.base / str(tool.options.get("file", ""))
+        if tool.kind != "agent" or kind_of(path) != "file" or real(path) in self.seen:
             return ()
-        self.seen.add(path.resolve())
-        try:
-            documents = list(chain(path))
-        except ConfigError as error:
-            return error.problems
-        return replace(self, path=path).of(documents).problems
+        self.seen.add(real(path))
+        problems: list[Problem] = []
+        documents = _collect(problems, lambda: [*chain(path)])
+        return replace(self, path=path).of(documents).problems if documents else problems
 
     def _defaults(self, documents: Sequence[Document]) -> Iterator[Document]:
         """The user's default gateway and model: both for a file that names neither, one if the other agrees."""
@@ -160,15 +177,15 @@ class _Examination:
         if user.model and "model" not in value and value.get("gateway", user.gateway) == user.gateway:
             yield setting_document(where, ["model"], user.model)
 
-    def _keys(self, value: Mapping[str, Any]) -> Mapping[str, str]:
-        """The keys that the gateways of the file would use, so that they can be kept out of what is written."""
-        rows = {**CATALOGUE, **self.user.gateways, **_rows(value)}
-        named = [value["gateway"], *(each["gateway"] for each in value.get("fallback", ()))]
+    def _keys(self, agent: Agent) -> Mapping[str, str]:
+        """The keys that the agent's gateways would use, so that they can be kept out of what is written."""
+        rows = {**CATALOGUE, **agent.gateways}
+        named = [agent.gateway, *(each.gateway for each in agent.fallback)]
         variables = {rows[name].key_from for name in named if name in rows} - {""}
         return {f"env:{name}": self.environ[name] for name in variables if self.environ.get(name)}
 
 
-def _agent(draft: Draft, tools: Sequence[Declared], prompt: PromptSource, secrets: Secrets) -> Agent:
+def _agent(draft: Draft, tools: Sequence[Declared], prompt: PromptSource) -> Agent:
     value = draft.value
     return Agent(
         name=value.get("name", draft.path.stem),
@@ -191,8 +208,6 @@ def _agent(draft: Draft, tools: Sequence[Declared], prompt: PromptSource, secret
         gateways={**draft.user.gateways, **_rows(value)},
         script=tuple({"text": each} if isinstance(each, str) else each for each in value.get("script", ())),
         user=draft.user,
-        secrets=secrets,
-        files=(*_files(draft), *prompt_files(prompt)),
         places={key: draft.place(key) for key in value},
         **{key: value[key] for key in ("prompt", "greeting") if key in value},
     )
@@ -210,7 +225,3 @@ def _rows(value: Mapping[str, Any]) -> dict[str, Row]:
 def _context(value: Mapping[str, Any]) -> ContextPolicy:
     given: dict[str, Any] = {key: None if each == "auto" else each for key, each in value.items()}
     return ContextPolicy(**given)
-
-
-def _files(draft: Draft) -> tuple[Path, ...]:
-    return tuple(Path(each.path) for each in draft.layers.documents if each.text)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 from runner.config.agent import DEFAULT_SYSTEM_PROMPT, Place, PromptSource
 from runner.config.document import Key, Run
 from runner.config.draft import Draft
 from runner.config.problems import Problem, nearest
-from runner.config.templates import is_template, variables_used
+from runner.config.templates import is_template
 from runner.config.yamlfile import read_text
 from runner.core.errors import ConfigError
 
@@ -26,28 +25,23 @@ def prompt_source(draft: Draft) -> PromptSource:
         runs = draft.layers.runs(_WHERE) if is_template(given) else ()
         return PromptSource(given, root, draft.place(*_WHERE), runs)
     path = (*_WHERE, "file")
-    if problem := draft.existing(path, given["file"]):
+    if problem := draft.misplaced(path, given["file"], wanted="file"):
         raise ConfigError([problem])
     file = draft.file(path, given["file"])
     text = read_text(file).replace("\r\n", "\n")
     return PromptSource(text, root, Place(file, 1), tuple(_line_starts(text)))
 
 
-def prompt_problems(draft: Draft, source: PromptSource) -> Iterator[Problem]:
+def prompt_problems(draft: Draft, names: Mapping[str, Problem]) -> Iterator[Problem]:
     """Names that are used and not declared, at their lines; and those declared for nothing, as warnings."""
     variables = draft.value.get("variables")
     declared = variables if isinstance(variables, dict) else {}
-    try:
-        used = variables_used(source)
-    except ConfigError as error:
-        yield from error.problems
-        return
-    for name, problem in used.items():
+    for name, problem in names.items():
         if name not in declared:
             hint = nearest(name, declared) or "declare it under variables:"
             yield Problem(problem.path, problem.line, problem.column, problem.message, hint, length=problem.length)
     for name in declared:
-        if name not in used and draft.sound("variables", name):
+        if name not in names and draft.sound("variables", name):
             message = "no template uses it"
             yield draft.problem(("variables", name), message, at_key=True, severity="warning")
 
@@ -57,8 +51,3 @@ def _line_starts(text: str) -> Iterator[Run]:
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         yield offset, number, 1
         offset += len(line)
-
-
-def prompt_files(source: PromptSource) -> tuple[Path, ...]:
-    """The file that a prompt is read from, if it has one of its own."""
-    return (source.place.path,) if source.place and source.runs[:1] == ((0, 1, 1),) else ()

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from datetime import time as time_of_day
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.config.paths import Outside, rooted
+from runner.config.paths import Outside, kind_of, rooted
 from runner.config.yamlfile import read_text
 from runner.core.errors import ConfigError
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 1_000_000
 MAX_PARTS = 50_000
 MAX_BITS = 10_000
+MAX_DIGITS = 100
+MAX_MADE = 20 * MAX_CHARACTERS
 SECONDS = 2.0
 
 _FILTERS = (
@@ -63,9 +65,10 @@ def open_sandbox(root: Path, now: Callable[[], datetime]) -> ImmutableSandboxedE
 
     sandbox = _sandbox_class()(undefined=StrictUndefined, keep_trailing_newline=True)
     sandbox.loader = FunctionLoader(lambda name: _included(sandbox, root, name))
-    own = {"indent": sandbox.indent, "join": sandbox.join, "replace": sandbox.replace, "round": round}
+    own = {"indent": sandbox.indent, "join": sandbox.join, "replace": sandbox.replace, "round": _round}
     own |= {"string": sandbox.text, "tojson": sandbox.to_json}
-    sandbox.filters = {name: sandbox.filters[name] for name in _FILTERS.split()} | own
+    filters = {name: sandbox.filters[name] for name in _FILTERS.split()} | own
+    sandbox.filters = {name: sandbox.counted(each) for name, each in filters.items()}
     sandbox.globals = {"range": sandbox.globals["range"], "now": lambda form=None: _now(now, form)}
     sandbox.finalize = sandbox.text
     sandbox.deadline = time.monotonic() + SECONDS
@@ -84,11 +87,32 @@ class _Bounds:
 
     intercepted_binops = frozenset(("+", "*", "**", "%"))
     deadline = 0.0
+    made = 0
 
     def tick(self) -> None:
         """Raise Refused when the time is up."""
         if time.monotonic() > self.deadline:
             raise Refused(f"took longer than {SECONDS:g} seconds")
+
+    def count(self, value: Any) -> Any:
+        """The value, counted: many texts of moderate size fill a memory too."""
+        if isinstance(value, str | list | tuple):
+            self.made += len(value)
+            if not isinstance(value, str):
+                self.made += sum(len(each) for each in value if isinstance(each, str))
+            if self.made > MAX_MADE:
+                raise Refused(f"handles more than {MAX_MADE:,} characters in all")
+        return value
+
+    def counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A filter whose results are counted."""
+
+        @wraps(function)
+        def filtered(*args: Any, **kwargs: Any) -> Any:
+            self.tick()
+            return self.count(function(*args, **kwargs))
+
+        return filtered
 
     def paced(self, items: Iterable[Any]) -> Iterator[Any]:
         """The items, with a look at the clock before each."""
@@ -121,16 +145,17 @@ class _Bounds:
             size += len(piece)
             _bounded(size)
             kept.append(piece)
+        self.made += size
         return "".join(kept)
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         self.tick()
-        return super().call(context, function, *args, **kwargs)  # type: ignore[misc]
+        return self.count(super().call(context, function, *args, **kwargs))  # type: ignore[misc]
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if not _undefined(left) and not _undefined(right):
             _GUARDS[operator](left, right)
-        return super().call_binop(context, operator, left, right)  # type: ignore[misc]
+        return self.count(super().call_binop(context, operator, left, right))  # type: ignore[misc]
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if type(obj).__module__ in ("jinja2.runtime", "jinja2.environment"):
@@ -156,8 +181,11 @@ class _Bounds:
         return call
 
     def join(self, items: Iterable[Any], separator: Any = "") -> str:
-        between, pieces = self.text(separator), [self.text(item) for item in self.paced(items)]
-        _bounded(sum(map(len, pieces)) + len(between) * len(pieces))
+        between, size, pieces = self.text(separator), 0, []
+        for item in self.paced(items):
+            pieces.append(self.text(item))
+            size += len(pieces[-1]) + len(between)
+            _bounded(size)
         return between.join(pieces)
 
     def replace(self, value: Any, old: str, new: str) -> str:
@@ -185,7 +213,7 @@ def _included(sandbox: Any, root: Path, name: str) -> tuple[str, str, None]:
         path = rooted(name, root, root)
     except Outside as error:
         raise Refused(f"{name!r}: {error}") from None
-    if not path.is_file():
+    if kind_of(path) != "file":
         raise Refused(f"there is no file {name!r} to include")
     try:
         return read_text(path), str(path), None
@@ -270,6 +298,12 @@ def _guard_percent(left: Any, right: Any) -> None:
 
 
 _GUARDS = {"+": _guard_plus, "*": _guard_times, "**": _guard_power, "%": _guard_percent}
+
+
+def _round(number: float, digits: int = 0) -> float:
+    if abs(digits) > MAX_DIGITS:
+        raise Refused(f"cannot round to {digits} digits")
+    return round(number, digits)
 
 
 def _bits(value: Any) -> int:

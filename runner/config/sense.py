@@ -37,9 +37,9 @@ def gateway_rows(draft: Draft) -> Iterator[Problem]:
             hint = nearest(dialect, DIALECTS) or f"known: {', '.join(DIALECTS)}"
             yield draft.problem((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
         url = row.get("url", "")
-        if not url and "url_from" not in row and dialect not in ("local", "scripted"):
+        if "url" not in row and "url_from" not in row and dialect not in ("local", "scripted"):
             yield draft.problem(path, "needs url:", at_key=True)
-        if url and not url.startswith(("http://", "https://")):
+        if url and (*path, "url") not in draft.unfilled and not url.startswith(("http://", "https://")):
             yield draft.problem((*path, "url"), "must begin with http:// or https://")
 
 

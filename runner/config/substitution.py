@@ -60,6 +60,8 @@ class Substitution:
         self.secrets: dict[str, str] = {}
         self.from_user: set[tuple[Key, ...]] = set()
         """Paths whose text begins with a value of the user's own environment."""
+        self.unfilled: set[tuple[Key, ...]] = set()
+        """Paths whose variable is not set."""
 
     def fill(self, value: Any, path: tuple[Key, ...] = ()) -> Any:
         """The value with its placeholders filled in."""
@@ -85,6 +87,7 @@ class Substitution:
         if default is not None and not value:
             return str(default)
         if value is None:
+            self.unfilled.add(path)
             self._problem(path, found, f"{dotted(path)}: the environment variable {name} is not set", self._missing)
             return ""
         if found.start() == 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,7 +20,6 @@ from runner.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes
-
 
 _MARKS = ("{{", "{%", "{#")
 _ROOT = "<template>"
@@ -53,30 +53,40 @@ def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[],
         _raise(error, source, known=values)
 
 
-def variables_used(source: PromptSource) -> dict[str, Problem]:
-    """The names that a template and what it includes take from outside, each with a problem at its first use.
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """What a template takes from outside: names, each with a problem at its first use, and the files it includes."""
 
-    Raises ConfigError for a template that cannot be parsed, or an include that is not there.
+    names: Mapping[str, Problem] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+def uses(source: PromptSource) -> Uses:
+    """What a template and the files that it includes take from outside.
+
+    Raises ConfigError for one that cannot be parsed, and for an include that is not there or that does not name its
+    file in so many words: what an agent is made of must be known before it runs.
     """
-    if not is_template(source.text):
-        return {}
-    used: dict[str, Problem] = {}
     if _only_variables(source.text):
-        for found in _VARIABLE.finditer(source.text):
-            line = source.text.count("\n", 0, found.start()) + 1
-            message = f"{found[1]!r} is not defined"
-            used.setdefault(found[1], _problem(source, _ROOT, source.text, line, message, found[1]))
-        return used
+        return Uses(dict(_plain_names(source)))
     from runner.config.sandbox import open_sandbox  # lazy: jinja2
 
     sandbox = open_sandbox(source.root, datetime.now)
+    names: dict[str, Problem] = {}
+    files: dict[str, Path] = {}
     try:
         _compiled(sandbox, source.text)
-        for name, file, text, line in _names(sandbox, source.text, _ROOT, frozenset(), set()):
-            used.setdefault(name, _problem(source, file, text, line, f"{name!r} is not defined", name))
+        for name, file, text, line in _names(sandbox, source.text, _ROOT, frozenset(), files):
+            names.setdefault(name, _problem(source, file, text, line, f"{name!r} is not defined", name))
     except _mistakes() as error:
         _raise(error, source, known=())
-    return used
+    return Uses(names, tuple(files.values()))
+
+
+def _plain_names(source: PromptSource) -> Iterator[tuple[str, Problem]]:
+    for found in reversed([*_VARIABLE.finditer(source.text)]):  # the first use of a name comes last, and stays
+        line = source.text.count("\n", 0, found.start()) + 1
+        yield found[1], _problem(source, _ROOT, source.text, line, f"{found[1]!r} is not defined", found[1])
 
 
 def _simple(value: Any) -> bool:
@@ -93,7 +103,7 @@ def _compiled(sandbox: Environment, text: str) -> Any:
 
 
 def _names(
-    sandbox: Environment, text: str, file: str, given: frozenset[str], seen: set[str]
+    sandbox: Environment, text: str, file: str, given: frozenset[str], files: dict[str, Path]
 ) -> Iterator[tuple[str, str, str, int]]:
     """Each (name, file, its text, line) taken from outside; `given` are names that an including template sets."""
     from jinja2 import meta, nodes
@@ -104,20 +114,21 @@ def _names(
         if node.name in free:
             yield node.name, file, text, node.lineno
     given |= {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
-    for name in _included(tree):
-        if name not in seen:
-            seen.add(name)
+    for name in _included(tree, file):
+        if name not in files:
             included, path, _ = sandbox.loader.get_source(sandbox, name)  # type: ignore[union-attr]
-            yield from _names(sandbox, included, path or name, given, seen)
+            files[name] = Path(path or name)
+            yield from _names(sandbox, included, str(files[name]), given, files)
 
 
-def _included(tree: nodes.Template) -> Iterator[str]:
-    from jinja2 import nodes
+def _included(tree: nodes.Template, file: str) -> Iterator[str]:
+    from jinja2 import TemplateSyntaxError, nodes
 
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
         named = getattr(node, "template", None)
-        if isinstance(named, nodes.Const) and isinstance(named.value, str):
-            yield named.value
+        if not isinstance(named, nodes.Const) or not isinstance(named.value, str):
+            raise TemplateSyntaxError("an include names one file, in quotes", node.lineno, filename=file)
+        yield named.value
 
 
 def _mistakes() -> tuple[type[Exception], ...]:

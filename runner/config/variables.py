@@ -9,6 +9,7 @@ from runner.config.agent import Variable
 from runner.config.problems import nearest
 from runner.config.yamlfile import parse_scalar
 from runner.core.errors import UsageError
+from runner.core.messages import clean
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -88,5 +89,5 @@ def from_pairs(settings: Iterable[str]) -> dict[str, str]:
         name, equals, value = setting.partition("=")
         if not equals or not name:
             raise UsageError(f"--var {setting!r} is not K=V", fix="write --var NAME=VALUE")
-        pairs[name] = value
+        pairs[name] = clean(value)
     return pairs

@@ -73,6 +73,12 @@ class TestLayers:
         write("c.yaml", "extends: ./a.yaml\n")
         assert complaints("extends: b.yaml\n") == ["c.yaml:1:10: error: extends: './a.yaml' extends this file in turn"]
 
+    def test_a_ring_of_symlinks_is_a_file_that_cannot_be_read(self):
+        Path("ring.yaml").symlink_to("ring.yaml")
+        assert complaints("extends: ring.yaml\n") == ["a.yaml:1:10: error: extends: there is no file 'ring.yaml'"]
+        with pytest.raises(ConfigError, match="symbolic links"):
+            load_agent("ring.yaml")
+
     def test_a_base_outside_the_folder_is_refused(self, folder: Path):
         write("in/link.yaml", "")
         Path("in/link.yaml").unlink()
@@ -145,6 +151,12 @@ class TestEnvironment:
             f"{where}: warning: gateways.own.url: the environment variable NOPE is not set"
         ]
 
+    def test_nothing_more_is_said_of_what_could_not_be_filled(self):
+        write("a.yaml", SMALL + "gateways: {own: {dialect: openai, url: '${env:NOPE}'}}\n"
+              "tools:\n  - files: {root: '${env:NOPE}/notes'}\n  - openapi: {spec: '${env:NOPE}'}\n")  # fmt: skip
+        examined = examine("a.yaml", environ={}, missing_variable="warning")
+        assert [each.severity for each in examined.problems] == ["warning"] * 3
+
     def test_keys_of_the_gateways_are_secrets(self):
         write("a.yaml", "gateway: openai\nmodel: m\nfallback: [{gateway: own, model: x}]\n"
               "gateways: {own: {dialect: openai, url: https://o.example, key_from: OWN}}\n")  # fmt: skip
@@ -210,6 +222,11 @@ class TestUsersOwnFile:
         with pytest.raises(ConfigError) as caught:
             load_agent("a.yaml")
         assert str(caught.value) == f"{file}:1:1: error: gatways: unknown key (did you mean 'gateways'?)"
+        both = complaints("gateway: ollama\n", {"AGENT_RUN_CONFIG_HOME": str(config_home)})
+        assert sorted(each.rpartition("/")[2] for each in both) == [
+            "a.yaml:1:1: error: model: required, and missing",
+            "config.yaml:1:1: error: gatways: unknown key (did you mean 'gateways'?)",
+        ]
         file.write_text("permissions: {deny: ['a(']}\n")
         with pytest.raises(ConfigError) as caught:
             load_agent("a.yaml")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.config.agent import Place, PromptSource
-from runner.config.templates import render, variables_used
+from runner.config.templates import render, uses
 from runner.config.yamlfile import load_document
 from runner.core.errors import ConfigError
 
@@ -101,6 +101,11 @@ HUGE = [
     "{{ 'x\n' | indent(10**9) }}", "{{ 'x' | center(10**9) }}", "{{ 'x'.ljust(10**9) }}",
     "{{ 1.5 | round(10**9, 'ceil') }}",
     "{{ '%1000000000d' % 1 }}", "{{ '{:1000000000}'.format(1) }}", "{{ 'x' | wordwrap(1, wrapstring='y' * 10**8) }}",
+    "{{ 5 | round(-10**9) }}", "{{ [1, 2] | join('y' * 999999) }}",
+    "".join("{% set a" + str(n) + " = 'x' * 999999 %}" for n in range(40)),
+    "{% set a = 'x' * 999999 %}{{ [" + "a," * 5000 + "] | map('upper') | list | length }}",
+    "{{ range(99999) | map('replace', '', 'x' * 9999) | list | length }}",
+    "{{ range(99999) | map('string') | map('replace', '1', 'x' * 99999) | join }}",
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ (9 ** 3000) * (9 ** 3000) * (9 ** 3000) * (9 ** 3000) }}",
     "{% for a in range(99999) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}",
 ]  # fmt: skip
@@ -173,8 +178,16 @@ def test_the_names_that_a_template_takes_from_outside(tmp_path: Path):
     (tmp_path / "part.md").write_text("{{ inner }} {{ each }}")
     text = """{% macro m(a) %}{{ a }}{{ caller() }}{% endmacro %}{% set b = c %}{{ b }}
 {% for each in d %}{{ each }}{{ loop.index }}{% include 'part.md' %}{% endfor %}{{ now() }}{{ range(2) }}"""
-    used = variables_used(PromptSource(text, tmp_path))
-    assert sorted(used) == ["c", "d", "inner"]
-    assert (used["inner"].path, used["inner"].line) == (str(tmp_path / "part.md"), 1)
-    assert variables_used(PromptSource("nothing here", tmp_path)) == {}
-    assert sorted(variables_used(PromptSource("{{ x }} {{ y }} {{ x }}", tmp_path))) == ["x", "y"]
+    used = uses(PromptSource(text, tmp_path))
+    assert sorted(used.names) == ["c", "d", "inner"]
+    assert (used.names["inner"].path, used.names["inner"].line) == (str(tmp_path / "part.md"), 1)
+    assert used.files == (tmp_path / "part.md",)
+    assert uses(PromptSource("nothing here", tmp_path)).names == {}
+    plain = uses(PromptSource("{{ x }}\n{{ y }} {{ x }}", tmp_path)).names
+    assert {name: problem.line for name, problem in plain.items()} == {"x": 1, "y": 2}
+
+
+@pytest.mark.parametrize("name", ["name", "'a' if x else 'b'", "['a', 'b']", "'a' ~ 'b'"])
+def test_what_is_included_is_known_beforehand(name: str):
+    with pytest.raises(ConfigError, match="names one file, in quotes"):
+        uses(PromptSource(f"{{% include {name} %}}", Path()))
