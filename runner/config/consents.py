@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -24,8 +24,8 @@ class Consent:
 
     path: str
     hash: str
-    files: dict[str, str]
-    deeds: list[str]
+    files: Mapping[str, str]
+    deeds: tuple[str, ...]
     given: str
 
     @classmethod
@@ -33,7 +33,7 @@ class Consent:
         from datetime import UTC, datetime  # lazy: consent is given rarely
 
         given = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(os.path.realpath(agent), closure.hash, dict(closure.files), list(closure.deeds), given)
+        return cls(os.path.realpath(agent), closure.hash, closure.files, closure.deeds, given)
 
 
 def folder() -> Path:
@@ -119,9 +119,9 @@ def _read(record: Path, notify: _Notify) -> Consent | None:
 def _consent(found: Any) -> Consent | None:
     """The record as a value, if it has that shape."""
     try:
-        consent = Consent(**found)
-    except TypeError:
+        files = dict(found["files"])
+        consent = Consent(found["path"], found["hash"], files, tuple(found["deeds"]), found["given"])
+    except (KeyError, TypeError, ValueError):
         return None
-    texts = (consent.path, consent.hash, consent.given)
-    fits = isinstance(consent.files, dict) and isinstance(consent.deeds, list)
-    return consent if fits and all(isinstance(each, str) for each in (*texts, *consent.files, *consent.deeds)) else None
+    texts = (consent.path, consent.hash, consent.given, *files, *files.values(), *consent.deeds)
+    return consent if all(isinstance(each, str) for each in texts) else None
