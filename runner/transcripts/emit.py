@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -205,6 +205,24 @@ def inline(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=bool(_NOT_LITERAL.search(value)))
     return json.dumps(value)
+
+
+def script(items: Iterable[tuple[str, Any]]) -> str:
+    """A transcript's first document, as a machine writes one: top level and turns open, the rest on one line."""
+    nodes = ((key, _turns(value) if key == "turns" else _value(value)) for key, value in items)
+    return node_text(_block(nodes))
+
+
+def _turns(turns: Sequence[Mapping[str, Any]]) -> Node:
+    return SequenceNode(_TAG + "seq", [_turn(turn) for turn in turns], flow_style=False)
+
+
+def _turn(turn: Mapping[str, Any]) -> Node:
+    return _block((key, _expect(value) if key == "expect" else _value(value)) for key, value in turn.items())
+
+
+def _expect(items: Sequence[Any]) -> Node:
+    return SequenceNode(_TAG + "seq", [_flow(item) for item in items], flow_style=False)
 
 
 def reply_text(reply: RecordedReply) -> str:

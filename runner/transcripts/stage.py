@@ -120,10 +120,14 @@ def declared_models(agent: Agent) -> tuple[str, ...]:
 
 
 def redactor_for(agent: Agent, transcript: Transcript) -> Redactor:
-    """Masks what the agent resolved from the environment, what looks secret in it, and the transcript's patterns."""
+    """Masks the agent's secrets, and what the transcript's own patterns match."""
+    return Redactor(secrets_of(agent), transcript.redact)
+
+
+def secrets_of(agent: Agent) -> dict[str, str]:
+    """What the agent resolved from the environment, and what looks secret in it."""
     named = {f"env:{name}": value for name, value in os.environ.items() if _secret(name, value)}
-    resolved = {name: value for name, value in agent.secrets if value != f"«{name}»"}
-    return Redactor({**named, **resolved}, transcript.redact)
+    return named | {name: value for name, value in agent.secrets if value != f"«{name}»"}
 
 
 def _secret(name: str, value: str) -> bool:

@@ -1,0 +1,101 @@
+"""A chat written down as a transcript: what the user said, which tools were called, and the recording of it all."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runner.config.agent import Agent
+from runner.core.errors import UsageError
+from runner.core.events import Asked, Event
+from runner.engine.session import ChatSession
+from runner.transcripts.documents import write_atomically
+from runner.transcripts.emit import document, script
+from runner.transcripts.model import RecordedReply, Recording, Setting
+from runner.transcripts.recorder import Recorder
+from runner.transcripts.redaction import Redactor
+from runner.transcripts.schema import FORMAT
+from runner.transcripts.stage import secrets_of
+from runner.transcripts.suite import SUFFIX
+
+
+_MARK = re.compile(r"\{[{%#]")
+
+
+class ConversationTape:
+    """Records a chat: open the session with its `clock`, then `listen_to` it, let it `hear` every event, and `write`.
+
+    The clock stands still, so that a replay sees what the chat saw. Raises UsageError for a file that exists.
+    """
+
+    def __init__(self, path: Path, agent: Agent, variables: Mapping[str, Any] | None = None) -> None:
+        if path.exists():
+            raise UsageError(f"{path} exists already", fix="name another file, or remove it")
+        self._path = path if path.name.endswith(".yaml") else path.with_name(path.name + SUFFIX)
+        self._agent = agent
+        self._setting = Setting(datetime.now().astimezone().replace(microsecond=0), None, dict(variables or {}))
+        self._redactor = Redactor(secrets_of(agent))
+        self._recorder = Recorder(self._redactor, self._setting)
+        self._said: list[str] = []
+        self._route: Callable[[], str] = lambda: f"{agent.gateway}/{agent.model}"
+
+    def clock(self) -> datetime:
+        """The session's now."""
+        assert self._setting.clock is not None
+        return self._setting.clock
+
+    def listen_to(self, session: ChatSession) -> None:
+        """Hear every reply of the session's model."""
+        self._recorder.listen_to(session.broker)
+        self._route = lambda: str(session.broker.route)
+
+    def hear(self, event: Event) -> None:
+        """Take note of one of the session's events; what the user says begins a turn."""
+        if isinstance(event, Asked):
+            self._said.append(event.text)
+            self._recorder.begin(_turn_id(len(self._said)))
+        self._recorder.hear(event)
+
+    def write(self) -> Path | None:
+        """Write the transcript and give its path; None if the model was never asked. Raises UsageError, OSError."""
+        recording = self._recorder.recording(self._route())
+        if recording.request is None:
+            return None
+        text = script(self._script(recording)) + document(recording)
+        if left := self._redactor.left(text):
+            raise UsageError(f"the transcript would hold a secret: {', '.join(left)}", fix="nothing was written")
+        write_atomically(self._path, text)
+        return self._path
+
+    def _script(self, recording: Recording) -> Iterator[tuple[str, Any]]:
+        """The first document; what a model says is never expected, only which tools it calls."""
+        yield "transcript", FORMAT
+        yield "agent", os.path.relpath(self._agent.path, self._path.parent)
+        yield "clock", self.clock().isoformat()
+        if variables := recording.setting.variables:
+            yield "variables", dict(variables)
+        yield "turns", [self._turn(number, text, recording) for number, text in enumerate(self._said, 1)]
+
+    def _turn(self, number: int, text: str, recording: Recording) -> dict[str, Any]:
+        turn = _turn_id(number)
+        calls = list(_calls(recording.turns.get(turn, ())))
+        return {"id": turn, "user": _literal(self._redactor(text)), "expect": [{"tools": calls}]}
+
+
+def _literal(text: str) -> str:
+    """The text as a template that gives it back."""
+    return _MARK.sub(lambda mark: f"{{{{ '{mark[0]}' }}}}", text)
+
+
+def _turn_id(number: int) -> str:
+    return f"turn-{number}"
+
+
+def _calls(replies: Iterable[RecordedReply]) -> Iterator[dict[str, Any]]:
+    for reply in replies:
+        for call in reply.calls:
+            yield {call.name: dict(call.arguments or {})}

@@ -1,0 +1,38 @@
+"""A chat becomes a transcript that replays green."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.config.loader import load_agent
+from runner.core.errors import UsageError
+from runner.engine.session import ChatSession
+from runner.transcripts.conversation import ConversationTape
+from runner.transcripts.loader import load_transcript
+from runner.transcripts.replay import replay
+from runner.transcripts.stage import Stage
+
+
+def test_a_chat_is_a_transcript(case) -> None:
+    agent = load_agent(case.agent)
+    tape = ConversationTape(case.folder / "chat.transcript.yaml", agent, {"manner": "terse"})
+    with ChatSession.from_agent(agent, variables={"manner": "terse"}, clock=tape.clock) as session:
+        tape.listen_to(session)
+        for text in ("When is it?\nAnd tomorrow: say #1", "{{ no }}template"):
+            for event in session.send(text):
+                tape.hear(event)
+    path = tape.write()
+    transcript = load_transcript(path)
+    assert transcript.turns[0].user == "When is it?\nAnd tomorrow: say #1"
+    assert [[each.kind for each in turn.expect] for turn in transcript.turns] == [["tools"], ["tools"]]
+    assert "March 13" not in path.read_text().partition("---\n")[0]
+    outcome = replay(transcript, transcript.recordings[0], Stage())
+    assert (outcome.verdict, outcome.changes) == ("pass", ())
+    with pytest.raises(UsageError, match="exists already"):
+        ConversationTape(path, agent)
+
+
+def test_a_chat_in_which_nothing_was_said_writes_nothing(case) -> None:
+    tape = ConversationTape(case.folder / "chat.transcript.yaml", load_agent(case.agent))
+    assert tape.write() is None
+    assert not (case.folder / "chat.transcript.yaml").exists()
