@@ -155,7 +155,7 @@ def _header(name: str, value: Any) -> str:
 
 def _outcome(answer: Answer) -> Outcome:
     """What the model reads of an answer."""
-    if answer.status >= 400:
+    if not 200 <= answer.status < 300:
         text = f"HTTP {answer.status} {answer.reason}".rstrip()
         return Outcome(f"{text}\n{answer.text[:_HEAD]}".rstrip(), failed=True)
     if answer.cut:

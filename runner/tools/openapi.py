@@ -138,7 +138,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[_Operation]:
         shared = _mapping(item)
         for method in _METHODS:
             if isinstance(value := shared.get(method), dict):
-                parameters = (*(shared.get("parameters") or ()), *(value.get("parameters") or ()))
+                parameters = (*_sequence(shared.get("parameters")), *_sequence(value.get("parameters")))
                 name = str(value.get("operationId") or f"{method}_{path.strip('/').replace('/', '_')}")
                 yield _Operation(name, method.upper(), str(path), value, parameters)
 
@@ -146,7 +146,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[_Operation]:
 def _parameters(operation: _Operation, document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The operation's own stand in for those of its path."""
     found = [_mapping(inlined(each, document)) for each in operation.parameters]
-    yield from {(each.get("name"), each.get("in")): each for each in found}.values()
+    yield from {(str(each.get("name")), str(each.get("in"))): each for each in found}.values()
 
 
 def _chosen(operations: list[_Operation], wanted: Sequence[str] | None) -> list[_Operation]:
@@ -172,7 +172,7 @@ def _tool(
     schema["required"] = [name for name in request.declared if name not in request.optional]
     Checker(schema).problems({})
     effects: Effects = options.get("effects") or ("read" if operation.method in ("GET", "HEAD") else "write")
-    description = "\n".join(filter(None, (operation.value.get("summary"), operation.value.get("description"))))
+    description = "\n".join(str(each) for key in ("summary", "description") if (each := operation.value.get(key)))
     return HttpTool(
         ToolSpec(
             qualified(options.get("name", ""), operation.name),
@@ -237,6 +237,10 @@ def _parameter_schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schema(media: Any) -> Mapping[str, Any]:
     return _mapping(_modern(_mapping(media).get("schema")))
+
+
+def _sequence(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

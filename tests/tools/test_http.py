@@ -226,6 +226,15 @@ class TestWhatComesBack:
         assert result.output.startswith("HTTP 404 Not Found\nno such city")
         assert len(result.output) < 3000
 
+    def test_a_redirect_that_leads_nowhere_is_a_failure(self, site: Site) -> None:
+        site.replies["/"] = lambda asked: asked.answer(302)
+        result = call({"url": site.url + "/"})
+        assert result.failed and "HTTP 302 Found" in result.output
+
+    def test_a_redirect_in_foreign_letters_is_followed(self, site: Site) -> None:
+        site.replies["/"] = lambda asked: asked.answer(302, Location="/a b/é?q=ü")
+        assert call({"url": site.url + "/"}).output == {"path": "/a%20b/%C3%A9?q=%C3%BC"}
+
     def test_an_empty_answer_says_so_and_an_image_travels_as_a_file(self, site: Site) -> None:
         site.replies["/none"] = lambda asked: asked.answer(204)
         site.replies["/dot"] = lambda asked: asked.answer(200, b"\x89PNG\0", Content_Type="image/png")

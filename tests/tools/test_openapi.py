@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
@@ -190,6 +194,38 @@ def test_json_and_3_1_documents_are_read_too(tmp_path: Path) -> None:
         "paths": {"/x": {"get": {"operationId": "x"}}},
     }
     assert [spec.name for spec in box(tmp_path, json.dumps(document)).specs] == ["x"]
+
+
+JSON = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just([]) | st.just({}) | st.just([{}])
+
+
+def spots(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in pairs:
+        yield from spots(each, (*path, key))
+
+
+SOUND = yaml.load(PETS, yaml.BaseLoader)
+SPOTS = [path for path in spots(SOUND) if path]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(SPOTS), JSON)
+def test_whatever_stands_anywhere_in_a_document_it_gives_tools_or_a_usage_error(
+    tmp_path: Path, spot: tuple[Any, ...], value: Any
+) -> None:
+    document = copy.deepcopy(SOUND)
+    holder = document
+    for key in spot[:-1]:
+        holder = holder[key]
+    holder[spot[-1]] = value
+    try:
+        specs = box(tmp_path, json.dumps(document)).specs
+    except UsageError as error:
+        assert "agent.yaml:5" in str(error)
+    else:
+        assert all(spec.name and spec.parameters["type"] == "object" for spec in specs)
 
 
 @pytest.mark.parametrize(
