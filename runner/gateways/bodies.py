@@ -34,9 +34,10 @@ class Encoded:
         self._encode = encode
         self._known: dict[str, dict[int, tuple[Message, bytes]]] = {}
 
-    def join(self, messages: Iterable[Message], model: str = "") -> bytes:
-        """The objects that `encode(message, model)` gives for each message, joined by commas."""
-        return b",".join(filter(None, self.each(messages, model)))
+    def join(self, messages: Iterable[Message], model: str = "", before: Any = None) -> bytes:
+        """The objects that `encode(message, model)` gives for each message, joined by commas, `before` in front."""
+        first = () if before is None else (to_json(before),)
+        return b",".join(filter(None, (*first, *self.each(messages, model))))
 
     def each(self, messages: Iterable[Message], model: str = "") -> Iterator[bytes]:
         """The objects of one message after the other, joined by commas; empty where there are none."""

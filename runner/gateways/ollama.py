@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
@@ -19,7 +18,6 @@ from runner.gateways.bodies import (
     declared,
     result_text,
     sendable,
-    to_json,
     with_extra,
 )
 from runner.gateways.calls import JSON_LINES
@@ -92,6 +90,8 @@ class Decoder:
 
     def _done(self, line: dict[str, Any]) -> Iterator[Chunk]:
         self.complete = self.ended = True
+        if thought := self._thoughts.rest():
+            yield ThinkingChunk(thought)
         if rest := self._texts.rest():
             yield TextChunk(rest)
         reason = a_text(line.get("done_reason"))
@@ -115,11 +115,13 @@ class Ollama(Remote):
         "Unreachable": "ollama serve",
     }
 
-    def __init__(self, *, url: str | None = None, **given: Any) -> None:
-        """Takes `key`, `headers`, `name`, `key_from`, `quirks` and `hosts` as every remote gateway does."""
-        spelled = url or os.environ.get("OLLAMA_HOST")
-        super().__init__(url=address(spelled) if spelled else None, **given)
-        self._shown: dict[str, Capabilities] = {}
+    @staticmethod
+    def _spelled_out(url: str) -> str:
+        return address(url)
+
+    @cached_property
+    def _shown(self) -> dict[str, Capabilities]:
+        return {}
 
     @cached_property
     def _encoded(self) -> Encoded:
@@ -138,10 +140,8 @@ class Ollama(Remote):
 
     def encode(self, request: Request) -> bytes:
         """The body of a request."""
-        said = [self._encoded.join(sendable(request.messages))]
-        if request.system:
-            said.insert(0, to_json({"role": "system", "content": request.system}))
-        return body(_fields(request), "messages", b",".join(filter(None, said)))
+        system = {"role": "system", "content": request.system} if request.system else None
+        return body(_fields(request), "messages", self._encoded.join(sendable(request.messages), before=system))
 
 
 def address(spelled: str) -> str:

@@ -23,7 +23,6 @@ from runner.gateways.bodies import (
     raw_arguments,
     result_text,
     sendable,
-    to_json,
     with_extra,
 )
 from runner.gateways.openai_replies import Decoder
@@ -107,10 +106,8 @@ class OpenAI(Remote):
         messages: Iterable[Message] = sendable(request.messages)
         if quirks.alternate:
             messages = alternating(messages)
-        said = [self._encoded.join(messages, request.model)]
-        if request.system:
-            said.insert(0, to_json({"role": quirks.system_role, "content": request.system}))
-        return body(self._fields(request), "messages", b",".join(filter(None, said)))
+        system = {"role": quirks.system_role, "content": request.system} if request.system else None
+        return body(self._fields(request), "messages", self._encoded.join(messages, request.model, system))
 
     def _fields(self, request: Request) -> dict[str, Any]:
         quirks = self._quirks

@@ -57,12 +57,17 @@ class Remote:
         )
         self.wire = Wire(
             self.name,
-            url or address(row),
+            self._spelled_out(url or address(row)),
             bound,
             first_token=self.first_token,
             fixes=self.fixes,
             ca_bundle=self.quirks["ca_bundle"],
         )
+
+    @staticmethod
+    def _spelled_out(url: str) -> str:
+        """The url that was meant, for dialects whose addresses may be written shorter."""
+        return url
 
     @property
     def where(self) -> str:

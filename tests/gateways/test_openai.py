@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,10 @@ class TestDecoding:
     def test_a_line_end_of_any_kind_and_comments_between(self):
         noisy = b"\xef\xbb\xbf: hello\r\n\r\nretry: 5\r\n\r\n" + RICH.replace(b"\n", b"\r\n")
         assert decode(noisy) == decode(RICH)
+
+    def test_bytes_that_are_no_utf_8_become_marks(self):
+        sent = sse(event({"content": "a?b"}), event(finish="stop")).replace(b"a?b", b"a\xffb")
+        assert decode(sent)[0] == TextChunk("a\ufffdb")
 
     def test_usage_with_its_details(self):
         counted = {
@@ -631,6 +636,19 @@ def test_recorded_streams_decode_to_what_the_sdk_makes_of_them(recorded, fault_s
     if theirs.usage:
         assert done.usage.input_tokens == theirs.usage.prompt_tokens
         assert done.usage.output_tokens == theirs.usage.completion_tokens
+
+
+def test_threads_share_a_gateway(fault_server):
+    texts = [f"reply {number}" for number in range(24)]
+    for each in texts:
+        fault_server.answers(fault_server.chunked(sse(event({"content": each}), event(finish="stop"), b"[DONE]")))
+    gateway = OpenAI(url=fault_server.url)
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(lambda: list(gateway.stream(Request("m", (Message.user("x"),))))) for _ in texts]
+        said = [assembled(each.result()).text for each in asked]
+    gateway.close()
+    assert sorted(said) == sorted(texts)
+    assert fault_server.connections <= 6
 
 
 def test_a_real_server(llama_server):
