@@ -22,7 +22,6 @@ from runner.transcripts.schema import FORMAT
 from runner.transcripts.stage import secrets_of
 from runner.transcripts.suite import SUFFIX
 
-
 _MARK = re.compile(r"\{[{%#]")
 
 
