@@ -132,6 +132,8 @@ def failure(scene: Scene, payload: Any, *, status: int = 0, headers: Mapping[str
 
 def unreachable(error: Exception, scene: Scene) -> GatewayError:
     """What an error of the socket means, before any event has come."""
+    from http.client import HTTPException, IncompleteRead  # lazy: it brings the email package
+
     name = scene.name
     if isinstance(error, TimeoutError):
         return TimedOut(
@@ -141,6 +143,10 @@ def unreachable(error: Exception, scene: Scene) -> GatewayError:
         )
     if isinstance(error, ConnectionRefusedError):
         what, fix = f"{name} is not running at {scene.where}", scene.fix("Unreachable", "start it, or check its url")
+    elif isinstance(error, HTTPException) and not isinstance(error, ConnectionError | IncompleteRead):
+        return ProtocolBroken(f"{name} does not speak HTTP", why=_reason(error), fix=_CHECK_URL)
+    elif "WRONG_VERSION_NUMBER" in str(error):
+        what, fix = f"{name} does not speak TLS at this address", "write http:// in its url, or check the port"
     elif "CERTIFICATE_VERIFY" in str(error):
         what = f"the certificate of {name} cannot be trusted"
         fix = "set SSL_CERT_FILE (or ca_bundle of the gateway) to the file with your authority's certificate"

@@ -44,7 +44,7 @@ LINGER = 5.0
 _DRAIN = 0.05
 _HEAD = 200
 _WHOLE = 64 * 1024 * 1024
-_QUICK = Timeouts(connect=5, first_token=10, gap=10)
+_QUICK = Timeouts(connect=10, first_token=30, gap=30)
 
 
 class Wire:

@@ -273,7 +273,7 @@ class TestWhatIsNoReply:
     def test_something_that_is_not_http(self, fault_server, gateways):
         fault_server.answers(b"SSH-2.0-OpenSSH_9.6\r\n", fault_server.FIN)
         _, error = failing(gateways(fault_server.url))
-        assert isinstance(error, GatewayError)
+        assert isinstance(error, ProtocolBroken)
         assert "SSH-2.0" in error.why
 
     def test_a_redirect_is_not_followed(self, fault_server, gateways):
@@ -421,11 +421,26 @@ class TestTls:
         )
         assert "no.pem" in error.what
 
-    def test_plain_http_behind_an_https_url(self, fault_server):
-        fault_server.answers(b"HTTP/1.1 400 Bad Request\r\n\r\n", fault_server.FIN)
+    def test_plain_http_behind_an_https_url(self):
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.recv(65_536)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=answer)
+            thread.start()
+            _, error = failing(OpenAI(url=f"https://127.0.0.1:{listener.getsockname()[1]}", key_from=""))
+            thread.join()
+        assert isinstance(error, Unreachable)
+        assert "http://" in error.fix
+
+    def test_a_handshake_that_nobody_answers(self, fault_server):
         url = fault_server.url.replace("http:", "https:")
         _, error = failing(OpenAI(url=url, key_from=""), ask(timeouts=Timeouts(connect=0.4)))
-        assert isinstance(error, GatewayError)
+        assert isinstance(error, TimedOut)
+        assert "timeouts.connect" in error.fix
 
 
 class TestKeys:
