@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runner.core.messages import Attachment
@@ -22,7 +22,7 @@ def called(result: Mapping[str, Any]) -> Outcome:
 
 def resource(result: Mapping[str, Any]) -> Outcome:
     """The outcome of `resources/read`."""
-    text, files = _read({"type": "resource", "resource": each} for each in _objects(result.get("contents")))
+    text, files = _read([{"type": "resource", "resource": each} for each in _objects(result.get("contents"))])
     return Outcome(text, files=files)
 
 
@@ -68,5 +68,5 @@ def _attach(files: list[Attachment], data: str, media_type: str, name: str) -> s
     return f"[{media_type}, {len(file.data)} bytes]"
 
 
-def _objects(content: Any) -> Iterable[Mapping[str, Any]]:
-    return [each for each in content or () if isinstance(each, Mapping)]
+def _objects(content: Any) -> list[Mapping[str, Any]]:
+    return [each for each in content if isinstance(each, Mapping)] if isinstance(content, list) else []
