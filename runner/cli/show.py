@@ -14,6 +14,7 @@ import click
 @click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the agent file.")
 @click.option("--gateway", metavar="NAME", help="As for chat: ask this gateway.")
 @click.option("--model", metavar="NAME", help="As for chat: ask this model.")
+@click.option("--permissions", "call", metavar="CALL", help="Tell which rule decides on 'tool({\"argument\": …})'.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def show(
     agent: str,
@@ -21,6 +22,7 @@ def show(
     settings: tuple[str, ...],
     gateway: str | None,
     model: str | None,
+    call: str | None,
     form: str,
 ) -> None:
     """Show what would be sent for AGENT: system prompt, tools, options, gateway and context window.
@@ -28,10 +30,13 @@ def show(
     Nothing is sent, run or imported: of a Python tool, an MCP server or another agent the name alone is shown.
     """
     from runner.config.loader import load_agent  # lazy: `--help` needs neither
-    from runner.config.showing import describe
+    from runner.config.showing import describe, explain
     from runner.config.variables import from_pairs
 
     loaded = load_agent(agent, overrides=settings, gateway=gateway, model=model)
+    if call is not None:
+        click.echo(explain(loaded, call))
+        return
     shown = describe(loaded, from_pairs(variables))
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False) if form == "json" else _as_text(shown))
 

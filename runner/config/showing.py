@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 from runner.config.agent import Agent
+from runner.config.problems import nearest
 from runner.config.templates import render
 from runner.config.variables import bind
-from runner.core.errors import AgentRunError, GatewayError
+from runner.core.errors import AgentRunError, GatewayError, UsageError
+from runner.core.messages import ToolSpec
 from runner.gateways import Gateway, connect
 from runner.tools import BUILT_INS, open_toolbox
 from runner.tools.context import system_clock
@@ -62,21 +65,45 @@ def _window(agent: Agent, gateway: Gateway | None) -> int | None:
 
 
 def _tool(declared: Declared) -> Iterable[dict[str, Any]]:
-    if declared.kind in _INERT_KINDS or (declared.kind == "builtin" and declared.name in BUILT_INS):
-        toolbox = open_toolbox([declared])
-        try:
-            return [
-                {
-                    "name": spec.name,
-                    "kind": declared.kind,
-                    "description": spec.description,
-                    "effects": spec.effects,
-                    "parameters": dict(spec.parameters),
-                }
-                for spec in toolbox.specs
-            ]
-        finally:
-            toolbox.close()
-    described = str(declared.options.get("description", ""))
-    shown = {"name": declared.name, "kind": declared.kind, "description": described}
-    return [{**shown, "effects": declared.options.get("effects"), "parameters": None}]
+    if _is_inert(declared):
+        with closing(open_toolbox([declared])) as toolbox:
+            return [{**_told(declared, spec), "parameters": dict(spec.parameters)} for spec in toolbox.specs]
+    return [{**_told(declared, _outline(declared, declared.name)), "parameters": None}]
+
+
+def _told(declared: Declared, spec: ToolSpec) -> dict[str, Any]:
+    return {"name": spec.name, "kind": declared.kind, "description": spec.description, "effects": spec.effects}
+
+
+def _is_inert(declared: Declared) -> bool:
+    """Opening the tool runs and imports nothing of the file's."""
+    return declared.kind in _INERT_KINDS or (declared.kind == "builtin" and declared.name in BUILT_INS)
+
+
+def _outline(declared: Declared, name: str) -> ToolSpec:
+    """What is known of a tool that cannot be opened without running something: of its effects, the worst."""
+    options = declared.options
+    return ToolSpec(name, str(options.get("description", "")), {}, options.get("effects", "exec"))
+
+
+def explain(agent: Agent, text: str) -> str:
+    """Which permission rules match the call that `text` spells out, and which decides. Raises UsageError.
+
+    The effects of a tool that would have to be run or imported to know them count as `exec`.
+    """
+    from runner.tools.permissions import AGENT_FILE, USER_FILE, Gate, Rules, parse_call  # lazy: few ask
+
+    call = parse_call(text)
+    own, users = agent.permissions, agent.user.permissions
+    layers = (
+        Rules.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
+        Rules.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
+    )
+    with closing(open_toolbox(filter(_is_inert, agent.tools))) as toolbox:
+        if (tool := toolbox.find(call.name)) is not None:
+            return Gate(layers, toolbox.find).explain(call, tool.spec)
+        for declared in agent.tools:
+            if not _is_inert(declared) and call.name.partition("__")[0] == declared.name:
+                return Gate(layers).explain(call, _outline(declared, call.name))
+        known = [*(spec.name for spec in toolbox.specs), *(declared.name for declared in agent.tools)]
+    raise UsageError(f"the agent has no tool {call.name!r}", where=str(agent.path), fix=nearest(call.name, known))

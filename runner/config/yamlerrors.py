@@ -62,9 +62,7 @@ def reworded(error: Any, path: str, text: str) -> Problem:
     opened = error.context_mark or mark
     if (error.context or "").startswith("while scanning a quoted scalar") and "end of stream" in (error.problem or ""):
         mark = opened
-    line, column = mark.line, mark.column
-    if mark.index >= len(text):
-        line, column = _end(text)
+    line, column = _place(text, mark.index) if mark.index < len(text) else _end(text)
     char = text[mark.index] if mark.index < len(text) else ""
     message, hint = _wording(error.problem or error.context or "not YAML", char)
     return Problem(path, line + 1, column + 1, message.format(opened=opened.line + 1), hint.replace("}}", "}"))
@@ -84,7 +82,11 @@ def _wording(problem: str, char: str) -> tuple[str, str]:
 def _end(text: str) -> tuple[int, int]:
     """Line and column, from 0, of the last character that is not blank: where a reader looks for what is missing."""
     kept = text.rstrip()
-    return kept.count("\n"), len(kept) - (kept.rfind("\n") + 1)
+    return _place(kept, len(kept))
+
+
+def _place(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at), at - (text.rfind("\n", 0, at) + 1)
 
 
 def _unreadable(error: Any, path: str, text: str) -> Problem:
@@ -92,7 +94,7 @@ def _unreadable(error: Any, path: str, text: str) -> Problem:
     if not isinstance(character, int):
         return Problem(path, 1, 1, str(error).splitlines()[0] if str(error) else "not YAML")
     at = text.find(chr(character))
-    line, column = text.count("\n", 0, at), at - (text.rfind("\n", 0, at) + 1)
+    line, column = _place(text, at)
     message = f"the character U+{character:04X} may not stand in YAML"
     return Problem(path, line + 1, column + 1, message, f'remove it, or write "\\u{character:04x}"')
 

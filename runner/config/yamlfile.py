@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import gc
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,7 @@ _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_FOREIGN_BREAKS = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
 _NUMERIC = frozenset("0123456789+-.")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -156,14 +159,35 @@ class _Composer(_Parser):  # type: ignore[misc, valid-type, unused-ignore]
 def _compose(text: str) -> list[Node]:
     composer = _Composer(text)
     roots = []
+    foreign = _FOREIGN_BREAKS.search(text)
     try:
         while composer.check_node():
             root = composer.get_node()
+            if root is not None and foreign:
+                _count_lines_again(root, text)
             if root is not None and not (isinstance(root, ScalarNode) and root.tag == _PLAIN and not root.value):
                 roots.append(root)
     finally:
         composer.dispose()
     return roots
+
+
+def _count_lines_again(root: Node, text: str) -> None:
+    """Give every node the line that an editor shows: the parser also counts the line breaks of YAML 1.1."""
+    starts = [0, *(found.end() for found in re.finditer("\n", text))]
+
+    def mended(mark: yaml.Mark) -> yaml.Mark:
+        line = bisect_right(starts, mark.index) - 1
+        return yaml.Mark(mark.name, mark.index, line, mark.index - starts[line], None, 0)
+
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            node.start_mark, node.end_mark = mended(node.start_mark), mended(node.end_mark)
+            if not isinstance(node, ScalarNode):
+                waiting += chain.from_iterable(node.value) if isinstance(node, MappingNode) else node.value
 
 
 class _Construction:

@@ -125,6 +125,25 @@ def test_show_refuses_what_is_wrong(capsys: pytest.CaptureFixture[str]):
     assert "--set modl=x: error: modl: unknown key (did you mean 'model'?)" in capsys.readouterr().err
 
 
+def test_show_explains_permissions(capsys: pytest.CaptureFixture[str], folder: Path):
+    (folder / "t.py").write_text("raise SystemExit('imported')\ndef f(): ...\n")
+    Path("a.yaml").write_text(
+        SMALL
+        + "permissions: {deny: ['command(rm *)'], allow: [f]}\n"
+        + "tools:\n  - python: ./t.py:f\n  - mcp: {name: m, command: [x]}\n"
+        "  - command: {name: rm, description: d, run: [rm, '{path}'], parameters: {path: {type: string}}}\n"
+    )
+    for call, verdict in {
+        'rm({"path": "x"})': "deny, because of deny: command(rm *)",
+        "f": "allow, because of allow: f",
+        "m__delete": "ask, because its effects are 'exec'",
+    }.items():
+        assert run(["show", "a.yaml", "--permissions", call]) == 0
+        assert verdict in capsys.readouterr().out
+    assert run(["show", "a.yaml", "--permissions", "nope"]) == 2
+    assert "the agent has no tool 'nope'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["agent", "transcript"])
 def test_schema_prints_a_schema(kind: str, capsys: pytest.CaptureFixture[str]):
     assert run(["schema", kind]) == 0

@@ -144,6 +144,15 @@ def test_several_documents():
     assert load_documents("x", text="") == ()
 
 
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "\u2029"])
+def test_lines_are_counted_as_editors_count_them(odd: str):
+    document = load_document("x", text=f"a: 'one{odd}two'\nb:\n- c: [1, 2]\n")
+    assert document.key_span(("b", 0, "c")) == (3, 3, 1)
+    assert document.span(("b", 0, "c", 1)) == (3, 10, 1)
+    with pytest.raises(ConfigError, match=r"^x:2:4: error: a ':' cannot"):
+        load_document("x", text=f"a: 'one{odd}two'\nb: : c\n")
+
+
 def test_aliases_are_copies():
     found = load_document("x", text="a: &a {b: [1]}\nc: *a\n").value
     found["a"]["b"].append(2)
