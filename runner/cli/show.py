@@ -15,7 +15,7 @@ import click
 @click.option("--gateway", metavar="NAME", help="As for chat: ask this gateway.")
 @click.option("--model", metavar="NAME", help="As for chat: ask this model.")
 @click.option("--permissions", "call", metavar="CALL", help="Tell which rule decides on 'tool({\"argument\": …})'.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or programs.")
 def show(
     agent: str,
     variables: tuple[str, ...],
