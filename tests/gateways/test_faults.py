@@ -397,6 +397,32 @@ def test_f36_a_message_larger_than_the_window_is_refused_before_it_is_sent(stage
     assert played.session.messages == ()
 
 
+def ollama_line(content: str = "", **more: Any) -> dict[str, Any]:
+    return {"model": "m", "message": {"role": "assistant", "content": content}, "done": bool(more)} | more
+
+
+@pytest.mark.parametrize(("counted", "told"), [(2051, True), (9000, False)])
+def test_f34_a_prompt_that_ollama_cut_without_a_word_is_told(fault_server, counted, told):
+    fault_server.answers(fault_server.whole({"capabilities": ["tools"], "model_info": {"x.context_length": 32768}}))
+    ending = {"done_reason": "stop", "prompt_eval_count": counted, "eval_count": 2}
+    reply = fault_server.lines(ollama_line("ok"), ollama_line("", **ending))
+    fault_server.answers(fault_server.chunked(reply, "application/x-ndjson"))
+    with ChatSession(Broker("m", connect("ollama", url=fault_server.url))) as session:
+        notices = [event.kind for event in session.send("word " * 8000) if isinstance(event, Notice)]
+    assert fault_server.asked[-1].json["options"]["num_ctx"] == 32768
+    assert ("server_truncated" in notices) is told
+
+
+def test_f33_what_the_model_cannot_do_is_not_asked_of_it(fault_server):
+    fault_server.answers(fault_server.whole({"capabilities": ["completion"]}))
+    ending = {"done_reason": "stop"}
+    fault_server.answers(fault_server.whole({**ollama_line("ok"), **ending, "done": True}))
+    with ChatSession(Broker("m", connect("ollama", url=fault_server.url)), tools=[look]) as session:
+        notices = [event.kind for event in session.send("hi") if isinstance(event, Notice)]
+    assert "tools" not in fault_server.asked[-1].json
+    assert "tools_off" in notices
+
+
 ELSEWHERE = {
     "F02": "tests/gateways/test_ollama.py::test_a_stream_that_ends_early",
     "F03": "tests/gateways/test_contract.py::test_f01_f02_f03_an_end_without_terminator_is_no_end",
@@ -408,9 +434,7 @@ ELSEWHERE = {
     "F17": "tests/gateways/test_contract.py::test_f16_f17_one_byte_at_a_time_with_other_line_ends",
     "F18": "tests/gateways/test_contract.py::test_f18_a_page_instead_of_a_reply",
     "F19": "tests/gateways/test_contract.py::test_f19_what_is_no_json_in_the_middle",
-    "F33": "tests/gateways/test_ollama.py::test_the_server_tells_them_once",
-    "F34": "tests/engine/test_history.py::",
-    "F37": "tests/engine/test_history.py::",
+    "F37": "tests/gateways/test_pairing.py::test_chat_completions",
     "F60": "tests/gateways/test_transport.py::test_an_unknown_authority_names_the_remedy",
 }
 
