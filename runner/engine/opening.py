@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.config.agent import Agent
 from runner.config.templates import render
@@ -22,6 +22,9 @@ from runner.gateways import CATALOGUE, Gateway, connect
 from runner.tools import Context, Tools
 from runner.tools.context import Opening, Outcome, system_clock
 from runner.tools.toolbox import Toolbox, open_toolbox
+
+if TYPE_CHECKING:
+    from runner.tools.permissions import Gate
 
 MAX_DEPTH = 5
 
@@ -151,21 +154,26 @@ def _permits(
 ) -> Permits | None:
     if not agent.tools:
         return None
-    from runner.tools.permissions import AGENT_FILE, COMMAND_LINE, USER_FILE, Gate, Rules  # lazy: only tools need them
+    allow, deny = tuple(allow), tuple(deny)
 
-    own, users = agent.permissions, agent.user.permissions
-    layers = (
-        Rules.of(COMMAND_LINE, allow=allow, deny=deny),
-        Rules.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
-        Rules.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
-    )
-    gate = Gate(layers, toolbox.find) if isinstance(toolbox, Toolbox) else Gate(layers)
+    def gate() -> Gate:
+        from runner.tools.permissions import AGENT_FILE, COMMAND_LINE, USER_FILE, Gate, Rules  # lazy: at the first call
+
+        own, users = agent.permissions, agent.user.permissions
+        layers = (
+            Rules.of(COMMAND_LINE, allow=allow, deny=deny),
+            Rules.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
+            Rules.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
+        )
+        return Gate(layers, toolbox.find) if isinstance(toolbox, Toolbox) else Gate(layers)
 
     def spec(name: str) -> ToolSpec | None:
         if isinstance(toolbox, Toolbox):
             return toolbox.spec(name)
         return next((spec for spec in toolbox.specs if spec.name == name), None)
 
+    if allow or deny:
+        gate()  # a malformed rule of the command line is said now, not in the middle of the conversation
     return Permits(gate, spec, approve)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from runner.core.messages import ToolCall, ToolSpec
@@ -17,15 +18,21 @@ Approve = Callable[[ToolCall, str], str]
 class Permits:
     """Callable as the engine's Permit: None lets a call run, a text says why not.
 
-    `approve(call, why)` answers yes, no or always (for that tool, while the session lasts); None means that nobody is
-    there, and then what would be asked is refused.
+    `gate` is made when the first call wants to run. `approve(call, why)` answers yes, no or always (for that tool,
+    while the session lasts); None means that nobody is there, and then what would be asked is refused.
     """
 
-    def __init__(self, gate: Gate, spec: Callable[[str], ToolSpec | None], approve: Approve | None = None) -> None:
-        self._gate = gate
+    def __init__(
+        self, gate: Callable[[], Gate], spec: Callable[[str], ToolSpec | None], approve: Approve | None = None
+    ) -> None:
+        self._make_gate = gate
         self._spec = spec
         self._approve = approve
         self._always: set[str] = set()
+
+    @cached_property
+    def _gate(self) -> Gate:
+        return self._make_gate()
 
     def __call__(self, call: ToolCall) -> str | None:
         spec = self._spec(call.name)

@@ -9,7 +9,6 @@ from typing import Any
 from runner.core.errors import UsageError
 from runner.core.messages import ToolSpec
 from runner.tools.context import Context, ToolFailed
-from runner.tools.days import WEEKDAYS, Unresolved, resolve
 
 
 class DateResolver:
@@ -43,6 +42,8 @@ class DateResolver:
         self._languages = tuple(languages)
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> dict[str, str]:
+        from runner.tools.days import Unresolved, resolve  # lazy: at the first question of this kind
+
         now = context.clock()
         try:
             if reference := arguments.get("reference"):
@@ -82,6 +83,8 @@ class CurrentDateTime:
                 raise UsageError(f"current_datetime: {problem}") from None
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> dict[str, str]:
+        from runner.tools.days import WEEKDAYS  # lazy, as above
+
         now = context.clock()
         if name := arguments.get("timezone") or self._timezone:
             now = now.astimezone(_zone(name))
