@@ -16,6 +16,7 @@ from runner.core.policy import Timeouts
 
 EVENTS = "text/event-stream"
 JSON_LINES = "application/x-ndjson"
+_LONGEST = 3600.0
 
 
 class Timers:
@@ -41,8 +42,8 @@ class Timers:
         self._waited = 0.0
 
     def remaining(self) -> float:
-        """Seconds until the next timer rings. Raises TimedOut when it has."""
-        left = self._budget - self._waited
+        """Seconds until the next timer rings, or until it should be looked at again. Raises TimedOut when it has."""
+        left = min(self._budget - self._waited, _LONGEST)
         if self._seconds is not None:
             total = self._seconds - (time.monotonic() - self._began)
             if total <= 0:

@@ -28,6 +28,8 @@ from runner.core.errors import (
 )
 
 _SHOWN = 400
+_READ = 10_000
+_DEEPEST = 6
 _CHECK_URL = "check the gateway's url: is /v1 missing?"
 
 
@@ -111,8 +113,8 @@ _RULES = (
 def failure(scene: Scene, payload: Any, *, status: int = 0, headers: Mapping[str, str] | None = None) -> GatewayError:
     """The error that a server reports by a status, or by an error object (text or JSON value) inside a good status."""
     codes, message = read_error(payload)
-    numbers = [int(code) for code in codes if code.isdigit() and 400 <= int(code) < 600]
-    status = status if status >= 400 else next(iter(numbers), status)
+    if status < 400:
+        status = next((int(code) for code in codes if re.fullmatch("[45][0-9][0-9]", code)), status)
     hint = " ".join((*codes, message)).lower()
     kind = next((rule.kind for rule in _RULES if rule.fits(status, hint)), ServerFailed)
     wait = retry_after(headers or {}, message)
@@ -200,7 +202,7 @@ def read_error(payload: Any) -> tuple[tuple[str, ...], str]:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            return (), value
+            return (), value[:_READ]
     codes: list[str] = []
     messages: list[str] = []
     for each in _objects(value):
@@ -212,25 +214,34 @@ def read_error(payload: Any) -> tuple[tuple[str, ...], str]:
         if "failed_generation" in each:
             codes.append("failed_generation")
     found = ": ".join(dict.fromkeys(message for message in messages if message))
-    return tuple(dict.fromkeys(codes)), found or json.dumps(value, ensure_ascii=False)[:_SHOWN]
+    return tuple(dict.fromkeys(codes)), (found or _as_text(value))[:_READ]
 
 
-def _objects(value: Any) -> Iterator[Any]:
+def _as_text(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "an error that is nested too deeply to be shown"
+
+
+def _objects(value: Any, depth: int = 0) -> Iterator[Any]:
     """The error object itself, found wherever servers put it, and what it wraps."""
+    if depth > _DEEPEST:
+        return
     if isinstance(value, list):
         for each in value[:3]:
-            yield from _objects(each)
+            yield from _objects(each, depth + 1)
     elif isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         yield value
         for key, inner in value.items():
-            if "error" in key and isinstance(inner, (dict, list, str)):
+            if "error" in key and isinstance(inner, dict | list | str):
                 if key not in ("error", "errors", "innererror"):
                     yield key
-                yield from _objects(inner)
-            elif key in ("detail", "metadata") and isinstance(inner, (dict, list)):
-                yield from _objects(inner)
+                yield from _objects(inner, depth + 1)
+            elif key in ("detail", "metadata") and isinstance(inner, dict | list):
+                yield from _objects(inner, depth + 1)
 
 
 def _words(kind: type[GatewayError], scene: Scene, hint: str, status: int, wait: float | None) -> tuple[str, str]:

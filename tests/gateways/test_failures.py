@@ -108,6 +108,20 @@ def test_the_key_s_variable_is_named():
     assert "IT_KEY" in failure(SCENE, "no", status=401).fix
 
 
+@pytest.mark.parametrize("code", ["²²²", "9" * 5000, "-429", "0x1ad", "429.0", "٤٢٩"])
+def test_codes_that_are_no_status(code: str):
+    assert failure(SCENE, {"error": {"code": code, "message": "x"}}).status == 0
+
+
+@pytest.mark.parametrize("depth", [900, 9000])
+def test_errors_within_errors_within_errors(depth: int):
+    said: Any = "x"
+    for _ in range(depth):
+        said = {"error": said}
+    assert isinstance(failure(SCENE, said), ServerFailed)
+    assert isinstance(failure(SCENE, json.dumps({"error": [[[[[["x"]]]]]]}), status=500), ServerFailed)
+
+
 def test_long_words_are_cut():
     assert len(failure(SCENE, "x" * 100_000, status=500).why) < 1000
 

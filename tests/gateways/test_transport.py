@@ -178,6 +178,11 @@ class TestTimers:
         time.sleep(0.6)
         assert TextChunk("b") in list(stream)
 
+    def test_patience_has_no_bound(self, fault_server, gateways):
+        fault_server.answers(whole_reply(fault_server, "a"))
+        endless = Timeouts(connect=1e300, first_token=1e300, gap=1e300)
+        assert said(gateways(fault_server.url), ask(timeouts=endless, seconds=1e300)) == "a"
+
     def test_the_whole_call(self, fault_server, gateways):
         steps = [step for _ in range(30) for step in (fault_server.sse(text("a")), fault_server.sleep(0.1))]
         fault_server.answers(fault_server.head(), *steps)
