@@ -21,7 +21,8 @@ from runner.core.tokens import Calibration, estimate, estimate_tools
 from runner.core.window import View, fit
 from runner.engine.broker import Broker, Route
 from runner.engine.drafts import within
-from runner.engine.loop import Loop, Permit, Spent
+from runner.engine.loop import Loop, Permit
+from runner.engine.spent import Spent
 from runner.engine.stream import StreamHandle
 from runner.engine.structured import ReplySchema
 from runner.gateways import Capabilities, Request
@@ -68,7 +69,8 @@ class ChatSession:
         self.broker = broker
         self.system_prompt = clean(system_prompt)
         self._limits = limits or Limits()
-        self._toolbox: Tools = tools if isinstance(tools, Tools) else self._own_toolbox(tools)
+        # A Toolbox is asked for first: the protocol's check looks at `specs`, which waits for servers to start.
+        self._toolbox: Tools = tools if isinstance(tools, Toolbox | Tools) else self._own_toolbox(tools)
         self._tool_choice = tool_choice
         self._policy = context or ContextPolicy()
         self._reply = reply if isinstance(reply, ReplySchema) or reply is None else ReplySchema(reply)
@@ -78,7 +80,7 @@ class ChatSession:
             self._context = replace(self._context, clock=clock)
         self._streaming = stream
         self._history = history or History()
-        self._spent = Spent(_price_of(broker))
+        self._spent = Spent(broker.price)
         self._calibrations: dict[str, Calibration] = {}
         self._aims: dict[str, int] = {}
         self._told: set[tuple[str, str]] = set()
@@ -298,14 +300,3 @@ class ChatSession:
 
     def _calibration(self, route: Route) -> Calibration:
         return self._calibrations.setdefault(str(route), Calibration())
-
-
-def _price_of(broker: Broker) -> Callable[[Usage], float | None]:
-    """What a reply of the broker's costs; a function of its own, so that a session ends when its last reader does."""
-
-    def price_of(usage: Usage) -> float | None:
-        from runner.engine.cost import price  # lazy: it needs a table of prices
-
-        return price(broker.gateway.name, broker.model, usage, where=broker.gateway.where)
-
-    return price_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -117,3 +118,14 @@ def test_what_nobody_allowed_does_not_run(agent: Path) -> None:
     refused = {result.name for result in results if result.failed}
     assert {"say", "it__echo"} <= refused
     assert {"resolve_date", "fetch", "getThing", "inner"}.isdisjoint(refused)
+
+
+def test_a_session_opens_without_waiting_for_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_RUN_STATE_HOME", str(tmp_path / "state"))
+    server = {"mcp": {"name": "it", "command": [sys.executable, "-S", str(FAULTS), "hang"], "timeout": 60}}
+    agent = {"gateway": "scripted", "model": "m", "tools": [server], "script": [{"text": "x"}]}
+    (tmp_path / "slow.yaml").write_text(json.dumps(agent))
+    started = time.monotonic()
+    with ChatSession.from_agent(load_agent(tmp_path / "slow.yaml"), trust=True):
+        opened = time.monotonic() - started
+    assert opened < 20
