@@ -11,6 +11,12 @@ from runner.core.history import Turn
 from runner.core.messages import Message
 from runner.core.tokens import Calibration
 
+_SHORTER = {
+    "system prompt and tools": "shorten the system prompt, or leave tools out",
+    "newest message": "shorten the message",
+    "newest tool results": "lower limits.tool_output_bytes",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -59,12 +65,10 @@ def _overflow(newest: Turn, fixed: int, calibrate: Calibration, room: int) -> Co
     parts = {"system prompt and tools": fixed, "newest message": newest.user_tokens}
     if newest.exchanges:
         parts["newest tool results"] = newest.exchanges[-1].tokens
-    sizes = ", ".join(
-        f"{name} about {calibrate(size)} tokens"
-        for name, size in sorted(parts.items(), key=lambda part: part[1], reverse=True)
-    )
+    ranked = sorted(parts, key=lambda part: parts[part], reverse=True)
+    sizes = ", ".join(f"{part} about {calibrate(parts[part])} tokens" for part in ranked)
     return ContextOverflowError(
-        "the newest message does not fit the context window",
+        f"the {list(parts)[-1]} {'do' if newest.exchanges else 'does'} not fit the context window",
         why=f"{sizes}; there is room for {max(0, room)}",
-        fix="shorten the message, or raise context.max_tokens in the agent file",
+        fix=f"{_SHORTER[ranked[0]]}, or raise context.max_tokens in the agent file",
     )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, Unreachable, UsageError
 from runner.core.events import Notice
-from runner.core.messages import Message
+from runner.core.messages import Message, Usage
 from runner.core.policy import Limits, Retry, Timeouts
 from runner.gateways import Capabilities, Gateway, Request
 
+P = TypeVar("P", Retry, Timeouts)
 Draft = Callable[["Route", Capabilities], tuple[Request, Sequence[Notice]]]
 
 
@@ -51,13 +52,9 @@ class Broker:
         timeouts: Timeouts | Mapping[str, Any] | None = None,
     ) -> None:
         first = Route(_instance(gateway), model, dict(options or {}))
-        others = (
-            Route(_instance(other["gateway"]), other["model"], other.get("options") or first.options)
-            for other in fallback
-        )
-        self.routes: tuple[Route, ...] = (first, *others)
-        self.retry = retry if isinstance(retry, Retry) else Retry(**(retry or {}))
-        self.timeouts = timeouts if isinstance(timeouts, Timeouts) else Timeouts(**(timeouts or {}))
+        self.routes: tuple[Route, ...] = (first, *(_other(other, first) for other in fallback))
+        self.retry = _policy(Retry, "retry", retry)
+        self.timeouts = _policy(Timeouts, "timeouts", timeouts)
         self._active = 0
 
     @property
@@ -150,6 +147,12 @@ class Broker:
 
         return min(self.retry.max_wait, 0.5 * 2.0 ** (attempt - 1)) * uniform(0.5, 1.0)
 
+    def price(self, usage: Usage) -> float | None:
+        """What `usage` of the model now asked costs in US dollars, None where no price is known."""
+        from runner.engine.cost import price  # lazy: it needs a table of prices
+
+        return price(self.gateway.name, self.model, usage, where=self.gateway.where)
+
     def close(self) -> None:
         """Let go of every gateway's connections and processes."""
         for route in self.routes:
@@ -161,6 +164,23 @@ class _Heard:
     """Whether a reply has begun to reach the reader."""
 
     anything: bool = False
+
+
+def _other(given: Mapping[str, Any], first: Route) -> Route:
+    """A fallback, with the first route's options unless it has its own."""
+    if not {"gateway", "model"} <= given.keys():
+        raise UsageError(f"a fallback needs a gateway and a model, not {dict(given)!r}")
+    return Route(_instance(given["gateway"]), given["model"], given.get("options") or first.options)
+
+
+def _policy(kind: type[P], name: str, given: P | Mapping[str, Any] | None) -> P:
+    if isinstance(given, kind):
+        return given
+    try:
+        return kind(**(given or {}))  # type: ignore[arg-type]
+    except TypeError:
+        known = ", ".join(field.name for field in fields(kind))
+        raise UsageError(f"{name} is not {given!r}", fix=f"it takes a mapping of {known}") from None
 
 
 def _instance(gateway: Any) -> Gateway:

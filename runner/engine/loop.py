@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from threading import Lock
 from typing import Protocol
 
 from runner.core.cancel import Cancel, Cancelled
@@ -28,6 +27,7 @@ from runner.core.history import Exchange
 from runner.core.messages import Message, ToolCall, ToolResult, Usage
 from runner.core.policy import Limits
 from runner.core.workers import Job, side_by_side
+from runner.engine.spent import Spent
 from runner.engine.structured import ReplySchema
 from runner.tools import Context, Tools
 
@@ -41,24 +41,6 @@ class Permit(Protocol):
     """Whether a call may run; None lets it, a text says why not."""
 
     def __call__(self, call: ToolCall) -> str | None: ...
-
-
-class Spent:
-    """Tokens and money of a session so far."""
-
-    def __init__(self, price: Callable[[Usage], float | None] = lambda usage: None) -> None:
-        self.usage = Usage()
-        self.cost_usd: float | None = None
-        self._price = price
-        self._lock = Lock()
-
-    def add(self, usage: Usage) -> None:
-        """Count one more call; tools count theirs from their own threads."""
-        cost = self._price(usage)
-        with self._lock:
-            self.usage += usage
-            if cost is not None:
-                self.cost_usd = (self.cost_usd or 0.0) + cost
 
 
 class Loop:
@@ -185,12 +167,20 @@ class Loop:
         usage = assembly.done.usage or Usage()
         self._spent.add(usage)
         try:
+            yield from self._unpriced(assembly.done.model)
             yield Replied(reply.text, reply.finish, usage, reply.calls, assembly.done.model)
         except GeneratorExit:  # the reader leaves with the whole reply in hand
             if reply.text.strip() or reply.calls:
                 self._exchanges.append(Exchange.of(reply))
             raise
         return reply
+
+    def _unpriced(self, model: str) -> Iterator[Notice]:
+        """Say once that a limit of money cannot hold."""
+        spent = self._spent
+        if self._limits.cost_usd is not None and spent.cost_usd is None and not spent.unpriced_told:
+            spent.unpriced_told = True
+            yield Notice("no_price", f"no price is known for {model or 'this model'}: limits.cost_usd cannot hold")
 
     def _keep_partial(self, assembly: Assembly, finish: str) -> None:
         """Text and whole calls stay, the calls answered as interrupted; a call cut in the middle is no call."""
@@ -329,14 +319,5 @@ class Loop:
         raise LimitReached(what, where=key, fix=f"raise {key}, or {instead}")
 
     def _ended(self) -> TurnEnded:
-        usage, cost = self._before
-        now = self._spent.usage
-        used = Usage(
-            now.input_tokens - usage.input_tokens,
-            now.output_tokens - usage.output_tokens,
-            now.cached_tokens - usage.cached_tokens,
-            now.reasoning_tokens - usage.reasoning_tokens,
-        )
-        spent = self._spent.cost_usd
-        paid = None if spent is None else spent - (cost or 0.0)
-        return TurnEnded(used, time.monotonic() - self._started, self.reason, paid)
+        usage, cost = self._spent.since(*self._before)
+        return TurnEnded(usage, time.monotonic() - self._started, self.reason, cost)

@@ -13,6 +13,7 @@ from runner.core.policy import Limits
 from runner.engine.broker import Broker, Route
 from runner.engine.drafts import within
 from runner.engine.loop import Loop
+from runner.engine.spent import Spent
 from runner.engine.structured import ReplySchema
 from runner.gateways import Capabilities, Request
 from runner.tools import Context, Toolbox
@@ -50,7 +51,9 @@ def answer(
         return broker.reply(draft, context.cancel)
 
     try:
-        for _ in Loop(ask, exchanges, toolbox, context=context, limits=limits, reply_schema=wanted).run():
+        spent = Spent(broker.price)
+        loop = Loop(ask, exchanges, toolbox, context=context, limits=limits, reply_schema=wanted, spent=spent)
+        for _ in loop.run():
             pass
     finally:
         toolbox.close()

@@ -82,10 +82,8 @@ class StreamHandle:
             self._ended = True
         except GeneratorExit:
             raise
-        except ValueError:
-            if not self._cancel.cancelled:
+        except BaseException as error:
+            self._ended = True
+            if not (isinstance(error, ValueError) and self._cancel.cancelled):
                 raise
             # abort() in another thread is closing the turn under our hands: the stream ends here
-        except BaseException:
-            self._ended = True
-            raise

@@ -77,9 +77,9 @@ def test_an_aim_that_cannot_be_met_leaves_what_must_stay(turns, aim):
 
 def test_one_huge_result_is_an_error_that_says_what_is_large_and_is_evicted_later():
     history = History([Turn(Message.user("hi"), [exchange(5000)])])
-    with pytest.raises(ContextOverflowError, match="newest message") as raised:
+    with pytest.raises(ContextOverflowError, match="newest tool results do not fit") as raised:
         fit(history.turns, fixed=10, room=500, calibrate=Calibration())
-    assert raised.value.why.startswith("newest tool results")
+    assert raised.value.why.startswith("newest tool results") and "tool_output_bytes" in raised.value.fix
     history.open(Message.user("and now?"))
     view = fit(history.turns, fixed=10, room=500, calibrate=Calibration())
     assert [message.text for message in view.messages] == ["and now?"] and view.evicted == 3

@@ -99,3 +99,12 @@ def test_sessions_that_share_a_broker_fall_back_to_the_same_route_together(asked
 def test_what_is_no_gateway_is_refused_with_words(asked):
     with pytest.raises(UsageError, match="is not a gateway"):
         Broker("m", object())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"retry": {"attemps": 3}}, {"timeouts": {"first": 3}}, {"fallback": [{"model": "n"}]}, {"retry": 3}],
+)
+def test_policies_of_another_shape_are_refused_with_words(asked, given):
+    with pytest.raises(UsageError):
+        Broker("m", asked(), **given)

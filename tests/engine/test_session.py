@@ -337,3 +337,22 @@ def test_text_arrives_before_the_gateway_goes_on(asked):
     first = next(event for event in events if isinstance(event, TextDelta))
     assert first.text == "a" and reached == []
     events.close()
+
+
+def test_a_limit_of_money_that_cannot_hold_is_told_once(asked):
+    chat = ChatSession(Broker("m", asked("a", "b")), limits=Limits(cost_usd=1.0))
+    told = [event.kind for text in "xy" for event in chat.send(text) if isinstance(event, Notice)]
+    assert told == ["no_price"]
+
+
+def test_a_handle_of_a_stream_that_failed_can_be_finalized(asked):
+    def foreign(request):
+        yield TextChunk("half")
+        raise ValueError("of a gateway of somebody else")
+
+    chat = ChatSession(Broker("m", asked(foreign, "next")))
+    stream, handle = chat.send_stream("go")
+    with pytest.raises(ValueError, match="somebody else"):
+        list(stream)
+    assert handle.finalize() is chat and finishes(chat) == ["", "cancelled"]
+    assert chat.send_message("now") == "next"
