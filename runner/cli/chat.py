@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from runner.cli.terminal.machine import JsonLines, OneJson
     from runner.config.agent import Agent
     from runner.engine.session import ChatSession
+    from runner.transcripts.conversation import ConversationTape
 
 GOODBYE = "exit"
 SLASH_COMMANDS = {"/continue": "Please go on exactly where you stopped."}
@@ -77,15 +79,18 @@ def _machine(output: str) -> JsonLines | OneJson | None:
 def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson | None) -> int:
     from runner.config.loader import load_agent
     from runner.engine.opening import open_session
+    from runner.tools.context import system_clock
 
     agent = load_agent(path, overrides=options["settings"], gateway=options["gateway"], model=options["model"])
     messages = options["messages"]
     at_prompt = not messages and sys.stdin is not None and sys.stdin.isatty()
+    variables = _pairs(options["variables"])
+    tape = _tape(options["record"], agent, variables)
     from runner.cli.terminal import people  # the questions that a tool, a rule or a file may put
 
     session = open_session(
         agent,
-        variables=_pairs(options["variables"]),
+        variables=variables,
         stream=options["stream"],
         allow=options["allow"],
         deny=options["deny"],
@@ -94,9 +99,10 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
         ask=people.ask if at_prompt else None,
         consent=people.consent if at_prompt else None,
         notify=warn,
+        clock=tape.clock if tape else system_clock,
     )
-    with closing(session):
-        talk = Talk(session, Plain(sys.stdout, sys.stderr, verbose=options["verbose"]), machine)
+    with closing(session), _written(tape):
+        talk = Talk(session, Plain(sys.stdout, sys.stderr, verbose=options["verbose"]), machine, tape)
         if machine is not None:
             machine.begin(talk.introduce(agent))
         if at_prompt:
@@ -104,13 +110,36 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
         return talk.through(messages or _piped(lines=options["lines"]), files=options["files"])
 
 
-class Talk:
-    """One run of `chat`: a session, and where its events are shown."""
+def _tape(path: str | None, agent: Agent, variables: dict[str, str]) -> ConversationTape | None:
+    if path is None:
+        return None
+    from runner.transcripts.conversation import ConversationTape  # lazy: few chats are recorded
 
-    def __init__(self, session: ChatSession, plain: Plain, machine: JsonLines | OneJson | None) -> None:
+    return ConversationTape(Path(path), agent, variables)
+
+
+@contextmanager
+def _written(tape: ConversationTape | None) -> Iterator[None]:
+    """Write the transcript when the block ends, however it ends."""
+    try:
+        yield
+    finally:
+        if tape is not None and (path := tape.write()) is not None:
+            warn(f"the conversation is in {path}")
+
+
+class Talk:
+    """One run of `chat`: a session, where its events are shown, and the tape that hears them."""
+
+    def __init__(
+        self, session: ChatSession, plain: Plain, machine: JsonLines | OneJson | None, tape: ConversationTape | None
+    ) -> None:
         self._session = session
         self._plain = plain
         self._machine = machine
+        self._tape = tape
+        if tape is not None:
+            tape.listen_to(session)
 
     def introduce(self, agent: Agent) -> dict[str, Any]:
         """The `session` event's fields."""
@@ -169,6 +198,8 @@ class Talk:
         try:
             with closing(self._session.send(message, attached)) as events:
                 for event in events:
+                    if self._tape is not None:
+                        self._tape.hear(event)
                     shown.show(event)
         finally:
             self._plain.end_line()

@@ -329,3 +329,23 @@ def test_an_interrupt_leaves_a_tool_that_hangs(tmp_path, at_terminal):
     chat.type("exit")
     started = time.monotonic()
     assert chat.ended() == 0 and time.monotonic() - started < 20
+
+
+def test_a_chat_is_recorded_as_a_transcript_that_replays(agent, tmp_path):
+    file = tmp_path / "chat.transcript.yaml"
+    done = run(agent, "-m", "When?", "-m", "And then?", "--record", file)
+    assert done.returncode == 0 and str(file) in done.stderr
+    written = file.read_text()
+    assert "resolve_date" in written and "recording: scripted/demo" in written
+    replayed = run("replay", file)
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    again = run(agent, "-m", "When?", "--record", file)
+    assert again.returncode == 2 and "exists already" in again.stderr
+    assert file.read_text() == written
+
+
+def test_a_chat_that_fails_is_recorded_as_far_as_it_came(tmp_path):
+    agent = write(tmp_path, "- fine\n- error: {status: 400, message: refused}")
+    file = tmp_path / "failed.transcript.yaml"
+    assert run(agent, "-m", "a", "-m", "b", "--record", file).returncode == 4
+    assert "fine" in file.read_text() and "refused" in file.read_text()
