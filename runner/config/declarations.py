@@ -10,6 +10,8 @@ from runner.config.document import Key
 from runner.config.draft import Draft
 from runner.config.problems import Problem, nearest
 from runner.config.sense import offered, schema_problems
+from runner.config.yamlfile import read_text
+from runner.core.errors import ConfigError
 from runner.tools import BUILT_INS
 from runner.tools.toolbox import Declared
 
@@ -71,6 +73,8 @@ def _wrong(draft: Draft, declared: Declared, path: tuple[Key, ...]) -> Iterator[
         places.append(((*inner, "spec"), options["spec"], "file"))
     elif kind == "files":  # a folder that may be written can be made when it is needed
         places.append(((*inner, "root"), options["root"], "" if options.get("write") else "folder"))
+    elif kind == "mcp" and "command" in options and "url" in options:
+        yield draft.problem((*inner, "url"), "command: starts a server, url: reaches one", "keep one", at_key=True)
     if "cwd" in options:
         places.append(((*inner, "cwd"), options["cwd"], "folder"))
     yield from (wrong for at, named, wanted in places if (wrong := draft.misplaced(at, named, wanted=wanted)))
@@ -97,10 +101,15 @@ def _python(draft: Draft, reference: str, path: tuple[Key, ...]) -> Iterator[Pro
 
     shown = draft.file(path, file)
     try:
-        tree = ast.parse(shown.read_bytes())
-    except (SyntaxError, ValueError, OSError) as error:
-        line, column = getattr(error, "lineno", None) or 0, getattr(error, "offset", None) or 1
-        yield Problem(str(shown), line, column if line else 0, f"not valid Python: {getattr(error, 'msg', error)}")
+        tree = ast.parse(read_text(shown))
+    except ConfigError as error:
+        yield from error.problems
+        return
+    except SyntaxError as error:
+        yield Problem(str(shown), error.lineno or 1, error.offset or 1, f"not valid Python: {error.msg}")
+        return
+    except (MemoryError, RecursionError):
+        yield draft.problem(path, f"{file} is nested too deeply to be read")
         return
     names = set(_defined(tree))
     if "*" not in names and function.partition(".")[0] not in names:

@@ -93,17 +93,18 @@ def variable_values(draft: Draft) -> Iterator[Problem]:
 
 
 def schema_problems(draft: Draft, path: tuple[Key, ...], schema: Mapping[str, Any]) -> Iterator[Problem]:
-    """What makes a JSON Schema in the file invalid."""
+    """What makes a JSON Schema in the file invalid; a reference that leads out of it is not followed."""
     import jsonschema_rs  # lazy
 
     try:
         validator(schema)
-    except jsonschema_rs.ValidationError as error:
-        found = error.message if error.instance is None else repr(str(error.instance)[:80])
-        message = f"not valid in a JSON Schema: {found}"
-        yield draft.problem((*path, *error.instance_path), message)
-    except (jsonschema_rs.ReferencingError, ValueError) as error:
-        yield draft.problem(path, f"not a valid JSON Schema: {str(error).splitlines()[0]}")
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        wrong = getattr(error, "instance", None)
+        why = str(getattr(error, "message", error)).splitlines()[0]
+        message = (
+            f"not a valid JSON Schema: {why}" if wrong is None else f"not valid in a JSON Schema: {str(wrong)[:80]!r}"
+        )
+        yield draft.problem((*path, *getattr(error, "instance_path", ())), message)
 
 
 def offered(group: str, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -289,6 +290,23 @@ class TestAgent:
         load_agent(write("a.yaml", SMALL + "tools: [{python: 't.py:f'}]\n"))
         write("t.py", "def f(:\n")
         assert complaints(SMALL + "tools: [{python: 't.py:f'}]\n")[0].startswith("t.py:1:7: error: not valid Python")
+        write("t.py", "x = " + "-" * 100_000 + "1\n")
+        assert len(complaints(SMALL + "tools: [{python: 't.py:f'}]\n")) == 1
+        Path("t.py").write_bytes(b"caf\xe9 = 1\n")
+        assert complaints(SMALL + "tools: [{python: 't.py:f'}]\n") == [
+            "t.py:1:4: error: the byte 0xE9 is not UTF-8 text (save the file as UTF-8)"
+        ]
+
+    @pytest.mark.parametrize("key", ["$ref", "$schema"])
+    def test_a_schema_that_leads_out_is_not_followed(self, key: str):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(0.2)
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/s.json"
+            found = complaints(SMALL + f"reply: {{schema: {{type: object, {key}: '{url}'}}}}\n")
+            with pytest.raises(TimeoutError):
+                server.accept()
+        assert len(found) == 1
+        assert found[0].startswith("a.yaml:3:17: error: reply.schema: not a valid JSON Schema: ")
 
     def test_problems_of_agents_that_are_tools_are_told_too(self):
         write("b.yaml", SMALL + "tools: [{agent: a.yaml}, {agent: c.yaml}]\n")
