@@ -64,7 +64,7 @@ class StreamHandle:
 
     def read(self) -> Iterator[str]:
         """The text pieces, as they arrive. Raises what the turn raises."""
-        pieces = self._pieces
+        pieces, ended = self._pieces, True
         try:
             for event in self._events:
                 if type(event) is TextDelta:
@@ -79,11 +79,11 @@ class StreamHandle:
                     self.usage = event.usage
                     if event.reason in {"cancelled", "incomplete"}:
                         self.finish_reason = event.reason
-            self._ended = True
-        except GeneratorExit:
+        except GeneratorExit:  # the stream was dropped: the handle can still end the turn
+            ended = False
             raise
-        except BaseException as error:
-            self._ended = True
-            if not (isinstance(error, ValueError) and self._cancel.cancelled):
+        except ValueError:  # abort() in another thread may be closing the turn under our hands
+            if not self._cancel.cancelled:
                 raise
-            # abort() in another thread is closing the turn under our hands: the stream ends here
+        finally:
+            self._ended = self._ended or ended
