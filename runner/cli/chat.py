@@ -78,13 +78,14 @@ def _machine(output: str) -> JsonLines | OneJson | None:
 
 def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson | None) -> int:
     from runner.config.loader import load_agent
+    from runner.config.variables import from_pairs
     from runner.engine.opening import open_session
     from runner.tools.context import system_clock
 
     agent = load_agent(path, overrides=options["settings"], gateway=options["gateway"], model=options["model"])
     messages = options["messages"]
     at_prompt = not messages and sys.stdin is not None and sys.stdin.isatty()
-    variables = _pairs(options["variables"])
+    variables = from_pairs(options["variables"])
     tape = _tape(options["record"], agent, variables)
     from runner.cli.terminal import people  # the questions that a tool, a rule or a file may put
 
@@ -213,13 +214,3 @@ def _piped(*, lines: bool) -> Iterator[str]:
     for message in source:
         if message.strip():
             yield message.strip()
-
-
-def _pairs(settings: Iterable[str]) -> dict[str, str]:
-    pairs = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--var {setting!r} is not K=V", fix="write --var language=Erlang")
-        pairs[key] = value
-    return pairs
