@@ -12,7 +12,7 @@ from typing import Any
 from runner.config.agent import Agent
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError, Denied
-from runner.core.messages import ToolCall
+from runner.core.messages import ToolCall, Usage
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
 from runner.transcripts.facts import summed
@@ -183,5 +183,11 @@ def steadied(fresh: Recording, older: Recording | None) -> Recording:
 def _with_times_of(reply: RecordedReply, before: RecordedReply | None) -> RecordedReply:
     if before is None:
         return reply
-    as_before = replace(reply, ms=before.ms)
+    usage = before.usage if _counts(reply.usage) == _counts(before.usage) else reply.usage
+    as_before = replace(reply, ms=before.ms, usage=usage)
     return as_before if as_before == before else reply
+
+
+def _counts(usage: Usage | None) -> tuple[int, int] | None:
+    """What does not depend on what a server still had in its cache."""
+    return None if usage is None else (usage.input_tokens, usage.output_tokens)

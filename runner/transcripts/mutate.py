@@ -66,9 +66,11 @@ def mutants(recording: Recording, wanted: Iterable[Expectation]) -> Iterator[Rec
 
 
 def _spoilt(reply: RecordedReply, *, last: bool, forbidden: str) -> Iterator[tuple[RecordedReply, ...]]:
+    yield RecordedReply(error=RecordedError(429)), reply
     if reply.error is not None:
         yield ()
         return
+    yield replace(reply, calls=(RecordedCall("unheard_of", {}, returned=SPOILT, ran=True),), finish="tool_calls"), reply
     if last:
         yield (replace(reply, text=SPOILT, lengths=()),)
         yield (replace(reply, text=f"{reply.text} {forbidden} {' word' * 1000}", lengths=()),)
@@ -78,6 +80,7 @@ def _spoilt(reply: RecordedReply, *, last: bool, forbidden: str) -> Iterator[tup
     if reply.calls:
         yield (replace(reply, calls=(), text=SPOILT, finish="stop"),)
         yield (replace(reply, calls=reply.calls * _MANY),)
+        yield (reply,) * _MANY
     for position, call in enumerate(reply.calls):
         before, after = reply.calls[:position], reply.calls[position + 1 :]
         if len(reply.calls) > 1:

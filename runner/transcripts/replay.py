@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from runner.core.errors import RecordingError
+from runner.core.errors import ConfigError, RecordingError
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
 from runner.transcripts.facts import summed
@@ -95,7 +95,13 @@ class Cell:
             if stopped:
                 self.tally.note("note", "turn", f"not played: {stopped} failed", turn.place, turn.id)
                 continue
-            self._turn(turn, judged=brought is None)
+            try:
+                self._turn(turn, judged=brought is None)
+            except ConfigError as error:
+                if not self.tally.failed:
+                    raise
+                self.tally.note("note", "turn", f"not played: {error.problems[0].text}", turn.place, turn.id)
+                stopped = turn.id
             if self.tally.failed and not (turn.keep_going or self.transcript.keep_going):
                 stopped = turn.id
         if self.facts and not stopped:

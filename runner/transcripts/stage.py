@@ -17,11 +17,10 @@ from runner.tools import Opening, Toolbox, open_toolbox
 from runner.transcripts.loader import Suites
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.tape import ghost
+from runner.transcripts.tape import RUNNING, ghost, mode_of
 
 # Only a running server can say what its tools are: in a replay the recording says it instead.
 _SERVED = frozenset({"mcp"})
-_RUNNING = frozenset({"execute", "verify"})
 _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
 _SHORTEST = 12
 _IMPORTING = frozenset({"python"})
@@ -74,23 +73,27 @@ class Stage:
 
     def toolbox(self, agent: Agent, transcript: Transcript) -> Toolbox:
         """The agent's tools for a replay; a server's only where the transcript lets one run. Raises NeedsTrust."""
-        modes = transcript.modes.items()
-        served = {tool.name for tool in agent.tools if tool.kind in _SERVED}
-        live = any(mode in _RUNNING and name.startswith(tuple(f"{each}__" for each in served)) for name, mode in modes)
+        prefixes = tuple(f"{tool.name}__" for tool in agent.tools if tool.kind in _SERVED)
+        live = any(mode in RUNNING and name.startswith(prefixes) for name, mode in transcript.modes.items())
         declared = [tool for tool in agent.tools if live or tool.kind not in _SERVED]
-        runs = live or any(mode in _RUNNING for _, mode in modes)
-        # Without a mode, a tool is run if the file says that it has no effects: whether that is so, only trust tells.
-        runs |= any(tool.options.get("effects") == "none" and tool.name not in transcript.modes for tool in declared)
-        if runs or any(tool.kind in _IMPORTING for tool in declared):
-            from runner.config.trust import ensure_trusted  # lazy: a replay of stubs runs nothing
-
-            ensure_trusted(agent, trust=self.trust)
+        if live or any(tool.kind in _IMPORTING for tool in declared):
+            self._ensure_trusted(agent)
         key = (agent.path, live)
         if key not in self._toolboxes:
             limits = agent.limits
             opening = Opening(seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes)
             self._toolboxes[key] = open_toolbox(declared, opening)
-        return self._toolboxes[key]
+        toolbox = self._toolboxes[key]
+        # What a file declares harmless is run, to be verified: whether it is harmless, only trust tells.
+        ours = {tool.name for tool in agent.tools if tool.kind == "builtin"}
+        if any(spec.name not in ours and mode_of(spec, transcript.modes) in RUNNING for spec in toolbox.specs):
+            self._ensure_trusted(agent)
+        return toolbox
+
+    def _ensure_trusted(self, agent: Agent) -> None:
+        from runner.config.trust import ensure_trusted  # lazy: a replay of stubs runs nothing
+
+        ensure_trusted(agent, trust=self.trust)
 
     def close(self) -> None:
         """Let go of every toolbox."""

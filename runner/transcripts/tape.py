@@ -142,6 +142,15 @@ class Tape:
         yield DoneChunk(reply.finish, reply.finish, reply.usage, self._model or request.model, reply.opaque)
 
 
+RUNNING = frozenset({"verify", "execute"})
+"""The modes in which a tool is run."""
+
+
+def mode_of(spec: ToolSpec, modes: Mapping[str, ToolMode]) -> ToolMode:
+    """What a call of the tool does in a replay: as the transcript says, or verify for one without effects."""
+    return modes.get(spec.name) or ("verify" if spec.effects == "none" else "stub")
+
+
 class TapedTools:
     """The agent's tools in a replay: each runs, or gives its recorded result, as its mode says.
 
@@ -163,7 +172,7 @@ class TapedTools:
         self._modes = modes
         self._redactor = redactor
         self._specs = _merged(real.specs, ghosts, order)
-        self._effects = {spec.name: spec.effects for spec in real.specs}
+        self._known = {spec.name: spec for spec in real.specs}
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -174,7 +183,8 @@ class TapedTools:
 
     def mode(self, name: str) -> ToolMode:
         """What a call of the tool does here."""
-        return self._modes.get(name) or ("verify" if self._effects.get(name) == "none" else "stub")
+        spec = self._known.get(name)
+        return mode_of(spec, self._modes) if spec is not None else self._modes.get(name, "stub")
 
     def lets(self, call: ToolCall) -> bool:
         """A call that runs nothing may go on as it was recorded; one that would run for real needs a word."""
@@ -188,7 +198,7 @@ class TapedTools:
         self._tape.trouble(kind, what, diff)
 
     def seconds(self, call: ToolCall) -> float | None:
-        return self._real.seconds(call) if self.mode(call.name) in ("verify", "execute") else None
+        return self._real.seconds(call) if self.mode(call.name) in RUNNING else None
 
     def call(self, call: ToolCall, context: Context) -> ToolResult:
         recorded = self._tape.recorded(call)

@@ -52,8 +52,10 @@ class Wish:
 
     def wrong(self, call: Called) -> list[str]:
         """What about a call of the same tool is not as wished."""
-        got = call.raw if call.arguments is None else call.arguments
-        wrong = list(differences(self.arguments or {}, got, self.name, exact=self.exact))
+        wrong: list[str] = []
+        if self.arguments or call.arguments is not None:
+            got = call.raw if call.arguments is None else call.arguments
+            wrong += differences(self.arguments or {}, got, self.name, exact=self.exact)
         if self.judges_result:
             wrong += differences(self.returned, call.returned, f"{self.name} returned")
         if self.failed is not None and self.failed != call.failed:
