@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from runner.core.errors import AgentRunError
 from runner.core.events import Event, Replied, TextDelta, ToolFinished, ToolStarted, TurnEnded
@@ -12,17 +11,8 @@ from runner.gateways import Request
 from runner.transcripts.expectations import Called, Facts
 
 
-def facts_of(
-    events: Sequence[Event],
-    requests: Sequence[Request],
-    error: AgentRunError | None,
-    *,
-    live: bool = False,
-    trusted: bool = False,
-    folder: Path = Path(),
-    times: tuple[float | None, float | None] = (None, None),
-) -> Facts:
-    """The facts of one turn; `times` are its milliseconds to the first token and in all, live only."""
+def facts_of(events: Sequence[Event], requests: Sequence[Request], error: AgentRunError | None) -> Facts:
+    """What the events of one turn say."""
     text, finish, reason = "", "", ""
     pieces: list[str] = []
     started: list[tuple[ToolCall, int]] = []
@@ -43,26 +33,10 @@ def facts_of(
             results[event.result.call_id] = event.result
         elif isinstance(event, TurnEnded):
             reason, usage, cost = event.reason, event.usage, event.cost_usd
-    if pieces:
+    if pieces:  # of a reply that broke off
         text, finish = "".join(pieces), reason
     calls = tuple(_called(call, batch, results.get(call.id)) for call, batch in started)
-    first_ms, total_ms = times
-    return Facts(
-        text,
-        calls,
-        tuple(events),
-        tuple(requests),
-        finish,
-        reason,
-        error,
-        usage,
-        cost,
-        first_ms,
-        total_ms,
-        live,
-        trusted,
-        folder,
-    )
+    return Facts(text, calls, tuple(events), tuple(requests), finish, reason, error, usage, cost)
 
 
 def summed(turns: Sequence[Facts]) -> Facts:

@@ -118,9 +118,11 @@ class Play:
         except AgentRunError as failure:
             error = failure
         ended = time.monotonic()
-        times = (1000 * ((first or ended) - started), 1000 * (ended - started)) if self.live else (None, None)
-        folder = self.transcript.path.parent
-        return facts_of(events, requests(), error, live=self.live, trusted=self.trusted, folder=folder, times=times)
+        facts = facts_of(events, requests(), error)
+        if self.live:
+            times = 1000 * ((first or ended) - started), 1000 * (ended - started)
+            facts = replace(facts, live=True, first_token_ms=times[0], total_ms=times[1])
+        return replace(facts, trusted=self.trusted, folder=self.transcript.path.parent)
 
 
 def _attached(turn: Said) -> list[Any]:
