@@ -165,7 +165,8 @@ def _permits(
             Rules.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
             Rules.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
         )
-        return Gate(layers, toolbox.find) if isinstance(toolbox, Toolbox) else Gate(layers)
+        find = getattr(toolbox, "find", None)  # a recording's tape knows the real tools, too
+        return Gate(layers, find) if find is not None else Gate(layers)
 
     def spec(name: str) -> ToolSpec | None:
         if isinstance(toolbox, Toolbox):

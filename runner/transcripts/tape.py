@@ -12,7 +12,7 @@ from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingC
 from runner.core.errors import GatewayError, IncompleteReply, RecordingError
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.gateways import Capabilities, Request
-from runner.tools import Context, Tools
+from runner.tools import Context, Tool, Toolbox
 from runner.transcripts.chunking import pieces
 from runner.transcripts.fingerprint import Stamper
 from runner.transcripts.matchers import differences
@@ -160,7 +160,7 @@ class TapedTools:
 
     def __init__(
         self,
-        real: Tools,
+        real: Toolbox,
         tape: Tape,
         modes: Mapping[str, ToolMode],
         redactor: Redactor,
@@ -180,6 +180,10 @@ class TapedTools:
 
     def spec(self, name: str) -> ToolSpec | None:
         return next((spec for spec in self._specs if spec.name == name), None)
+
+    def find(self, name: str) -> Tool | None:
+        """The real tool of that name, for the rules that speak of its kind."""
+        return self._real.find(name)
 
     def mode(self, name: str) -> ToolMode:
         """What a call of the tool does here."""

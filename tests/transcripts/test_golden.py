@@ -204,3 +204,24 @@ def test_reformatting_a_recording_is_no_edit(recorded) -> None:
     in_a_row = "returned: {date: '2026-03-06', weekday: Friday}"
     recorded.change(recorded.file, in_a_row, 'returned:\n        date: "2026-03-06"\n        weekday: Friday')
     assert recorded.replay().verdict == "pass"
+
+
+DENIED = """\
+gateway: scripted
+model: demo
+tools: [{command: {name: log, description: Log., run: [git, log], effects: read}}]
+permissions: {deny: ["command(git *)"]}
+script: [{calls: [{log: {}}]}, {text: I may not.}]
+"""
+
+
+def test_a_denied_call_is_denied_again_and_a_lost_rule_is_noticed(case) -> None:
+    case.agent.write_text(DENIED)
+    case.file.write_text("transcript: 1\nagent: agent.yaml\nturns: [{id: t, user: Look., expect: [{contains: not}]}]\n")
+    recording = case.record()
+    assert not recording.turns["t"][0].calls[0].ran
+    assert case.replay().verdict == "pass"
+    case.change(case.agent, 'permissions: {deny: ["command(git *)"]}\n', "")
+    outcome = case.replay()
+    assert outcome.verdict == "fail"
+    assert outcome.findings[0].kind == "unrecorded"
