@@ -213,7 +213,7 @@ class Wire:
         """A connection and the answer that began on it; an idle one that breaks before answering is replaced once."""
         idle = self._idle_connection()
         if idle is not None:
-            with suppress(*_breaks()):
+            with suppress(OSError):
                 return idle, _send(idle, call)
             call.cancel.check()
         fresh = self._connect(call.timers)
