@@ -69,4 +69,5 @@ class Calibration:
 
     def fitting(self, room: int) -> int:
         """The largest estimate that the calibrated count takes for no more than `room` tokens."""
-        return ceil(room / self.factor) - 1
+        largest = ceil(room / self.factor) - 1
+        return largest if self(largest) <= room else largest - 1  # the division may round the other way

@@ -33,6 +33,7 @@ from runner.tools import Context, Tools
 
 Ask = Callable[[tuple[Message, ...], float | None], Iterator[Chunk | Notice]]
 
+_OF_LOOPS = frozenset({"rounds", "identical_calls"})
 _OF_SESSION = frozenset({"total_tokens", "cost_usd"})
 NUDGE = "Your last reply was empty. Please answer, or call a tool."
 
@@ -98,7 +99,7 @@ class Loop:
             if self._partial is not None:
                 came = f"{len(self._partial.text)} characters came, and are kept"
                 yield Notice("incomplete", f"the reply is incomplete: {came}")
-        if self._denied and isinstance(failure, LimitReached | EmptyReply):
+        if self._denied and (isinstance(failure, EmptyReply) or self.reason in _OF_LOOPS):
             failure = Denied(
                 "a tool call was not allowed, and the turn could not go on without it",
                 why=self._denied,
@@ -129,8 +130,8 @@ class Loop:
                     self.reason = "truncated"
                     yield Notice("truncated", "the reply was cut at the token limit; options.max_tokens sets it")
                 return
-            kind, aside = again
-            yield Notice(kind, aside[-1].text)
+            notice, aside = again
+            yield notice
 
     def _reply(self, aside: tuple[Message, ...]) -> Generator[Event, None, Message]:
         """One reply as it arrives. One that breaks off enters the exchanges marked, and never runs a tool."""
@@ -190,8 +191,8 @@ class Loop:
             self._partial = Message("assistant", partial.text, calls=whole, finish=finish)
             self._exchanges.append(Exchange.of(self._partial))
 
-    def _asked_again(self, reply: Message) -> tuple[str, tuple[Message, ...]] | None:
-        """The reason and messages of one more request when this reply cannot stand, None when it can."""
+    def _asked_again(self, reply: Message) -> tuple[Notice, tuple[Message, ...]] | None:
+        """What the user is told, and the messages of one more request, when this reply cannot stand; None if it can."""
         if not reply.text.strip():
             self._asides["empty"] += 1
             if self._asides["empty"] > 1:
@@ -200,7 +201,7 @@ class Loop:
                     why="neither text nor a tool call came, only thinking or blanks",
                     fix="try another model, or raise options.max_tokens if it thinks a lot",
                 )
-            return "empty", (Message.user(NUDGE),)
+            return Notice("empty", "the model answered with nothing: asking once more"), (Message.user(NUDGE),)
         wanted = self._reply_schema
         if wanted is None or not (problem := wanted.problem(reply.text)):
             return None
@@ -212,7 +213,8 @@ class Loop:
                 why=problem,
                 fix="loosen reply.schema, raise reply.retries, or use a model that keeps schemas",
             )
-        return "reply_invalid", (reply, Message.user(f"That reply is not valid: {problem}. Answer again."))
+        again = Message.user(f"That reply is not valid: {problem}. Answer again.")
+        return Notice("reply_invalid", f"the reply does not keep its schema ({problem}): asking again"), (reply, again)
 
     def _answer_calls(self, reply: Message) -> Iterator[Event]:
         """Run the calls side by side; the exchange enters with results in call order, also when we are stopped."""

@@ -53,6 +53,7 @@ def test_events_and_messages_are_json_with_their_type_first():
 def test_an_error_reads_as_what_where_why_fix():
     error = GatewayError("it broke", where="http://x", fix="mend it")
     assert str(error) == "it broke\n  where: http://x\n  fix:   mend it"
+    assert str(GatewayError("x", why="two\nagent-run: lines")) == "x\n  why:   two\n         agent-run: lines"
     assert error.to_dict() == {
         "type": "error",
         "code": "GW-ERROR",

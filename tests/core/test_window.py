@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.core.errors import ContextOverflowError
@@ -85,6 +85,7 @@ def test_one_huge_result_is_an_error_that_says_what_is_large_and_is_evicted_late
     assert [message.text for message in view.messages] == ["and now?"] and view.evicted == 3
 
 
+@example(room=21, factor=1.4)
 @given(room=st.integers(1, 10**6), factor=st.floats(0.4, 4))
 def test_fitting_is_the_inverse_of_the_calibrated_count(room, factor):
     calibrate = calibration(factor)

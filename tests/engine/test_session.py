@@ -13,6 +13,7 @@ from runner.core.chunks import CallChunk, DoneChunk, TextChunk
 from runner.core.errors import (
     ContentFiltered,
     ContextOverflowError,
+    Denied,
     LimitReached,
     PromptTooLong,
     RateLimited,
@@ -356,3 +357,23 @@ def test_a_handle_of_a_stream_that_failed_can_be_finalized(asked):
         list(stream)
     assert handle.finalize() is chat and finishes(chat) == ["", "cancelled"]
     assert chat.send_message("now") == "next"
+
+
+def test_the_user_is_told_of_an_empty_reply_in_words_for_people(asked):
+    chat = ChatSession(Broker("m", asked([DoneChunk()], "here")))
+    told = [event for event in chat.send("hi") if isinstance(event, Notice)]
+    assert [event.kind for event in told] == ["empty"] and "Please answer" not in told[0].text
+
+
+def test_a_model_that_insists_on_a_refused_call_ends_in_the_refusal_but_not_when_time_ran_out(asked):
+    @tool
+    def act() -> str:
+        """Act."""
+        return "done"
+
+    call = [CallChunk(0, "c", "act", "{}"), DoneChunk(usage=Usage(9, 9))]
+    with pytest.raises(Denied):
+        ChatSession(Broker("m", asked(*[call] * 9)), tools=[act], permit=lambda call: "no").send_message("go")
+    short = Limits(total_tokens=10)
+    with pytest.raises(LimitReached):
+        ChatSession(Broker("m", asked(call)), tools=[act], permit=lambda call: "no", limits=short).send_message("go")
