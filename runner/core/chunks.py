@@ -136,6 +136,7 @@ class _OpenCall:
         self.id = ""
         self.name = ""
         self._pieces: list[str] = []
+        self._length = 0
         self._object: Mapping[str, Any] | None = None
 
     def differs(self, chunk: CallChunk) -> bool:
@@ -148,18 +149,26 @@ class _OpenCall:
 
     def begins(self, chunk: CallChunk) -> bool:
         """The piece has a name and arguments, and this call's arguments are whole: nothing can be added to them."""
-        return bool(chunk.name and chunk.arguments) and self._whole()
+        given = chunk.arguments
+        said = given.strip() if isinstance(given, str) else given is not None
+        return bool(chunk.name and said) and self._whole()
 
     def _whole(self) -> bool:
         return self._object is not None or (
             bool(self._pieces) and self._pieces[-1].endswith("}") and parse_arguments("".join(self._pieces))[1] == ""
         )
 
+    def _said_again(self, piece: str) -> bool:
+        """Some servers give the whole arguments once more at the end."""
+        return len(piece) == self._length > 0 and self._whole() and piece == "".join(self._pieces)
+
     def add(self, chunk: CallChunk) -> None:
         self.id = chunk.id or self.id
         self.name = chunk.name or self.name
         if isinstance(chunk.arguments, str):
-            self._pieces.append(chunk.arguments)
+            if not self._said_again(chunk.arguments):
+                self._pieces.append(chunk.arguments)
+                self._length += len(chunk.arguments)
         elif chunk.arguments is not None:
             self._object = chunk.arguments
 

@@ -119,6 +119,11 @@ def test_interleaved_calls_are_told_apart_by_index_or_id(wishes, data, key):
             [("f", {"a": 1}), ("g", {"b": 2})],
         ),
         ([CallChunk(0, "x", "f"), CallChunk(0, "x", "f", "{}"), CallChunk(0, "x", "f")], [("f", {})]),
+        ([CallChunk(0, "x", "f", '{"a"'), CallChunk(0, "x", "", ":1}"), CallChunk(0, "x", "f", '{"a":1}')],
+         [("f", {"a": 1})]),
+        ([CallChunk(0, "", "f", '{"a":1}'), CallChunk(0, "", "f", "\n")], [("f", {"a": 1})]),
+        ([CallChunk(0, "x", "f", '{"a":'), CallChunk(0, "x", "", '{"a":'), CallChunk(0, "", "", "1}}")],
+         [("f", {"a": {"a": 1}})]),
     ],
 )  # fmt: skip
 def test_odd_streams(chunks, expected):
