@@ -41,7 +41,8 @@ class Reports:
         for name, file in self.wanted:
             text = renderer(name)(Run(kept, seconds(), file is None and _colour()))
             if file is None:
-                sys.stdout.write(text)
+                encoding = sys.stdout.encoding or "utf-8"
+                sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
                 continue
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ def refuse_in_ci() -> None:
 
 
 def keep(transcript: Transcript, recording: Recording, redactor: Redactor) -> None:
-    """Write a recording into its transcript's file, in place of its older self. Raises UsageError, OSError."""
+    """Write a recording into its transcript's file, in place of its older self. Raises UsageError."""
     blobs = Blobs(transcript.path.parent)
     text = document(recording, blobs)
     for name, content in {"the recording": text, **blobs.fresh}.items():
@@ -39,8 +39,11 @@ def keep(transcript: Transcript, recording: Recording, redactor: Redactor) -> No
                 why="it survived the redaction, so nothing was written",
                 fix="keep it out of the conversation, or mask it with a pattern under redact:",
             )
-    blobs.write()
-    rewrite(transcript.path, {recording.name: text})
+    try:
+        blobs.write()
+        rewrite(transcript.path, {recording.name: text})
+    except OSError as error:
+        raise UsageError(f"cannot write {transcript.path}", why=error.strerror or str(error)) from None
 
 
 def restamped(

@@ -35,7 +35,7 @@ class Suites:
         folder = folder.absolute()
         if folder not in self._known:
             outer = Suite() if folder.parent == folder or (folder / ".git").exists() else self.above(folder.parent)
-            file = folder / SUITE_FILE
+            file = _as_named(folder / SUITE_FILE)
             self._known[folder] = _overlaid(outer, file) if file.is_file() else outer
         return self._known[folder]
 
@@ -118,6 +118,12 @@ def _transcript(sheet: Sheet, suite: Suite, recordings: tuple[Recording, ...]) -
         {**suite.stale, **given.get("stale", {})},
         {**suite.redact, **script.patterns(sheet)},
     )
+
+
+def _as_named(file: Path) -> Path:
+    """The file as the user would name it from here."""
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file
 
 
 def _overlaid(outer: Suite, file: Path) -> Suite:

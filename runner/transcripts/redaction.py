@@ -24,7 +24,7 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("url-password", r"(?<=://)[^\s/:@«»]+:[^\s/@«»]+(?=@)"),
 )
 # A cheap look before the expensive one: every shape holds one of these.
-_HINTS = ("sk-", "gh", "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
+_HINTS = ("sk-", "gh", "github_pat_", "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
 
 
 class Redactor:

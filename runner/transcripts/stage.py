@@ -129,8 +129,8 @@ def redactor_for(agent: Agent, transcript: Transcript) -> Redactor:
 
 def secrets_of(agent: Agent) -> dict[str, str]:
     """What the agent resolved from the environment, and what looks secret in it."""
-    named = {f"env:{name}": value for name, value in os.environ.items() if _secret(name, value)}
-    return named | {name: value for name, value in agent.secrets if value != f"«{name}»"}
+    resolved = {name: value for name, value in agent.secrets if value != f"«{name}»"}
+    return resolved | {f"env:{name}": value for name, value in os.environ.items() if _secret(name, value)}
 
 
 def _secret(name: str, value: str) -> bool:

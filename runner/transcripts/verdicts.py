@@ -41,6 +41,11 @@ class Finding:
     diff: str = ""
     actual: str | int | None = None
 
+    @property
+    def grave(self) -> bool:
+        """Worth a line in every report, unlike the note of what was not judged."""
+        return self.level != "note" or self.kind == "missing"
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "level": self.level,

@@ -270,3 +270,32 @@ def test_a_review_decides(recorded: Path, answers: str, kept: bool) -> None:
     os.close(follow)
     assert "-text: |-\n-  It is March 13." in done.stdout or "-  It is March 13." in done.stdout
     assert (file.read_bytes() == before) is kept
+
+
+def test_a_missing_recording_is_in_every_report(folder: Path) -> None:
+    said = "there is no recording of scripted/demo"
+    for form in ("github", "junit", "tap", "json"):
+        assert said in run(folder, "replay", ".", "--report", form).stdout
+
+
+def test_a_file_that_cannot_be_written_is_told(folder: Path) -> None:
+    (folder / ".blobs").write_text("in the way")
+    change(folder / "agent.yaml", "It is March 13.", "March 13. " + "word " * 1000)
+    done = run(folder, "record", ".")
+    assert done.returncode == 2
+    assert "cannot write a.transcript.yaml" in done.stdout
+
+
+def test_a_terminal_that_knows_ascii_alone_gets_a_report(recorded: Path) -> None:
+    change(recorded / "agent.yaml", "a calendar", "an alm\N{LATIN SMALL LETTER A WITH DIAERESIS}nac")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", "replay", "."],
+        cwd=recorded,
+        env=environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert b"CHANGED" in done.stdout

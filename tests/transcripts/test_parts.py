@@ -197,6 +197,7 @@ def test_what_is_no_json_path_is_refused(path: str) -> None:
 SHAPES = {
     "openai-key": "sk-proj-abcdefghijklmnopqrst",
     "github-token": "ghp_" + "a1" * 18,
+    "github-token ": "github_pat_" + "a1_" * 15,
     "aws-key": "AKIA" + "A1" * 8,
     "google-key": "AIza" + "b" * 35,
     "slack-token": "xoxb-1234567890-abc",
@@ -206,7 +207,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize(("name", "secret"), SHAPES.items())
+@pytest.mark.parametrize(("name", "secret"), [(name.strip(), secret) for name, secret in SHAPES.items()])
 def test_what_looks_secret_is_masked(name: str, secret: str) -> None:
     mask = Redactor()
     assert mask(f"it is {secret}, no?") == f"it is «{name}», no?"

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from runner.transcripts.reports import Run
 from runner.transcripts.verdicts import Outcome
 
-_COMMANDS = {"fail": "error", "drift": "error", "warn": "warning"}
-
 
 def render(run: Run) -> str:
     """The whole report."""
@@ -22,11 +20,12 @@ def _cell(outcome: Outcome) -> Iterator[str]:
         command = "warning" if change.warns else "error"
         yield _command(command, str(change.place.path), change.place.line, 1, f"stale: {change.turn}", body)
     for finding in outcome.findings:
-        if finding.level in _COMMANDS:
+        if finding.grave:
             place = finding.place
             title = " › ".join(filter(None, (finding.turn, finding.kind)))
             body = f"{finding.what} ({outcome.recording})\n{finding.diff}"
-            yield _command(_COMMANDS[finding.level], str(place.path), place.line, place.column, title, body)
+            command = "warning" if finding.level == "warn" else "error"
+            yield _command(command, str(place.path), place.line, place.column, title, body)
 
 
 def _command(name: str, path: str, line: int, column: int, title: str, body: str) -> str:

@@ -28,7 +28,7 @@ def _diagnostics(outcome: Outcome) -> Iterator[str]:
     for change in outcome.changes:
         yield from _item(str(change.place), f"{change.component} changed {change.where}".strip(), change.diff)
     for finding in outcome.findings:
-        if finding.level in ("fail", "drift", "warn"):
+        if finding.grave:
             yield from _item(str(finding.place), f"{finding.kind}: {finding.what}", finding.diff)
     yield "  ..."
 
