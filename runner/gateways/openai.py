@@ -192,7 +192,7 @@ class OpenAI(Remote):
         for name in sorted(windows, key=len, reverse=True):
             if model.startswith(name):
                 return windows[name]
-        if not self._quirks.lists_windows and not self.wire.is_local:
+        if not self._quirks.lists_windows:
             return None
         try:
             listed = self._listed_windows

@@ -79,11 +79,6 @@ class Wire:
         parts = urlsplit(self.url)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the server runs on this machine."""
-        return is_loopback(host_of(self.url))
-
     def scene(self, model: str = "") -> Scene:
         """Who is asked for what, for the words of errors."""
         return Scene(self.name, self.where, model, self.key.variable, self._fixes)

@@ -121,8 +121,6 @@ class Stage:
 
 @pytest.fixture
 def stage(fault_server: Any) -> Iterator[Stage]:
-    # The list of models, which is asked for the context window, on a connection of its own.
-    fault_server.answers(fault_server.whole({"data": [{"id": "m", "context_length": 4096}]}), fault_server.FIN)
     made = Stage(fault_server)
     yield made
     if made.session is not None:
