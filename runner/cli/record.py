@@ -25,6 +25,7 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     The script's own text is never touched; recordings named hand/… are left alone.
     """
     from runner.cli.reporting import Reports
+    from runner.config.variables import from_pairs
     from runner.transcripts.keeping import refuse_in_ci
     from runner.transcripts.suite import Choice, find_transcripts, record_all
     from runner.transcripts.verdicts import exit_code
@@ -36,7 +37,7 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
         Choice(only=options["only"], trust=options["trust"]),
         gateway=options["gateway"],
         model=options["model"],
-        variables=_pairs(options["variables"]),
+        variables=from_pairs(options["variables"]),
         allow_writes=options["allow_writes"],
         review=_review if options["review"] else None,
         tell=lambda text: print(text, file=sys.stderr),
@@ -48,12 +49,3 @@ def _review(*shown: Any) -> bool:
     from runner.cli.reviewing import review
 
     return review(*shown)
-
-
-def _pairs(given: tuple[str, ...]) -> dict[str, str]:
-    from runner.core.errors import UsageError
-
-    wrong = next((each for each in given if "=" not in each), None)
-    if wrong is not None:
-        raise UsageError(f"--var takes K=V, not {wrong!r}")
-    return dict(each.split("=", 1) for each in given)

@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.config.agent import Agent
 from runner.core.errors import UsageError
-from runner.core.events import Asked, Event
+from runner.core.events import Asked, Event, TurnEnded
 from runner.engine.session import ChatSession
 from runner.transcripts.documents import write_atomically
 from runner.transcripts.emit import document, script
@@ -28,7 +28,8 @@ _MARK = re.compile(r"\{[{%#]")
 class ConversationTape:
     """Records a chat: open the session with its `clock`, then `listen_to` it, let it `hear` every event, and `write`.
 
-    The clock stands still, so that a replay sees what the chat saw. Raises UsageError for a file that exists.
+    The clock stands still, so that a replay sees what the chat saw. Where a tool was interrupted the transcript ends:
+    no replay could tell what the model was shown next. Raises UsageError for a file that exists.
     """
 
     def __init__(self, path: Path, agent: Agent, variables: Mapping[str, Any] | None = None) -> None:
@@ -40,6 +41,7 @@ class ConversationTape:
         self._redactor = Redactor(secrets_of(agent))
         self._recorder = Recorder(self._redactor, self._setting)
         self._said: list[str] = []
+        self._over = False
         self._route: Callable[[], str] = lambda: f"{agent.gateway}/{agent.model}"
 
     def clock(self) -> datetime:
@@ -54,10 +56,16 @@ class ConversationTape:
 
     def hear(self, event: Event) -> None:
         """Take note of one of the session's events; what the user says begins a turn."""
+        if self._over:
+            return
         if isinstance(event, Asked):
             self._said.append(event.text)
             self._recorder.begin(_turn_id(len(self._said)))
         self._recorder.hear(event)
+        if isinstance(event, TurnEnded) and event.reason == "cancelled" and self._recorder.interrupted:
+            self._recorder.forget(_turn_id(len(self._said)))
+            self._said.pop()
+            self._over = True
 
     def write(self) -> Path | None:
         """Write the transcript and give its path; None if the model was never asked. Raises UsageError, OSError."""

@@ -94,6 +94,16 @@ class Recorder:
         elif isinstance(event, Replied):
             self._resolved = event.model or self._resolved
 
+    @property
+    def interrupted(self) -> bool:
+        """The turn's last reply was whole, and asked for tools."""
+        return bool(self._current) and self._current[-1].finish == "" and bool(self._current[-1].call_ids)
+
+    def forget(self, turn: str) -> None:
+        """Leave a turn out, and what follows until the next begins."""
+        self._turns.pop(turn, None)
+        self._current = []
+
     def requests(self) -> Sequence[Request]:
         """What was sent since the turn began."""
         return [heard.request for heard in self._current]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from runner.config.loader import load_agent
+from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
+from runner.core.events import TextDelta, ToolStarted
 from runner.engine.session import ChatSession
 from runner.transcripts.conversation import ConversationTape
 from runner.transcripts.loader import load_transcript
@@ -36,3 +38,24 @@ def test_a_chat_in_which_nothing_was_said_writes_nothing(case) -> None:
     tape = ConversationTape(case.folder / "chat.transcript.yaml", load_agent(case.agent))
     assert tape.write() is None
     assert not (case.folder / "chat.transcript.yaml").exists()
+
+
+@pytest.mark.parametrize(("stop_at", "turns"), [(TextDelta, 2), (ToolStarted, 1)])
+def test_what_the_user_stopped(case, stop_at: type, turns: int) -> None:
+    case.change(case.agent, "script:\n", "script:\n- text: Hello.\n")
+    agent = load_agent(case.agent)
+    tape = ConversationTape(case.folder / "chat.transcript.yaml", agent)
+    with ChatSession.from_agent(agent, clock=tape.clock) as session:
+        tape.listen_to(session)
+        for number, text in enumerate(("Hi.", "When is it?", "Again?")):
+            cancel = Cancel()
+            for event in session.send(text, cancel=cancel):
+                tape.hear(event)
+                if isinstance(event, stop_at) and number == (0 if stop_at is TextDelta else 1):
+                    cancel.cancel()
+            if stop_at is TextDelta and number == 1:
+                break
+    transcript = load_transcript(tape.write())
+    assert len(transcript.turns) == turns
+    outcome = replay(transcript, transcript.recordings[0], Stage())
+    assert (outcome.verdict, outcome.changes) == ("pass", ())
