@@ -33,9 +33,9 @@ class ConversationTape:
     """
 
     def __init__(self, path: Path, agent: Agent, variables: Mapping[str, Any] | None = None) -> None:
-        if path.exists():
-            raise UsageError(f"{path} exists already", fix="name another file, or remove it")
         self._path = path if path.name.endswith(".yaml") else path.with_name(path.name + SUFFIX)
+        if self._path.exists():
+            raise UsageError(f"{self._path} exists already", fix="name another file, or remove it")
         self._agent = agent
         self._setting = Setting(datetime.now().astimezone().replace(microsecond=0), None, dict(variables or {}))
         self._redactor = Redactor(secrets_of(agent))

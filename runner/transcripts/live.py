@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.config.agent import Agent
 from runner.core.cancel import Cancel
-from runner.core.errors import AgentRunError, Denied
+from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall, Usage
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
@@ -27,10 +27,14 @@ from runner.transcripts.verdicts import Finding, Outcome
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A conversation that took place: its recording, and what came of its expectations."""
+    """A conversation that took place: its recording, and what came of its expectations.
+
+    `whole` is False if a turn could not be said, for want of what an earlier answer should have given.
+    """
 
     recording: Recording
     outcome: Outcome
+    whole: bool = True
 
 
 def take(
@@ -59,7 +63,7 @@ def take(
     name = str(conversation.play.session.broker.route)
     recording = conversation.recorder.recording(name)
     outcome = replace(conversation.outcome(name), seconds=time.perf_counter() - started)
-    return Taken(steadied(recording, transcript.recording(name)), outcome)
+    return Taken(steadied(recording, transcript.recording(name)), outcome, conversation.whole)
 
 
 def _setting(transcript: Transcript, older: Recording | None, variables: Mapping[str, Any]) -> Setting:
@@ -80,6 +84,7 @@ class _Conversation:
         self.facts: list[Facts] = []
         self._allow_writes = allow_writes
         self._refused: list[str] = []
+        self.whole = True
         self.recorder = Recorder(redactor_for(agent, transcript), setting)
         clock = frozen(setting)
         person = Person(self)
@@ -109,7 +114,14 @@ class _Conversation:
         for turn in self.transcript.turns:
             progress(f"{self.transcript.path}: {turn.id}")
             self.recorder.begin(turn.id)
-            facts = self.play.turn(turn, self.recorder.requests)
+            try:
+                facts = self.play.turn(turn, self.recorder.requests)
+            except ConfigError as error:
+                if not self.tally.failed:
+                    raise
+                self.tally.note("note", "turn", f"not said: {error.problems[0].text}", turn.place, turn.id)
+                self.whole = False
+                return
             self.facts.append(facts)
             self._stop_at(turn, facts.error)
             expect = self.play.voice.wanted(turn.expect)

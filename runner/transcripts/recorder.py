@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk
-from runner.core.errors import GatewayError, IncompleteReply
-from runner.core.events import Event, Replied, ToolFinished, ToolStarted
+from runner.core.errors import GatewayError, IncompleteReply, UsageError
+from runner.core.events import Event, Notice, Replied, ToolFinished, ToolStarted
 from runner.core.messages import Message, ToolResult, ToolSpec
 from runner.engine.broker import Broker
 from runner.gateways import Capabilities, Gateway, Request
@@ -33,6 +33,7 @@ from runner.transcripts.tape import able
 class _Heard:
     """One reply while it arrives."""
 
+    route: str
     seen: str
     request: Request
     started: float
@@ -79,7 +80,9 @@ class Recorder:
 
     def listen_to(self, broker: Broker) -> None:
         """Hear every reply that the broker gets, whoever gives it."""
-        broker.routes = tuple(replace(route, gateway=_Listening(route.gateway, self)) for route in broker.routes)
+        broker.routes = tuple(
+            replace(route, gateway=_Listening(route.gateway, str(route), self)) for route in broker.routes
+        )
 
     def begin(self, turn: str) -> None:
         """What follows belongs to this turn."""
@@ -93,6 +96,15 @@ class Recorder:
             self._results[event.result.call_id] = event.result
         elif isinstance(event, Replied):
             self._resolved = event.model or self._resolved
+        elif isinstance(event, Notice) and event.kind == "fallback":
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Another model is asked from here on: of the one that failed nothing is kept."""
+        while self._current and self._current[-1].error is not None:
+            self._current.pop()
+        if not any(self._turns.values()):
+            self._first = None
 
     @property
     def interrupted(self) -> bool:
@@ -109,7 +121,14 @@ class Recorder:
         return [heard.request for heard in self._current]
 
     def recording(self, name: str, *, now: datetime | None = None) -> Recording:
-        """What was heard so far, with every secret masked."""
+        """What was heard so far, with every secret masked. Raises UsageError if two models took part."""
+        routes = {heard.route for replies in self._turns.values() for heard in replies}
+        if len(routes) > 1:
+            raise UsageError(
+                f"{' and '.join(sorted(routes))} answered one conversation",
+                why="a recording is one model's",
+                fix="record with --gateway and --model, without a fallback",
+            )
         turns = {turn: tuple(map(self._reply, heard)) for turn, heard in self._turns.items()}
         mask = self._redactor
         variables = mask.value(self._setting.variables)
@@ -125,12 +144,12 @@ class Recorder:
             dict(sorted(mask.counts.items())),
         )
 
-    def listen(self, inner: Gateway, request: Request) -> Iterator[Chunk]:
+    def listen(self, inner: Gateway, route: str, request: Request) -> Iterator[Chunk]:
         """The inner gateway's chunks, noted as they pass."""
         if self._first is None:
             self._first = request
             self._capabilities = inner.capabilities(request.model)
-        heard = _Heard(self._stamper.seen(request), request, time.monotonic())
+        heard = _Heard(route, self._stamper.seen(request), request, time.monotonic())
         self._current.append(heard)
         try:
             for chunk in inner.stream(request):
@@ -180,8 +199,9 @@ class Recorder:
 class _Listening:
     """A gateway whose replies are noted by a recorder as they pass."""
 
-    def __init__(self, inner: Gateway, recorder: Recorder) -> None:
+    def __init__(self, inner: Gateway, route: str, recorder: Recorder) -> None:
         self._inner = inner
+        self._route = route
         self._recorder = recorder
 
     @property
@@ -196,7 +216,7 @@ class _Listening:
         return self._inner.capabilities(model)
 
     def stream(self, request: Request) -> Iterator[Chunk]:
-        return self._recorder.listen(self._inner, request)
+        return self._recorder.listen(self._inner, self._route, request)
 
     def close(self) -> None:
         self._inner.close()

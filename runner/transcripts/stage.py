@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from runner.config.agent import Agent, Permissions, User
-from runner.config.loader import load_agent
+from runner.config.loader import examine, load_agent
 from runner.config.user import load_user
+from runner.core.errors import ConfigError
 from runner.core.messages import ToolSpec
 from runner.tools import Opening, Toolbox, open_toolbox
 from runner.transcripts.loader import Suites
@@ -24,25 +23,6 @@ _SERVED = frozenset({"mcp"})
 _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
 _SHORTEST = 12
 _IMPORTING = frozenset({"python"})
-
-
-class OfflineEnvironment(Mapping[str, str]):
-    """The environment, in which a variable that is not set reads as its own placeholder: a replay needs no secret."""
-
-    def __getitem__(self, name: str) -> str:
-        return os.environ.get(name) or f"«env:{name}»"
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self[name]
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(os.environ)
-
-    def __len__(self) -> int:
-        return len(os.environ)
 
 
 class Stage:
@@ -103,9 +83,12 @@ class Stage:
     def _load(self, path: Path) -> Agent:
         if not self.offline:
             return load_agent(path)
-        if self._user is None:  # whose permissions would make a replay differ from machine to machine
+        if self._user is None:  # the user's permissions would make a replay differ from machine to machine
             self._user = replace(load_user()[0], permissions=Permissions())
-        return load_agent(path, environ=OfflineEnvironment(), user=self._user)
+        examined = examine(path, user=self._user, missing_variable="warning")  # a replay needs no key
+        if examined.agent is None:
+            raise ConfigError([problem for problem in examined.problems if problem.severity == "error"])
+        return examined.agent
 
 
 def routed(agent: Agent, model: str) -> Agent:
@@ -129,8 +112,7 @@ def redactor_for(agent: Agent, transcript: Transcript) -> Redactor:
 
 def secrets_of(agent: Agent) -> dict[str, str]:
     """What the agent resolved from the environment, and what looks secret in it."""
-    resolved = {name: value for name, value in agent.secrets if value != f"«{name}»"}
-    return resolved | {f"env:{name}": value for name, value in os.environ.items() if _secret(name, value)}
+    return dict(agent.secrets) | {f"env:{name}": value for name, value in os.environ.items() if _secret(name, value)}
 
 
 def _secret(name: str, value: str) -> bool:

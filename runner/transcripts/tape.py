@@ -74,13 +74,12 @@ class Tape:
     def capabilities(self, model: str) -> Capabilities:
         return self._capabilities
 
-    def begin(self, turn: str) -> bool:
-        """Wind to a turn; False if the recording has none of that name."""
+    def begin(self, turn: str) -> None:
+        """Wind to a turn."""
         self.turn = turn
         self._replies = self._turns.get(turn, ())
         self._next = 0
         self._calls.clear()
-        return turn in self._turns
 
     def end(self) -> None:
         """Note what of the turn was recorded but never asked for."""

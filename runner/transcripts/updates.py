@@ -127,6 +127,9 @@ def record(
     """
     transcript = load_transcript(path, stage.suites)
     taken = take(transcript, stage, model=model, variables=variables, allow_writes=allow_writes, progress=tell)
+    if not taken.whole:
+        tell(f"{taken.outcome.name}: not recorded, since a turn could not be said")
+        return taken.outcome
     if review is not None and not review(transcript, taken):
         tell(f"{taken.outcome.name}: left as it was")
         return None

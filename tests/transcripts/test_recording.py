@@ -274,3 +274,37 @@ def test_the_redactor_of_a_stage_knows_what_the_agent_resolved(recorded, monkeyp
 def test_documents_without_text_are_still_documents(recorded) -> None:
     transcript = recorded.load()
     assert document(transcript.recordings[0]).startswith("---\n# Written by `agent-run record`")
+
+
+def test_the_model_that_answers_in_the_end_is_the_one_recorded(case) -> None:
+    case.change(
+        case.agent,
+        "gateway: scripted\nmodel: demo\n",
+        "gateway: dead\nmodel: m\ngateways: {dead: {dialect: ollama, url: 'http://127.0.0.1:9'}}\n"
+        "fallback: [{gateway: scripted, model: demo}]\n",
+    )
+    recording = case.record()
+    assert recording.name == "scripted/demo"
+    assert [len(replies) for replies in recording.turns.values()] == [2, 1]
+    outcome = case.replay()
+    assert (outcome.verdict, outcome.changes) == ("pass", ())
+
+
+def test_a_turn_that_wants_what_no_answer_gave_is_not_recorded(case) -> None:
+    case.change(case.file, "  - contains:", "  - regex: 'number (?P<number>\\d+)'\n  - contains:")
+    case.change(case.file, "user: Give me that as JSON.", "user: What is {{ number }}?")
+    taken = take(case.load(), Stage(offline=False))
+    assert not taken.whole
+    assert taken.outcome.verdict == "fail"
+
+
+def test_defaults_of_the_environment_hold_in_a_replay_too(case, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.change(
+        case.agent,
+        "tools: [resolve_date]",
+        "tools: [resolve_date, {http: {name: w, description: W., method: GET, url: 'https://${env:W_HOST:-x.test}/'}}]",
+    )
+    monkeypatch.setenv("W_HOST", "y.test")
+    case.record()
+    monkeypatch.delenv("W_HOST")
+    assert case.replay().verdict == "pass"
