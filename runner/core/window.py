@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from runner.core.abridge import abridged
 from runner.core.errors import ContextOverflowError
 from runner.core.history import Turn
 from runner.core.messages import Message
@@ -22,13 +23,14 @@ _SHORTER = {
 class View:
     """The messages of one request, how many older ones were left out, and the estimate of the whole prompt.
 
-    `spare`: it holds something that could be left out too.
+    `spare`: it holds something that could be left out too. `abridged`: results in it are cut in the middle.
     """
 
     messages: tuple[Message, ...]
     evicted: int
     estimated: int
     spare: bool
+    abridged: bool = False
 
 
 def fit(turns: Sequence[Turn], *, fixed: int, room: int, calibrate: Calibration, aim: int | None = None) -> View:
@@ -36,29 +38,36 @@ def fit(turns: Sequence[Turn], *, fixed: int, room: int, calibrate: Calibration,
 
     `fixed`: estimated tokens of the system prompt and the tools. `room`: tokens of the window that the prompt may take;
     `aim`: a lower number to keep to where that can be done.
-    The newest user message always stays, and so does the newest exchange of its turn.
+    The newest user message always stays, and so does the newest exchange of its turn, its results cut if they must be.
     Raises ContextOverflowError when these alone are too much.
     """
     newest = turns[-1]
+    exchanges = newest.exchanges
     wanted = calibrate.fitting(room if aim is None else min(room, aim))
     used = fixed + newest.user_tokens
-    start = len(newest.exchanges)
-    for exchange in reversed(newest.exchanges):
-        if used + exchange.tokens > wanted and start < len(newest.exchanges):
+    start = len(exchanges)
+    for exchange in reversed(exchanges):
+        if used + exchange.tokens > wanted and start < len(exchanges):
             break
         used += exchange.tokens
         start -= 1
-    if used > calibrate.fitting(room):
-        raise _overflow(newest, fixed, calibrate, room)
+    recent = exchanges[start:]
+    whole = used <= calibrate.fitting(room)
+    if not whole:
+        short = abridged(recent[0], calibrate.fitting(room) - used + recent[0].tokens) if recent else None
+        if short is None:
+            raise _overflow(newest, fixed, calibrate, room)
+        used += short.tokens - recent[0].tokens
+        recent = [short]
     first = len(turns) - 1
-    while start == 0 and first > 0 and used + turns[first - 1].tokens <= wanted:
+    while whole and start == 0 and first > 0 and used + turns[first - 1].tokens <= wanted:
         first -= 1
         used += turns[first].tokens
     older = chain.from_iterable(turn.messages for turn in turns[first:-1])
-    recent = chain.from_iterable(exchange.messages for exchange in newest.exchanges[start:])
-    messages = (*older, newest.user, *recent)
+    messages = (*older, newest.user, *chain.from_iterable(exchange.messages for exchange in recent))
     evicted = sum(len(turn.messages) for turn in turns) - len(messages)
-    return View(messages, evicted, used, spare=first < len(turns) - 1 or start < len(newest.exchanges) - 1)
+    spare = first < len(turns) - 1 or len(recent) > 1
+    return View(messages, evicted, used, spare, abridged=not whole)
 
 
 def _overflow(newest: Turn, fixed: int, calibrate: Calibration, room: int) -> ContextOverflowError:

@@ -267,7 +267,7 @@ class ChatSession:
         )
         request, notices = within(capabilities, request, route, self._reply)
         view = self._fit(route, request, window, aside)
-        if view.evicted and self._policy.overflow == "error":
+        if (view.evicted or view.abridged) and self._policy.overflow == "error":
             raise UsageError(
                 "the conversation no longer fits the context window",
                 why=f"the window has {window} tokens and context.overflow is error",
@@ -277,6 +277,8 @@ class ChatSession:
             notices.append(
                 Notice("evicted", f"{view.evicted} older messages no longer fit the window", {"messages": view.evicted})
             )
+        if view.abridged:
+            notices.append(Notice("abridged", "the newest tool results do not fit the window: cut in the middle"))
         if not capabilities.images and any(message.files for message in view.messages):
             raise UsageError(f"{route} takes no images", fix="ask a model that does, or leave the file out")
         return replace(request, messages=view.messages + aside), self._untold(notices), view

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from runner.core.abridge import abridged
 from runner.core.errors import ContextOverflowError
 from runner.core.history import Exchange, History, Turn
 from runner.core.messages import Message, ToolCall, ToolResult
@@ -55,6 +56,9 @@ def test_the_newest_suffix_that_fits_is_sent_and_as_much_as_fits(turns, fixed, r
         assert calibrate(least) > room
         return
     assert calibrate(view.estimated) <= room
+    if view.abridged:
+        assert calibrate(least) > room and view.messages[0] is newest.user
+        return
     everything = tuple(chain.from_iterable(turn.messages for turn in turns))
     assert view.evicted + len(view.messages) == len(everything)
     shown = [id(message) for message in view.messages]
@@ -75,14 +79,36 @@ def test_an_aim_that_cannot_be_met_leaves_what_must_stay(turns, aim):
     assert Calibration()(view.estimated) <= max(aim, 1) or not view.spare
 
 
-def test_one_huge_result_is_an_error_that_says_what_is_large_and_is_evicted_later():
+def test_a_huge_result_is_cut_in_the_middle_for_the_request_and_whole_in_history():
     history = History([Turn(Message.user("hi"), [exchange(5000)])])
-    with pytest.raises(ContextOverflowError, match="newest tool results do not fit") as raised:
-        fit(history.turns, fixed=10, room=500, calibrate=Calibration())
-    assert raised.value.why.startswith("newest tool results") and "tool_output_bytes" in raised.value.fix
+    view = fit(history.turns, fixed=10, room=500, calibrate=Calibration())
+    shown = view.messages[-1].results[0].output
+    assert view.abridged and Calibration()(view.estimated) <= 500
+    assert shown.startswith("word ") and shown.endswith("word ") and "characters left out" in shown
+    assert history.messages()[-1].results[0].output == "word " * 5000
     history.open(Message.user("and now?"))
     view = fit(history.turns, fixed=10, room=500, calibrate=Calibration())
     assert [message.text for message in view.messages] == ["and now?"] and view.evicted == 3
+
+
+def test_a_result_that_would_be_left_with_nothing_is_an_error_that_says_what_is_large():
+    turns = [Turn(Message.user("hi"), [exchange(5000)])]
+    with pytest.raises(ContextOverflowError, match="newest tool results do not fit") as raised:
+        fit(turns, fixed=10, room=80, calibrate=Calibration())
+    assert raised.value.why.startswith("newest tool results") and "tool_output_bytes" in raised.value.fix
+
+
+@settings(max_examples=100, deadline=None)
+@given(outputs=st.lists(st.text("ab 1😀\n", max_size=3000), min_size=1, max_size=4), tokens=st.integers(0, 3000))
+def test_abridged_results_keep_to_their_tokens_and_short_ones_stay_whole(outputs, tokens):
+    calls = [ToolCall(f"c{n}", "look", {}, "{}") for n in range(len(outputs))]
+    results = tuple(ToolResult(f"c{n}", "look", output) for n, output in enumerate(outputs))
+    short = abridged(Exchange(Message.assistant("", calls), results), tokens)
+    if short is not None:
+        assert short.tokens <= max(
+            tokens, Exchange(Message.assistant("", calls), results).tokens if short.results == results else 0
+        )
+        assert [result.call_id for result in short.results] == [call.id for call in calls]
 
 
 @example(room=21, factor=1.4)
