@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import click
 
 from runner import __version__
+from runner.cli.terminal.streams import prepare
 
 COMMANDS = {
     "chat": "talk with an agent: at a terminal, in a pipe, or in one shot",
@@ -25,6 +28,10 @@ COMMANDS = {
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, or the terminal has gone: what was begun is ended as after ^C, and nothing goes on."""
 
 
 class Verbs(click.Group):
@@ -69,6 +76,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and end the process with the contract's exit code."""
+    prepare()
+    for each in ("SIGTERM", "SIGHUP"):
+        # Whoever wants us to ignore it, as nohup does, is obeyed.
+        if (number := getattr(signal, each, None)) and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _terminate)
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -77,6 +89,11 @@ def main() -> None:
             continue
     # Nothing is left to do, and taking the interpreter down piece by piece costs a fifth of a short run.
     os._exit(code)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough: the end must not be cut short
+    raise Terminated
 
 
 def run(arguments: list[str]) -> int:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli import Terminated
 from runner.cli.terminal.plain import Plain, inert, warn
-from runner.cli.terminal.streams import prepare
 from runner.core.errors import AgentRunError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ def chat(agent: str, **options: Any) -> int:
     On a terminal it prompts until `exit` or end of input; ^C stops a reply, and leaves at the prompt.
     With -m, or with piped input, it answers and exits.
     """
-    prepare()
     machine = _machine(options["output"])
     try:
         return _converse(agent, options, machine)
@@ -183,6 +182,8 @@ class Talk:
             try:
                 self._turn(query, files)
                 files = ()
+            except Terminated:
+                raise
             except KeyboardInterrupt:
                 self._plain.say("agent-run: stopped")
             except AgentRunError as error:
