@@ -56,7 +56,7 @@ class Scripted:
         if number >= len(self.script):
             raise Rejected(
                 "the script has no more replies",
-                where=where,
+                where="`script:` in the agent file",
                 why=f"{_replies(len(self.script))} in all; reply {number + 1} was asked for",
                 fix="add an entry under `script:`",
             )
