@@ -54,9 +54,12 @@ def deeds(agent: Agent) -> Iterator[Deed]:
 
 
 def rules(agent: Agent) -> Iterator[Deed]:
-    """What the file allows its tools; of interest where these can do anything."""
+    """What the file spares its tools from being asked about; of interest where these can do anything."""
+    from runner.tools.permissions import parse_rule  # lazy: most files allow nothing
+
     for rule in agent.permissions.allow:
-        yield Deed("allow", f"{rule} without asking each time", agent.place("permissions"))
+        if parse_rule(rule).names_one:
+            yield Deed("allow", f"{rule} without asking each time", agent.place("permissions"))
 
 
 def escaped(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +20,8 @@ from runner.engine.permits import Approve, Permits
 from runner.engine.session import ChatSession
 from runner.engine.structured import ReplySchema
 from runner.gateways import CATALOGUE, Gateway, connect
-from runner.tools import Context, Tools
+from runner.tools import Context, Toolbox, Tools, open_toolbox
 from runner.tools.context import Opening, Outcome, system_clock
-from runner.tools.toolbox import Toolbox, open_toolbox
 
 if TYPE_CHECKING:
     from runner.tools.permissions import Gate
@@ -62,23 +62,27 @@ def open_session(
     deny = tuple(deny)
     if toolbox is None or gateway is None:
         ensure_trusted(agent, trust=trust, ask=consent, notify=notify)
-    if toolbox is None:
-        toolbox = open_tools(agent, deny=deny, approve=approve, ask=ask, notify=notify, depth=depth)
     context = Context(clock=clock, seed=seed, variables=bound, depth=depth)
     if ask is not None:
         context = replace(context, ask=ask)
-    return ChatSession(
-        broker,
-        system_prompt,
-        toolbox,
-        tool_choice=agent.tool_choice,
-        context=agent.context,
-        limits=agent.limits,
-        reply=ReplySchema(agent.reply.schema, agent.reply.retries) if agent.reply else None,
-        permit=_permits(agent, toolbox, allow, deny, approve),
-        tool_context=context,
-        stream=stream,
-    )
+    with ExitStack() as undo:
+        if toolbox is None:
+            toolbox = open_tools(agent, deny=deny, approve=approve, ask=ask, notify=notify, depth=depth)
+            undo.callback(toolbox.close)
+        session = ChatSession(
+            broker,
+            system_prompt,
+            toolbox,
+            tool_choice=agent.tool_choice,
+            context=agent.context,
+            limits=agent.limits,
+            reply=ReplySchema(agent.reply.schema, agent.reply.retries) if agent.reply else None,
+            permit=_permits(agent, toolbox, allow, deny, approve),
+            tool_context=context,
+            stream=stream,
+        )
+        undo.pop_all()
+    return session
 
 
 def open_tools(

@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from runner.tools.context import Context, Opening, Outcome, ToolFailed
-from runner.tools.toolbox import Declared, Source, Tool, Toolbox, Tools, open_toolbox
+from runner.tools.declared import open_toolbox
+from runner.tools.toolbox import Declared, Source, Tool, Toolbox, Tools
 
 if TYPE_CHECKING:
     from runner.tools.dates import CurrentDateTime, DateResolver

@@ -37,8 +37,10 @@ class Rule:
 
     @property
     def names_one(self) -> bool:
-        """The tool stands there by its name, not by a glob."""
-        return "*" not in self.tool and "?" not in self.tool
+        """The tool stands there by its own name, not by a glob or as one of a kind."""
+        from runner.tools import KINDS  # lazy: the catalogue's module imports what this one imports
+
+        return not {"*", "?"}.intersection(self.tool) and self.tool not in KINDS
 
 
 def parse_rule(text: str) -> Rule:
@@ -85,7 +87,7 @@ class Gate:
 
     In this order: a deny of any source; an allow of the command line; an ask of any source; an allow. What no rule
     names is decided by its effects: write and exec are asked for. An agent file's allow counts for that only where it
-    names the tool without a glob, so no file can allow all.
+    names the tool itself, without a glob and not by its kind, so no file can allow all.
     """
 
     def __init__(self, layers: Iterable[Rules], find: Callable[[str], Tool | None] = lambda name: None) -> None:
@@ -94,7 +96,7 @@ class Gate:
 
     def decide(self, call: ToolCall, spec: ToolSpec) -> Verdict:
         """The verdict on a call of the tool that `spec` describes."""
-        default = Verdict(_DEFAULTS.get(spec.effects, "ask"), "", f"its effects are {spec.effects!r}")
+        default = _by_effects(spec)
         matching = list(self._matching(call, spec))
         for decision, only in (("deny", None), ("allow", COMMAND_LINE), ("ask", None), ("allow", None)):
             for each, rule in matching:
@@ -102,11 +104,17 @@ class Gate:
                     return each
         return default
 
+    def stands_for(self, call: ToolCall, spec: ToolSpec) -> str:
+        """What the call comes to, for a person to judge: a command's line, a request's, the arguments of others."""
+        return _about(self._find(spec.name), spec, call)[1][0]
+
     def explain(self, call: ToolCall, spec: ToolSpec) -> str:
         """Every rule that matches the call, and which one decides."""
         verdict = self.decide(call, spec)
         lines = [f"{spec.name} {json.dumps(dict(call.arguments or {}), ensure_ascii=False)}"]
-        lines += [f"  matches {each.reason}" for each, _ in self._matching(call, spec)]
+        for each, rule in self._matching(call, spec):
+            idle = "" if _counts(each, rule, _by_effects(spec)) else ", which spares no question: it names no one tool"
+            lines.append(f"  matches {each.reason}{idle}")
         lines.append(f"  {verdict.decision}, because {'of ' if verdict.rule else ''}{verdict.reason}")
         return "\n".join(lines)
 
@@ -132,8 +140,12 @@ def parse_call(text: str) -> ToolCall:
     return ToolCall("", match[1], arguments, match[2] or "")
 
 
+def _by_effects(spec: ToolSpec) -> Verdict:
+    return Verdict(_DEFAULTS.get(spec.effects, "ask"), "", f"its effects are {spec.effects!r}")
+
+
 def _counts(verdict: Verdict, rule: Rule, default: Verdict) -> bool:
-    """Whether a matching rule may decide: a file's allow by glob cannot spare what is asked for by default."""
+    """Whether a matching rule may decide: a file's allow by glob or kind spares no question."""
     loosens = verdict.decision == "allow" and default.decision != "allow"
     return rule.names_one or not (loosens and verdict.source == AGENT_FILE)
 

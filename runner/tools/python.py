@@ -13,8 +13,9 @@ from typing import Any
 
 from runner.core.errors import UsageError
 from runner.tools.context import Opening
+from runner.tools.declared import adjusted
 from runner.tools.printing import Printed
-from runner.tools.toolbox import Declared, Source, Tool, adjusted, attempt, offer
+from runner.tools.toolbox import Declared, Source, Tool, attempt, offer
 
 
 def open_python(declared: Declared, opening: Opening) -> Sequence[Tool | Source]:

@@ -7,23 +7,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from runner.core.cancel import Cancelled
-from runner.core.errors import AgentRunError, UsageError
+from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.core.workers import Job, side_by_side
-from runner.tools.context import Context, Opening, Outcome, ToolFailed
+from runner.tools.context import Context, Outcome, ToolFailed
 
 if TYPE_CHECKING:
     from runner.tools.arguments import Checker
 
 T = TypeVar("T")
 
-_COMMON = frozenset({"name", "description", "effects", "timeout"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CLOSE_SECONDS = 10.0
 _NEAREST = 5
@@ -95,7 +94,8 @@ class Toolbox:
     """Tools by name. Takes tools, tool classes, functions and sources.
 
     `seconds`: how long a call may take unless its tool says otherwise. `output_bytes`: what of a result the model
-    reads; more goes to a private file. Raises UsageError for what is no tool, and for two tools of one name.
+    reads; more goes to a private file. `notify` tells the user of a source's tool that cannot be had. Raises UsageError
+    for what is no tool, and for two tools of one name.
     """
 
     def __init__(
@@ -104,27 +104,29 @@ class Toolbox:
         *,
         seconds: float = 120,
         output_bytes: int = 65_536,
+        notify: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._seconds = seconds
         self._output_bytes = output_bytes
+        self._notify = notify
         self._offers = tuple(offer(each) for each in tools)
+        self._own = _by_name(each for each in self._offers if not isinstance(each, Source))
         self._lively = any(isinstance(each, Source) for each in self._offers)
-        self._known: dict[str, Tool] = {}
+        self._known: dict[str, Tool] = {} if self._lively else self._own
+        self._left_out: set[str] = set()
         self._checkers: dict[str, Checker] = {}
-        if not self._lively:
-            self._known = _by_name(self._offers)
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
         """The tools as the model is told of them, in order; waits for the servers among them."""
         if self._lively:
-            self._known = _by_name(self._offers)
+            self._known = self._found()
         return tuple(tool.spec for tool in self._known.values())
 
     def find(self, name: str) -> Tool | None:
         """The tool that a call of `name` would run, also in another case; None if there is none."""
         if self._lively and not self._known:
-            self._known = _by_name(self._offers)
+            self._known = self._found()
         if name in self._known:
             return self._known[name]
         alike = [tool for each, tool in self._known.items() if each.casefold() == name.casefold()]
@@ -152,7 +154,30 @@ class Toolbox:
         return ToolResult(call.id, call.name, outcome.output, outcome.failed, seconds, outcome.files)
 
     def close(self) -> None:
-        _close(self._offers)
+        close_all(self._offers)
+
+    def _found(self) -> dict[str, Tool]:
+        """The tools of now. One of a source whose name is taken is left out alone: it must not stand in for another."""
+        found: dict[str, Tool] = {}
+        for each in self._offers:
+            if not isinstance(each, Source):
+                found[each.spec.name] = each
+                continue
+            for tool in each.tools():
+                name = tool.spec.name
+                if name in self._own or name in found:
+                    self._leave_out(name, "another tool has that name")
+                elif not _NAME.fullmatch(name):
+                    self._leave_out(name, "that cannot be a tool's name")
+                else:
+                    found[name] = tool
+        return found
+
+    def _leave_out(self, name: str, why: str) -> None:
+        """Tell the user, once."""
+        if name not in self._left_out:
+            self._left_out.add(name)
+            self._notify(f"the tool {name!r} of a server is left out: {why}")
 
     def _outcome(self, call: ToolCall, context: Context) -> Outcome:
         from runner.tools.printing import Printed  # lazy: many a session calls no tool
@@ -197,55 +222,17 @@ class Toolbox:
         return f"There is no tool {_quote(name)}. {hint}"
 
 
-def open_toolbox(declared: Iterable[Declared], opening: Opening | None = None) -> Toolbox:
-    """The tools that an agent file declares, made by the catalogue's openers. Raises UsageError; close it after use.
-
-    A catalogue row of KINDS is `open_<kind>(declared, opening) -> Sequence[Tool | Source]`; one of BUILT_INS is
-    whatever Toolbox takes, or a tuple of it. A python file is imported here, so the agent must be trusted by now.
-    """
-    opening = opening or Opening()
-    opened: list[Tool | Source] = []
-    try:
-        for each in declared:
-            opened.extend(_open(each, opening))
-        return Toolbox(opened, seconds=opening.seconds, output_bytes=opening.output_bytes)
-    except AgentRunError:
-        _close(opened)
-        raise
-
-
-def _open(declared: Declared, opening: Opening) -> Iterable[Tool | Source]:
-    from runner.tools import BUILT_INS, KINDS, load  # lazy: the catalogue's module imports this one
-
-    if opener := KINDS.get(declared.name if declared.kind == "builtin" else declared.kind):
-        found: Iterable[Tool | Source] = load(opener)(declared, opening)
-        return found
-    thing = load(BUILT_INS[declared.name]) if declared.name in BUILT_INS else _third_party(declared)
-    things = thing if isinstance(thing, tuple) else (thing,)
-    options = {key: value for key, value in declared.options.items() if key not in _COMMON}
-    return [adjusted(offer(each, options, declared.where), declared) for each in things]
-
-
-def _third_party(declared: Declared) -> Any:
-    from importlib.metadata import entry_points  # lazy: only for a name the catalogue lacks
-
-    for point in entry_points(group="agent_run.tools", name=declared.name):
-        return point.load()
-    raise UsageError(f"there is no tool {declared.name!r}", where=declared.where)
-
-
 def offer(thing: Any, options: Mapping[str, Any] | None = None, where: str = "") -> Tool | Source:
     """A tool or a source out of whatever a caller may give; a class is instantiated with the options.
 
     Raises UsageError that names `where`.
     """
     if isinstance(thing, type) and any(callable(getattr(thing, method, None)) for method in ("run", "tools")):
-        try:
-            thing = thing(**options or {})
-        except TypeError as error:
-            raise UsageError(
-                f"{thing.__name__} cannot be made with these options", where=where, why=str(error)
-            ) from None
+        made, error = attempt(partial(thing, **options or {}))
+        if error is not None:
+            why = f"{type(error).__name__}: {error}"
+            raise UsageError(f"{thing.__name__} cannot be made with these options", where=where, why=why)
+        thing = made
     if isinstance(thing, Tool | Source) and not isinstance(thing, type):
         return thing
     if callable(thing) and not isinstance(thing, type):
@@ -255,7 +242,7 @@ def offer(thing: Any, options: Mapping[str, Any] | None = None, where: str = "")
     raise UsageError(f"{thing!r} is no tool", where=where, fix="give a function with type hints, or a class of tools")
 
 
-def _close(offers: Iterable[Tool | Source]) -> None:
+def close_all(offers: Iterable[Tool | Source]) -> None:
     """Close each thing that can be closed, once; side by side, for a server may take its time."""
     closers = {id(offer): offer for offer in offers if hasattr(offer, "close")}
     jobs = [Job(partial(attempt, each.close), _CLOSE_SECONDS) for each in closers.values()]
@@ -263,40 +250,16 @@ def _close(offers: Iterable[Tool | Source]) -> None:
         pass
 
 
-@dataclass(frozen=True, slots=True)
-class _Adjusted:
-    """A tool as the agent file wants it."""
-
-    tool: Tool
-    spec: ToolSpec
-    timeout: float | None
-
-    def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
-        return self.tool.run(arguments, context)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.tool, name)
-
-
-def adjusted(tool: Tool | Source, declared: Declared) -> Tool | Source:
-    """The tool with the name, description, effects and timeout that its declaration sets."""
-    options = declared.options
-    if isinstance(tool, Source) or not _COMMON & options.keys():
-        return tool
-    spec = replace(tool.spec, **{key: options[key] for key in ("name", "description", "effects") if key in options})
-    return _Adjusted(tool, spec, options.get("timeout", getattr(tool, "timeout", None)))
-
-
-def _by_name(offers: Iterable[Tool | Source]) -> dict[str, Tool]:
+def _by_name(tools: Iterable[Tool]) -> dict[str, Tool]:
+    """Raises UsageError."""
     known: dict[str, Tool] = {}
-    for offer in offers:
-        for tool in offer.tools() if isinstance(offer, Source) else (offer,):
-            name = tool.spec.name
-            if name in known:
-                raise UsageError(f"two tools are named {name!r}", fix="rename one of them")
-            if not _NAME.fullmatch(name):
-                raise UsageError(f"{name!r} cannot be a tool's name", fix="use at most 64 of A-Z a-z 0-9 _ -")
-            known[name] = tool
+    for tool in tools:
+        name = tool.spec.name
+        if name in known:
+            raise UsageError(f"two tools are named {name!r}", fix="rename one of them")
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} cannot be a tool's name", fix="use at most 64 of A-Z a-z 0-9 _ -")
+        known[name] = tool
     return known
 
 

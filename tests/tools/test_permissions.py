@@ -38,6 +38,7 @@ def test_without_rules_the_effects_decide(effects: Effects, decision: str) -> No
         ([layer(AGENT_FILE, allow=["save(*)"])], "allow"),
         ([layer(AGENT_FILE, allow=["*"])], "ask"),
         ([layer(AGENT_FILE, allow=["sav?"])], "ask"),
+        ([layer(AGENT_FILE, allow=["*(*)"])], "ask"),
         ([layer(USER_FILE, allow=["*"])], "allow"),
         ([layer(COMMAND_LINE, allow=["*"])], "allow"),
         ([layer(AGENT_FILE, allow=["save"]), layer(USER_FILE, ask=["save"])], "ask"),
@@ -165,6 +166,31 @@ def test_a_path_cannot_be_spelled_around_a_rule(box: Toolbox) -> None:
     for path in ("notes/../private", "../notes/x", "/notes/x", "private/notes/x"):
         call = ToolCall("1", "files_write", {"path": path, "content": ""})
         assert gate.decide(call, spec).decision == "ask", path
+
+
+@pytest.mark.parametrize(
+    ("rule", "source", "decision"),
+    [
+        ("command", AGENT_FILE, "ask"),
+        ("command(*)", AGENT_FILE, "ask"),
+        ("command(git *)", AGENT_FILE, "ask"),
+        ("git(git log *)", AGENT_FILE, "allow"),
+        ("command(*)", USER_FILE, "allow"),
+        ("command(*)", COMMAND_LINE, "allow"),
+    ],
+)
+def test_a_file_cannot_allow_a_whole_kind(box: Toolbox, rule: str, source: str, decision: str) -> None:
+    call, spec = parse_call('git({"path": "a"})'), box.spec("git")
+    assert spec is not None
+    gate = Gate([layer(source, allow=[rule])], box.find)
+    assert gate.decide(call, spec).decision == decision
+    assert ("spares no question" in gate.explain(call, spec)) is (decision == "ask")
+
+
+def test_a_call_is_shown_as_what_it_comes_to(box: Toolbox) -> None:
+    call, spec = parse_call('git({"path": "a b"})'), box.spec("git")
+    assert spec is not None
+    assert Gate([], box.find).stands_for(call, spec) == "git log -n 3 -- 'a b'"
 
 
 def test_explain_names_every_matching_rule_and_the_one_that_decides() -> None:
