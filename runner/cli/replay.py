@@ -75,9 +75,11 @@ def _choice(options: dict[str, Any]) -> Choice:
 
 
 def _outcomes(files: Sequence[Path], choice: Choice, options: dict[str, Any]) -> Iterable[Outcome]:
-    from runner.transcripts.suite import run, run_live
+    from runner.transcripts.suite import run
 
     if options["live"]:
+        from runner.transcripts.takes import run_live
+
         return run_live(files, choice, allow_writes=options["allow_writes"], tell=_tell)
     return run(files, choice, jobs=options["jobs"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -56,6 +55,8 @@ def pieces(text: str, recorded: Sequence[int], mode: str = "recorded") -> list[s
         return [text] if text else []
     if mode == "char":
         return list(text)
+    import random  # lazy: streams are fuzzed rarely
+
     dice = random.Random(f"{mode}/{len(text)}")
     lengths = [dice.randint(1, _FUZZ_LONGEST) for _ in range(len(text))]
     return cut(text, lengths)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -60,6 +59,8 @@ def read_text(path: Path) -> str:
 
 def write_atomically(path: Path, text: str) -> None:
     """Put the text in the file's place in one move, so that a crash leaves the old file or the new one."""
+    import tempfile  # lazy: a replay writes nothing
+
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

@@ -57,6 +57,25 @@ def sent_options(request: Request) -> dict[str, Any]:
     return options
 
 
+def signature(spec: ToolSpec) -> str:
+    """A tool's parameters as people write them: `(date: string, reference?: string)`."""
+    required = spec.parameters.get("required", ())
+    shown = (
+        f"{name}{'' if name in required else '?'}: {_type(schema)}"
+        for name, schema in spec.parameters.get("properties", {}).items()
+    )
+    return f"({', '.join(shown)})"
+
+
+def _type(schema: Any) -> str:
+    if not isinstance(schema, Mapping):
+        return "any"
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    kind = schema.get("type", "any")
+    return " | ".join(kind) if isinstance(kind, list) else str(kind)
+
+
 class Stamper:
     """Hashes what each request of one conversation shows the model; what has not changed is not hashed again.
 

@@ -12,10 +12,10 @@ from typing import Any
 from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk
 from runner.core.errors import GatewayError, IncompleteReply, UsageError
 from runner.core.events import Event, Notice, Replied, ToolFinished, ToolStarted
-from runner.core.messages import Message, ToolResult, ToolSpec
+from runner.core.messages import Message, ToolResult
 from runner.engine.broker import Broker
 from runner.gateways import Capabilities, Gateway, Request
-from runner.transcripts.fingerprint import Stamper, sent_options
+from runner.transcripts.fingerprint import Stamper, sent_options, signature
 from runner.transcripts.model import (
     RecordedCall,
     RecordedError,
@@ -229,25 +229,6 @@ def recorded_request(request: Request, stamper: Stamper, mask: Redactor) -> Reco
         spec.name: RecordedTool(signature(spec), mask(spec.description), digests[spec.name]) for spec in request.tools
     }
     return RecordedRequest(mask(request.system), tools, mask.value(sent_options(request)), dict(stamper.parts(request)))
-
-
-def signature(spec: ToolSpec) -> str:
-    """A tool's parameters as people write them: `(date: string, reference?: string)`."""
-    required = spec.parameters.get("required", ())
-    shown = (
-        f"{name}{'' if name in required else '?'}: {_type(schema)}"
-        for name, schema in spec.parameters.get("properties", {}).items()
-    )
-    return f"({', '.join(shown)})"
-
-
-def _type(schema: Any) -> str:
-    if not isinstance(schema, Mapping):
-        return "any"
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
-    kind = schema.get("type", "any")
-    return " | ".join(kind) if isinstance(kind, list) else str(kind)
 
 
 def _writable(arguments: Mapping[str, Any] | None) -> bool:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import SequenceMatcher, unified_diff
 
 from runner.config.agent import Agent
-from runner.transcripts.fingerprint import Stamper, fold, sent_options
+from runner.transcripts.fingerprint import Stamper, fold, sent_options, signature
 from runner.transcripts.matchers import same, show
 from runner.transcripts.model import Located, RecordedRequest, Recording
-from runner.transcripts.recorder import signature
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.tape import Served
 from runner.transcripts.verdicts import Change
@@ -104,6 +102,8 @@ def _digest(recorded: RecordedRequest, name: str) -> str | None:
 
 def _diff(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
     """The changed lines with a little around them."""
+    from difflib import unified_diff  # lazy: only what is stale is shown
+
     return (line for line in list(unified_diff(old, new, lineterm="", n=1))[2:] if not line.startswith("@@"))
 
 
@@ -130,6 +130,8 @@ def _prompt_line(agent: Agent, old: str, new: str) -> str:
 
 
 def _first_change(old: Sequence[str], new: Sequence[str]) -> int:
+    from difflib import SequenceMatcher  # lazy, as above
+
     changes = (
         start for tag, _, _, start, _ in SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if tag != "equal"
     )
@@ -138,6 +140,8 @@ def _first_change(old: Sequence[str], new: Sequence[str]) -> int:
 
 def _alike(template: Sequence[str], rendered: Sequence[str]) -> int:
     """The template's line that looks most like a rendered one."""
+    from difflib import SequenceMatcher  # lazy, as above
+
     if not rendered or not template:
         return len(template)
     scores = [SequenceMatcher(None, line, rendered[0]).ratio() for line in template]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +12,10 @@ from pathlib import Path
 from runner.config.agent import Place
 from runner.config.problems import Problem
 from runner.core.errors import AgentRunError, ConfigError, UsageError
-from runner.transcripts.live import drifted, take
 from runner.transcripts.loader import SUITE_FILE, load_transcript
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.replay import replay
 from runner.transcripts.stage import Stage, declared_models
-from runner.transcripts.updates import Review, Tell, record
 from runner.transcripts.verdicts import Finding, Outcome
 
 # Where it is sound, a fork spares each process the start and the imports.
@@ -102,57 +100,6 @@ def _in_processes(paths: Sequence[Path], choice: Choice, jobs: int) -> Iterator[
                 yield from outcomes
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def run_live(
-    paths: Iterable[Path], choice: Choice, *, allow_writes: bool = False, tell: Tell = lambda text: None
-) -> Iterator[Outcome]:
-    """The outcome of every chosen transcript with a real model; nothing is written."""
-
-    def judged(path: Path, transcript: Transcript, stage: Stage) -> Outcome:
-        taken = take(transcript, stage, model=choice.model, allow_writes=allow_writes, progress=tell)
-        return drifted(taken, transcript.recording(taken.recording.name))
-
-    return _each_live(paths, choice, judged)
-
-
-def record_all(
-    paths: Iterable[Path],
-    choice: Choice,
-    *,
-    gateway: str = "",
-    model: str = "",
-    variables: Mapping[str, str] | None = None,
-    allow_writes: bool = False,
-    review: Review | None = None,
-    tell: Tell = lambda text: None,
-) -> Iterator[Outcome]:
-    """The outcome of every chosen transcript's recording, which is written as it comes."""
-
-    def recorded(path: Path, transcript: Transcript, stage: Stage) -> Outcome | None:
-        agent = stage.agent(transcript)
-        route = f"{gateway or agent.gateway}/{model or agent.model}" if gateway or model else ""
-        return record(
-            path, stage, model=route, variables=variables, allow_writes=allow_writes, review=review, tell=tell
-        )
-
-    return _each_live(paths, choice, recorded)
-
-
-def _each_live(
-    paths: Iterable[Path], choice: Choice, play: Callable[[Path, Transcript, Stage], Outcome | None]
-) -> Iterator[Outcome]:
-    stage = Stage(offline=False, trust=choice.trust)
-    for path in paths:
-        try:
-            transcript = load_transcript(path, stage.suites)
-            outcome = play(path, transcript, stage) if choice.takes(transcript) else None
-        except AgentRunError as error:
-            outcome = broken(path, error)
-        if outcome is not None:
-            yield outcome
-            if choice.fail_fast and outcome.verdict not in ("pass", "not-run"):
-                return
 
 
 def _share(paths: Sequence[Path], choice: Choice) -> list[Outcome]:
