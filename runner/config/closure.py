@@ -15,6 +15,7 @@ from runner.config.reach import Reach
 from runner.tools.toolbox import Declared
 
 _LARGEST = 64 * 2**20
+_LONGEST_TEXT = 64 * 2**10
 _INCLUDE = re.compile(r"""\{%[-+]?\s*(?:include|import|from|extends)\s+["']([^"']+)["']""")
 
 
@@ -22,6 +23,7 @@ _INCLUDE = re.compile(r"""\{%[-+]?\s*(?:include|import|from|extends)\s+["']([^"'
 class Closure:
     """File names, relative to the agent's folder, and the SHA-256 of each; and what all of them together can do."""
 
+    folder: Path
     files: Mapping[str, str]
     deeds: tuple[str, ...]
 
@@ -29,6 +31,11 @@ class Closure:
     def hash(self) -> str:
         """The same on every machine for the same contents and the same deeds."""
         return sha256(json.dumps([sorted(self.files.items()), sorted(self.deeds)]).encode()).hexdigest()
+
+    def texts(self) -> dict[str, str]:
+        """What stands in the files, for showing later what has changed in them; not of those too long to show."""
+        found = {name: _text(self.folder / name) for name in self.files}
+        return {name: text for name, text in found.items() if text is not None}
 
 
 def closure(reach: Reach) -> Closure:
@@ -39,7 +46,7 @@ def closure(reach: Reach) -> Closure:
     root = reach.agents[0].path.resolve().parent
     files = {path for agent in reach.agents for path in _files(agent)}
     named = {Path(os.path.relpath(path, root)).as_posix(): _digest(path) for path in files}
-    return Closure(dict(sorted(named.items())), tuple(str(deed) for deed in reach.deeds))
+    return Closure(root, dict(sorted(named.items())), tuple(str(deed) for deed in reach.deeds))
 
 
 def _files(agent: Agent) -> Iterator[Path]:
@@ -96,3 +103,10 @@ def _digest(path: Path) -> str:
             return file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return f"unreadable: {error.strerror}"
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8") if path.stat().st_size <= _LONGEST_TEXT else None
+    except (OSError, ValueError):
+        return None

@@ -20,11 +20,15 @@ _Notify = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Consent for exactly this content of this file; `given` is the time in UTC, as ISO 8601."""
+    """Consent for exactly this content of this file; `given` is the time in UTC, as ISO 8601.
+
+    `texts` are the files as they were read then, so that a change can be shown; what is no short text is not kept.
+    """
 
     path: str
     hash: str
     files: Mapping[str, str]
+    texts: Mapping[str, str]
     deeds: tuple[str, ...]
     given: str
 
@@ -33,7 +37,7 @@ class Consent:
         from datetime import UTC, datetime  # lazy: consent is given rarely
 
         given = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(os.path.realpath(agent), closure.hash, closure.files, closure.deeds, given)
+        return cls(os.path.realpath(agent), closure.hash, closure.files, closure.texts(), closure.deeds, given)
 
 
 def folder() -> Path:
@@ -119,9 +123,9 @@ def _read(record: Path, notify: _Notify) -> Consent | None:
 def _consent(found: Any) -> Consent | None:
     """The record as a value, if it has that shape."""
     try:
-        files = dict(found["files"])
-        consent = Consent(found["path"], found["hash"], files, tuple(found["deeds"]), found["given"])
+        files, texts = dict(found["files"]), dict(found["texts"])
+        consent = Consent(found["path"], found["hash"], files, texts, tuple(found["deeds"]), found["given"])
     except (KeyError, TypeError, ValueError):
         return None
-    texts = (consent.path, consent.hash, consent.given, *files, *files.values(), *consent.deeds)
-    return consent if all(isinstance(each, str) for each in texts) else None
+    said = (consent.path, consent.hash, consent.given, *files, *files.values(), *texts.values(), *consent.deeds)
+    return consent if all(isinstance(each, str) for each in said) else None

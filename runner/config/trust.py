@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runner.config.closure import Closure
     from runner.config.consents import Consent
 
+_LONGEST_DIFF = 200
 _Notify = Callable[[str], None]
 
 
@@ -37,12 +38,12 @@ class Standing:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What is not as it was when the user consented: deeds `+` and `-`, files `~`, `+` and `-`."""
+        """What is not as it was when the user consented: deeds `+` and `-`, files `~`, `+`, `-` and lines."""
         if self.consent is None or self.trusted:
             return ()
         then, now = self.consent.deeds, self.closure.deeds
         deeds = [f"- {deed}" for deed in then if deed not in now] + [f"+ {deed}" for deed in now if deed not in then]
-        return (*deeds, *_changed_files(self.consent.files, self.closure.files))
+        return (*deeds, *_changed_files(self.consent, self.closure))
 
     @property
     def text(self) -> str:
@@ -130,7 +131,16 @@ def _refusal(now: Standing) -> NeedsTrust:
     )
 
 
-def _changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    marks = {True: "~ the file {} is another", False: "+ the file {} is new"}
-    changed = [marks[name in then].format(name) for name in now if now[name] != then.get(name)]
-    return [*changed, *(f"- the file {name} has gone" for name in then if name not in now)]
+def _changed_files(then: Consent, now: Closure) -> Iterator[str]:
+    from runner.tools.naming import difference  # lazy: a file that was trusted mostly is as it was
+
+    texts = now.texts()
+    for name, digest in now.files.items():
+        if name not in then.files:
+            yield f"+ the file {name} is new"
+        elif digest != then.files[name]:
+            yield f"~ the file {name} is another"
+            if name in then.texts and name in texts:
+                lines = difference(then.texts[name].splitlines(), texts[name].splitlines(), _LONGEST_DIFF)
+                yield from (f"    {line}" for line in lines)
+    yield from (f"- the file {name} has gone" for name in then.files if name not in now.files)

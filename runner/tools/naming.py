@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 LONGEST_NAME = 64
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
@@ -29,3 +30,12 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(each for each in text if each in "\n\t" or unicodedata.category(each)[0] != "C")
+
+
+def difference(old: Sequence[str], new: Sequence[str], most: int) -> list[str]:
+    """The lines that differ, `-` and `+` before them; at most so many, and how many more there are."""
+    from difflib import unified_diff  # lazy: what was seen before is mostly the same
+
+    _, _, *lines = *unified_diff(old, new, n=0, lineterm=""), "", ""
+    found = [line for line in lines if line.startswith(("-", "+"))]
+    return found if len(found) <= most else [*found[:most], f"… and {len(found) - most} lines more"]

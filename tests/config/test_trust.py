@@ -260,6 +260,23 @@ def test_consent_ends_with_any_change_and_says_which(write: Write, name: str, te
     assert told in refusal.value.why
 
 
+def test_what_changed_in_a_file_is_shown_line_by_line(write: Write):
+    agent = whole(write)
+    ensure_trusted(agent, ask=lambda shown: True)
+    code = agent.path.parent / "tools.py"
+    code.write_text("++ 1  # not the head of a diff\n# \x1b[2J\n" + code.read_text())
+    with pytest.raises(NeedsTrust) as refusal:
+        ensure_trusted(load_agent(agent.path))
+    assert "+++ 1  # not the head of a diff\n" in refusal.value.why
+    assert "+# \\x1b[2J" in refusal.value.why
+    code.write_text("x = 1\n" * 1000)
+    with pytest.raises(NeedsTrust, match="lines more"):
+        ensure_trusted(load_agent(agent.path))
+    code.write_bytes(b"# coding: latin-1\n# \xff\ndef look(): return 1\n")
+    with pytest.raises(NeedsTrust, match=r"tools\.py is another$"):
+        ensure_trusted(load_agent(agent.path))
+
+
 def test_the_hash_tells_nothing_of_where_the_file_lies(write: Write, tmp_path: Path):
     agent = whole(write)
     here = closure(reach(agent)).hash

@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.core.messages import ToolSpec
 from runner.tools.mcp.server import Server
+from runner.tools.naming import difference
 from runner.tools.spill import state_home
 
 _LONGEST_DIFF = 20
@@ -60,11 +61,7 @@ def _pin(spec: ToolSpec) -> dict[str, Any]:
 def _diff(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
     if old is None:
         return "new since the server was first used"
-    from difflib import unified_diff  # lazy: servers rarely change
-
-    lines = unified_diff(_lines(old), _lines(new), "pinned", "now", n=0, lineterm="")
-    shown = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
-    return "\n".join(shown[:_LONGEST_DIFF])
+    return "\n".join(difference(_lines(old), _lines(new), _LONGEST_DIFF))
 
 
 def _lines(pin: Mapping[str, Any]) -> list[str]:
