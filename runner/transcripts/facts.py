@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from runner.core.errors import AgentRunError
 from runner.core.events import Event, Replied, TextDelta, ToolFinished, ToolStarted, TurnEnded
@@ -11,7 +12,9 @@ from runner.gateways import Request
 from runner.transcripts.expectations import Called, Facts
 
 
-def facts_of(events: Sequence[Event], requests: Sequence[Request], error: AgentRunError | None) -> Facts:
+def facts_of(
+    events: Sequence[Event], requests: Sequence[Request], error: AgentRunError | None, folder: Path, trusted: bool
+) -> Facts:
     """What the events of one turn say."""
     text, finish, reason = "", "", ""
     pieces: list[str] = []
@@ -36,7 +39,8 @@ def facts_of(events: Sequence[Event], requests: Sequence[Request], error: AgentR
     if pieces:  # of a reply that broke off
         text, finish = "".join(pieces), reason
     calls = tuple(_called(call, batch, results.get(call.id)) for call, batch in started)
-    return Facts(text, calls, tuple(events), tuple(requests), finish, reason, error, usage, cost)
+    sent = tuple(requests)
+    return Facts(text, calls, tuple(events), sent, finish, reason, error, usage, cost, trusted=trusted, folder=folder)
 
 
 def summed(turns: Sequence[Facts]) -> Facts:

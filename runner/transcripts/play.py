@@ -118,11 +118,11 @@ class Play:
         except AgentRunError as failure:
             error = failure
         ended = time.monotonic()
-        facts = facts_of(events, requests(), error)
+        facts = facts_of(events, requests(), error, self.transcript.path.parent, self.trusted)
         if self.live:
             times = 1000 * ((first or ended) - started), 1000 * (ended - started)
             facts = replace(facts, live=True, first_token_ms=times[0], total_ms=times[1])
-        return replace(facts, trusted=self.trusted, folder=self.transcript.path.parent)
+        return facts
 
 
 def _attached(turn: Said) -> list[Any]:
