@@ -107,7 +107,7 @@ class Stamper:
     def seen(self, request: Request, stamp: Mapping[str, str] | None = None) -> str:
         """The hash chained over the parts and all messages of the request; another `stamp` may stand for its parts."""
         stamp = stamp or self.parts(request)
-        chain = hashlib.blake2b(" ".join(stamp[part] for part in PARTS).encode(), digest_size=DIGITS // 2)
+        chain = hashlib.blake2b(" ".join(stamp.get(part, "") for part in PARTS).encode(), digest_size=DIGITS // 2)
         known = self._messages
         for message in request.messages:
             held = known.get(id(message))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from runner.gateways import Capabilities
 from runner.transcripts.expectations import all_kinds
 from runner.transcripts.expectations.text import NORMALIZERS
 
@@ -19,6 +20,8 @@ TOOL_MODES = {
 COMPONENTS = ("system", "tools", "options", "messages", "turns")
 
 Schema = Mapping[str, Any]
+
+_CAPABLE: Schema = {"window": ["integer", "null"]}
 
 
 def assembled() -> dict[str, Any]:
@@ -172,7 +175,10 @@ def _recording() -> dict[str, Any]:
     setting = _object(
         {
             **{key: _SHARED[key] for key in ("clock", "seed", "variables")},
-            "capabilities": _said("What the gateway said of the model, where it is not the default.", "object"),
+            "capabilities": _object(
+                {name: {"type": _CAPABLE.get(name, "boolean")} for name in Capabilities.__dataclass_fields__},
+                description="What the gateway said of the model, where it is not the default.",
+            ),
         },
         description="What was injected, and is again in a replay.",
     )
