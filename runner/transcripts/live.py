@@ -10,9 +10,11 @@ from itertools import zip_longest
 from typing import Any
 
 from runner.config.agent import Agent
+from runner.config.trust import ensure_trusted
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall, Usage
+from runner.engine.opening import open_tools
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
 from runner.transcripts.facts import summed
@@ -22,6 +24,7 @@ from runner.transcripts.model import RecordedReply, Recording, Said, Setting, Tr
 from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
 from runner.transcripts.recorder import Recorder
 from runner.transcripts.stage import Stage, declared_models, redactor_for
+from runner.transcripts.understudy import Understudy
 from runner.transcripts.verdicts import Finding, Outcome
 
 
@@ -49,7 +52,8 @@ def take(
     """Hold the conversation with the agent's model, or with `model` (GATEWAY/MODEL). Raises AgentRunError.
 
     Clock and seed are those of the script, or of an older recording of the same model, so that a conversation can be
-    taken again. Tools that write or execute run if the turn approves them, or with `allow_writes`.
+    taken again. Tools that write or execute run if the turn approves them, or with `allow_writes`; else they give what
+    older recordings hold.
     """
     agent = stage.agent(transcript, model)
     older = next((each for name in declared_models(agent) if (each := transcript.recording(name))), None)
@@ -88,9 +92,14 @@ class _Conversation:
         self.recorder = Recorder(redactor_for(agent, transcript), setting)
         clock = frozen(setting)
         person = Person(self)
+        ensure_trusted(agent, trust=stage.trust)
+        real = open_tools(agent, approve=person.approve, ask=person.ask)
+        self._tools = Understudy(real, transcript.recordings, self._acts)
+        self._approved: frozenset[str] = frozenset()
         session = ChatSession.from_agent(
             agent,
             variables=agents_own(setting, agent),
+            toolbox=self._tools,
             clock=clock,
             seed=setting.seed,
             approve=person.approve,
@@ -102,9 +111,15 @@ class _Conversation:
         self.play = Play(session, voice, person, transcript, Cancel, self.recorder.hear, live=True, trusted=stage.trust)
 
     def lets(self, call: ToolCall) -> bool:
-        if not self._allow_writes:
-            self._refused.append(call.name)
-        return self._allow_writes
+        """A call that the rules ask about: what only plays a part may go on, as may all with `allow_writes`."""
+        if self._tools.plays(call.name) or self._allow_writes:
+            return True
+        self._refused.append(call.name)
+        return False
+
+    def _acts(self, name: str) -> bool:
+        """A tool may write or execute for real."""
+        return self._allow_writes or name in self._approved
 
     def trouble(self, kind: str, what: str, diff: str = "") -> None:
         self._refused.append(what)
@@ -114,6 +129,7 @@ class _Conversation:
         for turn in self.transcript.turns:
             progress(f"{self.transcript.path}: {turn.id}")
             self.recorder.begin(turn.id)
+            self._approved = frozenset(turn.answers.approve or ())
             try:
                 facts = self.play.turn(turn, self.recorder.requests)
             except ConfigError as error:
@@ -133,11 +149,11 @@ class _Conversation:
         self.tally.judge(final, summed(self.facts), "finally")
 
     def _stop_at(self, turn: Said, error: AgentRunError | None) -> None:
-        if self._refused:
+        if missed := (*self._refused, *self._tools.missed):
             raise Denied(
                 f"the turn {turn.id} needs somebody to say yes",
                 where=str(turn.place),
-                why="; ".join(dict.fromkeys(self._refused)),
+                why="; ".join(dict.fromkeys(missed)),
                 fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes",
             )
         if error is not None and not any(each.kind == "exit" for each in turn.expect):

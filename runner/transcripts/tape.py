@@ -141,20 +141,28 @@ class Tape:
         yield DoneChunk(reply.finish, reply.finish, reply.usage, self._model or request.model, reply.opaque)
 
 
+_ASKS = "ask_user"
 RUNNING = frozenset({"verify", "execute"})
 """The modes in which a tool is run."""
 
 
 def mode_of(spec: ToolSpec, modes: Mapping[str, ToolMode]) -> ToolMode:
-    """What a call of the tool does in a replay: as the transcript says, or verify for one without effects."""
-    return modes.get(spec.name) or ("verify" if spec.effects == "none" else "stub")
+    """What a call of the tool does in a replay: as the transcript says, or verify for one without effects.
+
+    What asks the user is answered by the script, whose words count as the user's own.
+    """
+    if spec.name in modes:
+        return modes[spec.name]
+    if spec.name == _ASKS:
+        return "execute"
+    return "verify" if spec.effects == "none" else "stub"
 
 
 class TapedTools:
     """The agent's tools in a replay: each runs, or gives its recorded result, as its mode says.
 
-    `modes` gives a mode by tool; without one a tool without effects is on verify and any other on stub. `ghosts` are
-    the specs of tools that only a running server could tell.
+    `modes` gives a mode by tool where the default is not meant. `ghosts` are the specs of tools that only a running
+    server could tell.
     """
 
     def __init__(
