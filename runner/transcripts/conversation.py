@@ -68,7 +68,7 @@ class ConversationTape:
             self._over = True
 
     def write(self) -> Path | None:
-        """Write the transcript and give its path; None if the model was never asked. Raises UsageError, OSError."""
+        """Write the transcript and give its path; None if the model was never asked. Raises UsageError."""
         recording = self._recorder.recording(self._route())
         if recording.request is None:
             return None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+
+from runner.core.errors import UsageError
 
 MAX_BYTES = 8_000_000
 MAX_VALUES = 500_000
@@ -58,10 +60,16 @@ def read_text(path: Path) -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Put the text in the file's place in one move, so that a crash leaves the old file or the new one."""
+    """Put the text in the file's place in one move: a crash leaves the old file or the new one. Raises UsageError."""
+    try:
+        _write(path.resolve(), text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}", why=error.strerror or str(error)) from None
+
+
+def _write(target: Path, text: str) -> None:
     import tempfile  # lazy: a replay writes nothing
 
-    target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
@@ -76,13 +84,12 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def rewrite(path: Path, recordings: Mapping[str, str | None], check: Callable[[str], None] = lambda text: None) -> bool:
-    """Put recordings into a transcript file; True if a byte changed. `check` may refuse the new text by raising."""
+def rewrite(path: Path, recordings: Mapping[str, str | None]) -> bool:
+    """Put recordings into a transcript file, None takes one out; True if a byte changed. Raises UsageError."""
     before = read_text(path)
     after = before
     for name, document in recordings.items():
         after = with_recording(after, name, document)
-    check(after)
     if after == before:
         return False
     write_atomically(path, after)

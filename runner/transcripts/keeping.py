@@ -39,11 +39,8 @@ def keep(transcript: Transcript, recording: Recording, redactor: Redactor) -> No
                 why="it survived the redaction, so nothing was written",
                 fix="keep it out of the conversation, or mask it with a pattern under redact:",
             )
-    try:
-        blobs.write()
-        rewrite(transcript.path, {recording.name: text})
-    except OSError as error:
-        raise UsageError(f"cannot write {transcript.path}", why=error.strerror or str(error)) from None
+    blobs.write()
+    rewrite(transcript.path, {recording.name: text})
 
 
 def restamped(
@@ -80,5 +77,5 @@ def prune_blobs(folder: Path) -> int:
     texts = "".join(read_text(path) for path in folder.glob("*.yaml")) if blobs else ""
     orphans = [blob for blob in blobs if blob.name not in texts]
     for blob in orphans:
-        blob.unlink()
+        blob.unlink(missing_ok=True)
     return len(orphans)

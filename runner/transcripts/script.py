@@ -99,20 +99,25 @@ def turns(sheet: Sheet, suite: Suite) -> tuple[Said, ...]:
 def _spliced(sheet: Sheet, suite: Suite) -> Iterator[tuple[Sheet, Route, Mapping[str, Any]]]:
     for position, turn in enumerate(sheet.document.value["turns"]):
         route: Route = ("turns", position)
-        if (name := turn.get("include")) is not None:
-            partial = suite.partials.get(name)
-            if partial is None:
-                known = ", ".join(suite.partials) or "none"
-                sheet.problem((*route, "include"), f"there is no partial {name!r}", f"known in _suite.yaml: {known}")
-                continue
-            if len(turn) > 1:
-                sheet.problem(route, "include: stands alone in its turn")
-            for number, included in enumerate(partial.turns):
-                yield partial.sheet, (*partial.route, number), included
-        elif "user" not in turn:
-            sheet.problem(route, "a turn needs user: what the user says")
+        if (name := turn.get("include")) is None:
+            yield from _spoken(sheet, route, turn)
+        elif len(turn) > 1:
+            sheet.problem(route, "include: stands alone in its turn")
+        elif (partial := suite.partials.get(name)) is None:
+            known = ", ".join(suite.partials) or "none"
+            sheet.problem((*route, "include"), f"there is no partial {name!r}", f"known in _suite.yaml: {known}")
         else:
-            yield sheet, route, turn
+            theirs = Sheet(partial.sheet.document, partial.sheet.path, sheet.problems)
+            for number, included in enumerate(partial.turns):
+                yield from _spoken(theirs, (*partial.route, number), included)
+
+
+def _spoken(sheet: Sheet, route: Route, turn: Mapping[str, Any]) -> Iterator[tuple[Sheet, Route, Mapping[str, Any]]]:
+    """The turn, if the user says something in it."""
+    if "user" in turn:
+        yield sheet, route, turn
+    else:
+        sheet.problem(route, "a turn needs user: what the user says")
 
 
 def _turn(sheet: Sheet, route: Route, turn: Mapping[str, Any], name: str, normalize: tuple[str, ...]) -> Said:
@@ -123,7 +128,7 @@ def _turn(sheet: Sheet, route: Route, turn: Mapping[str, Any], name: str, normal
             sheet.problem((*route, "files", position), f"there is no file {file}")
     return Said(
         name,
-        turn.get("user", ""),
+        turn["user"],
         sheet.spot(*route),
         expected(sheet, (*route, "expect"), turn.get("expect", ()), normalize),
         Answers(tuple(answers.get("ask_user", ())), tuple(answers["approve"]) if "approve" in answers else None),

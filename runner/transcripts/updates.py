@@ -58,7 +58,7 @@ class Updates:
         self._live = Stage(offline=False, trust=trust)
 
     def apply(self, outcome: Outcome) -> None:
-        """Renew what one outcome calls for. Raises AgentRunError, OSError."""
+        """Renew what one outcome calls for. Raises AgentRunError."""
         verdict, categories = outcome.verdict, self._categories
         if verdict == "stale" and self._accept and self._restamp(outcome):
             return

@@ -142,3 +142,13 @@ def test_check_warns_of_what_is_not_wrong_yet(recorded) -> None:
 def test_the_shipped_schema_is_the_assembled_one() -> None:
     shipped = (ROOT / "schemas" / "transcript.schema.json").read_text("utf-8")
     assert shipped == schema_text(), "write runner.transcripts.schema.schema_text() into the file"
+
+
+def test_what_is_wrong_in_a_partial_is_told_at_its_own_place(case) -> None:
+    suite = case.folder / "_suite.yaml"
+    suite.write_text("suite: 1\npartials:\n  hello:\n  - user: Hi.\n    expect: [{regex: '('}]\n  - id: silent\n")
+    case.change(case.file, "turns:\n", "turns:\n- include: hello\n")
+    with pytest.raises(ConfigError) as caught:
+        case.load()
+    told = [(problem.path, problem.line) for problem in caught.value.problems]
+    assert told == [(str(suite), 5), (str(suite), 6)]
