@@ -283,7 +283,7 @@ def test_a_file_that_cannot_be_written_is_told(folder: Path) -> None:
     change(folder / "agent.yaml", "It is March 13.", "March 13. " + "word " * 1000)
     done = run(folder, "record", ".")
     assert done.returncode == 2
-    assert "cannot write a.transcript.yaml" in done.stdout
+    assert "cannot write .blobs" in done.stdout
 
 
 def test_a_terminal_that_knows_ascii_alone_gets_a_report(recorded: Path) -> None:

@@ -46,7 +46,7 @@ def _finding(finding: Finding, outcome: Outcome, paint: Paint) -> Iterator[str]:
         word = "ERROR"
     trail = " › ".join(filter(None, (str(finding.place), finding.turn, finding.kind)))
     colour = {"FAIL": "fail", "ERROR": "error", "DRIFT": "tool-drift"}.get(word, "not-run")
-    yield f"{paint(f'{word:<7}', _COLOURS[colour])}{trail}   {outcome.recording}"
+    yield f"{paint(f'{word:<7}', _COLOURS[colour])}{_inert(f'{trail}   {outcome.recording}')}"
     yield from (f"  {_inert(line)}" for line in finding.what.splitlines())
     yield from _diff(finding.diff, paint)
     yield ""
@@ -64,7 +64,7 @@ def _stale(outcome: Outcome, paint: Paint) -> Iterator[str]:
     when = f"recorded {outcome.recorded[:10]} " if outcome.recorded else ""
     word = "STALE  " if outcome.verdict == "stale" else "stale  "
     trail = f"{first.place} › {first.turn} › reply {first.reply}" if first.reply else f"{first.place} › {first.turn}"
-    yield f"{paint(word, _COLOURS['stale'])}{trail}   {when}{outcome.recording}"
+    yield f"{paint(word, _COLOURS['stale'])}{_inert(f'{trail}   {when}{outcome.recording}')}"
     for change in outcome.changes:
         yield from _change(change, paint)
     changed = {change.component for change in outcome.changes}
