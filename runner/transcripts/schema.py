@@ -171,8 +171,36 @@ def _expectation() -> dict[str, Any]:
 
 
 def _recording() -> dict[str, Any]:
-    tool = _object({"sig": _said("Its parameters."), "doc": _said("Its description."), "is": _said("Its hash.")})
-    setting = _object(
+    return _object(
+        {
+            "recording": _said("GATEWAY/MODEL, or hand/NAME for one that people write.", pattern=r"^[^\s/]+/\S+$"),
+            "format": {"const": FORMAT, "default": FORMAT, "description": "The version of this format."},
+            "resolved": _said("The model's full name, as its server gave it."),
+            "recorded": _said("When."),
+            "with": _setting(),
+            "redacted": {
+                "type": "object",
+                "additionalProperties": {"type": "integer"},
+                "description": "How often each secret was masked.",
+            },
+            "accepted": _list_of(
+                {"enum": list(COMPONENTS)}, "Parts whose change was accepted without a new recording."
+            ),
+            "request": _request(),
+            "turns": {
+                "type": "object",
+                "description": "The replies of each turn, by its id.",
+                "additionalProperties": {"type": "array", "items": {"$ref": "#/$defs/reply"}},
+            },
+            "state": _said("What servers want back unchanged, by TURN/REPLY.", "object"),
+            "expect": _list_of({"$ref": "#/$defs/expectation"}, "Replaces the script's, in a hand-written recording."),
+        },
+        ("recording", "turns"),
+    )
+
+
+def _setting() -> dict[str, Any]:
+    return _object(
         {
             **{key: _SHARED[key] for key in ("clock", "seed", "variables")},
             "capabilities": _object(
@@ -182,7 +210,11 @@ def _recording() -> dict[str, Any]:
         },
         description="What was injected, and is again in a replay.",
     )
-    request = _object(
+
+
+def _request() -> dict[str, Any]:
+    tool = _object({"sig": _said("Its parameters."), "doc": _said("Its description."), "is": _said("Its hash.")})
+    return _object(
         {
             "system": _said("The rendered system prompt."),
             "tools": {"type": "object", "additionalProperties": tool, "description": "The tools, in their order."},
@@ -195,32 +227,6 @@ def _recording() -> dict[str, Any]:
         },
         ("system", "options", "stamp"),
         description="What every request had in common; without it a recording never goes stale.",
-    )
-    return _object(
-        {
-            "recording": _said("GATEWAY/MODEL, or hand/NAME for one that people write.", pattern=r"^[^\s/]+/\S+$"),
-            "format": {"const": FORMAT, "default": FORMAT, "description": "The version of this format."},
-            "resolved": _said("The model's full name, as its server gave it."),
-            "recorded": _said("When."),
-            "with": setting,
-            "redacted": {
-                "type": "object",
-                "additionalProperties": {"type": "integer"},
-                "description": "How often each secret was masked.",
-            },
-            "accepted": _list_of(
-                {"enum": list(COMPONENTS)}, "Parts whose change was accepted without a new recording."
-            ),
-            "request": request,
-            "turns": {
-                "type": "object",
-                "description": "The replies of each turn, by its id.",
-                "additionalProperties": {"type": "array", "items": {"$ref": "#/$defs/reply"}},
-            },
-            "state": _said("What servers want back unchanged, by TURN/REPLY.", "object"),
-            "expect": _list_of({"$ref": "#/$defs/expectation"}, "Replaces the script's, in a hand-written recording."),
-        },
-        ("recording", "turns"),
     )
 
 
