@@ -269,11 +269,8 @@ def test_what_changed_in_a_file_is_shown_line_by_line(write: Write):
         ensure_trusted(load_agent(agent.path))
     assert "+++ 1  # not the head of a diff\n" in refusal.value.why
     assert "+# \\x1b[2J" in refusal.value.why
-    code.write_text("x = 1\n" * 1000)
+    code.write_text("x = 1\n" * 1000 + "def look(): return 1\n")
     with pytest.raises(NeedsTrust, match="lines more"):
-        ensure_trusted(load_agent(agent.path))
-    code.write_bytes(b"# coding: latin-1\n# \xff\ndef look(): return 1\n")
-    with pytest.raises(NeedsTrust, match=r"tools\.py is another$"):
         ensure_trusted(load_agent(agent.path))
 
 

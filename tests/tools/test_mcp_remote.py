@@ -7,9 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,106 +15,8 @@ from runner.core.errors import ToolsUnavailable
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
 
-Reply = Callable[["Speaker", dict[str, Any]], None]
-
-
-class Speaker(BaseHTTPRequestHandler):
-    """Speaks just enough of the protocol; `server.replies` maps a method to what happens instead."""
-
-    protocol_version = "HTTP/1.1"
-    server: McpSite
-
-    def do_POST(self) -> None:
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.heard.append((message.get("method", ""), dict(self.headers)))
-        session = self.headers.get("Mcp-Session-Id", "")
-        if session and session not in self.server.sessions:
-            self.refuse(404)
-        elif message.get("method") in self.server.replies:
-            self.server.replies[message["method"]](self, message)
-        else:
-            self.usual(message)
-
-    def usual(self, message: dict[str, Any]) -> None:
-        match message.get("method"):
-            case "initialize":
-                self.server.sessions.add(session := f"s{len(self.server.heard)}")
-                result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": INFO}
-                self.answer(message, result, session)
-            case "tools/list":
-                self.answer(message, {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]})
-            case "tools/call":
-                self.answer(message, {"content": [{"type": "text", "text": "heard"}]})
-            case "ping":
-                self.answer(message, {})
-            case _:
-                self.refuse(202)
-
-    def do_GET(self) -> None:
-        self.refuse(405)
-
-    def do_DELETE(self) -> None:
-        self.server.sessions.discard(self.headers.get("Mcp-Session-Id", ""))
-        self.refuse(200)
-
-    def answer(self, message: dict[str, Any], result: dict[str, Any], session: str = "") -> None:
-        self.send({"jsonrpc": "2.0", "id": message["id"], "result": result}, session)
-
-    def send(self, value: Any, session: str = "", kind: str = "application/json") -> None:
-        body = value if isinstance(value, bytes) else json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        if session:
-            self.send_header("Mcp-Session-Id", session)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def refuse(self, status: int, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in ({"Content_Length": "0"} | headers).items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-INFO = {"name": "fault", "version": "1"}
-
-
-class McpSite(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Speaker)
-        self.heard: list[tuple[str, dict[str, str]]] = []
-        self.sessions: set[str] = set()
-        self.replies: dict[str, Reply] = {}
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/mcp"
-
-    def count(self, method: str) -> int:
-        return [each for each, _ in self.heard].count(method)
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[McpSite]:
-    monkeypatch.setenv("AGENT_RUN_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    site = McpSite()
-    thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield site
-    site.shutdown()
-    site.server_close()
-    thread.join()
+if TYPE_CHECKING:
+    from tests.tools.conftest import McpSite, Speaker
 
 
 @pytest.fixture
