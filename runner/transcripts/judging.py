@@ -12,13 +12,18 @@ from runner.transcripts.expectations.text import diff
 from runner.transcripts.expectations.tools import shown
 from runner.transcripts.matchers import same, show
 from runner.transcripts.model import Expectation, RecordedReply, Said
+from runner.transcripts.redaction import Redactor
 from runner.transcripts.verdicts import Finding
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was judged so far: `held` of `judged` hold; `captured` are the named groups of regexes."""
+    """What was judged so far: `held` of `judged` hold; `captured` are the named groups of regexes.
 
+    `mask` takes secrets out of what is told, since reports are files, too.
+    """
+
+    mask: Redactor
     held: int = 0
     judged: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -53,7 +58,9 @@ class Tally:
     def note(
         self, level: Any, kind: str, what: str, place: Place, turn: str = "", diff: str = "", actual: Any = None
     ) -> None:
-        self.findings.append(Finding(level, kind, what, place, turn, diff, actual))
+        mask = self.mask
+        actual = mask(actual) if isinstance(actual, str) else actual
+        self.findings.append(Finding(level, kind, mask(what), place, turn, mask(diff), actual))
 
     @property
     def failed(self) -> bool:

@@ -84,7 +84,7 @@ class _Conversation:
         self, transcript: Transcript, agent: Agent, stage: Stage, setting: Setting, allow_writes: bool
     ) -> None:
         self.transcript = transcript
-        self.tally = Tally()
+        self.tally = Tally(redactor_for(agent, transcript))
         self.facts: list[Facts] = []
         self._allow_writes = allow_writes
         self._refused: list[str] = []
@@ -157,6 +157,7 @@ class _Conversation:
                 fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes",
             )
         if error is not None and not any(each.kind == "exit" for each in turn.expect):
+            error.what, error.why = self.tally.mask(error.what), self.tally.mask(error.why)
             error.where = error.where or str(turn.place)
             raise error
 

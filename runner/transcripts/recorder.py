@@ -12,7 +12,7 @@ from typing import Any
 from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk
 from runner.core.errors import GatewayError, IncompleteReply, UsageError
 from runner.core.events import Event, Notice, Replied, ToolFinished, ToolStarted
-from runner.core.messages import Message, ToolResult
+from runner.core.messages import Message, Opaque, ToolResult
 from runner.engine.broker import Broker
 from runner.gateways import Capabilities, Gateway, Request
 from runner.transcripts.fingerprint import Stamper, sent_options, signature
@@ -177,7 +177,7 @@ class Recorder:
             done.usage if done else None,
             heard.ms,
             _error(heard.error, mask),
-            message.opaque,
+            _masked(message.opaque, mask),
         )
 
     def _calls(self, heard: _Heard, message: Message) -> tuple[RecordedCall, ...]:
@@ -226,7 +226,8 @@ def recorded_request(request: Request, stamper: Stamper, mask: Redactor) -> Reco
     """What a recording keeps of its requests."""
     digests = stamper.tools(request)
     tools = {
-        spec.name: RecordedTool(signature(spec), mask(spec.description), digests[spec.name]) for spec in request.tools
+        spec.name: RecordedTool(mask(signature(spec)), mask(spec.description), digests[spec.name])
+        for spec in request.tools
     }
     return RecordedRequest(mask(request.system), tools, mask.value(sent_options(request)), dict(stamper.parts(request)))
 
@@ -238,6 +239,11 @@ def _writable(arguments: Mapping[str, Any] | None) -> bool:
     except ValueError:
         return False
     return arguments is not None
+
+
+def _masked(opaque: Opaque | None, mask: Redactor) -> Opaque | None:
+    """A server's state with its secrets masked: no replay asks a server whether it still likes it."""
+    return None if opaque is None else replace(opaque, content=mask.value(opaque.content))
 
 
 def _error(error: GatewayError | None, mask: Redactor) -> RecordedError | None:

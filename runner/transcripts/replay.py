@@ -46,10 +46,10 @@ class Cell:
         self.transcript = transcript
         self.recording = recording
         self.agent = agent
-        self.tally = Tally()
+        self.redactor = stage.redactor(agent, transcript)
+        self.tally = Tally(self.redactor)
         self.facts: list[Facts] = []
         self.changes: list[Change] = []
-        self.redactor = stage.redactor(agent, transcript)
         toolbox = stage.toolbox(agent, transcript)
         unseen = ghosts(agent, recording, toolbox)
         recorded = recording.request.tools if recording.request is not None else {}

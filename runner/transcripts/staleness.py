@@ -36,7 +36,7 @@ def changes(
             found.append((part, first, where, "\n".join(diff)))
     said = next((one for one in served if stamper.seen(one.request, recorded.stamp) != one.reply.seen), None)
     if said is not None:
-        found.append(("messages", said, "", _message(said)))
+        found.append(("messages", said, "", redactor(_message(said))))
     return tuple(
         Change(part, at.turn, at.number, spots[at.turn].place, where, diff, policy.get(part) == "warn")
         for part, at, where, diff in found

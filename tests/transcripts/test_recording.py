@@ -21,6 +21,7 @@ from runner.transcripts.live import take
 from runner.transcripts.loader import load_transcript
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replay import replay
+from runner.transcripts.reports import FORMATS, Run, renderer
 from runner.transcripts.stage import Stage, redactor_for
 
 HOSTILE = [
@@ -308,3 +309,20 @@ def test_defaults_of_the_environment_hold_in_a_replay_too(case, monkeypatch: pyt
     case.record()
     monkeypatch.delenv("W_HOST")
     assert case.replay().verdict == "pass"
+
+
+def test_a_canary_is_in_no_report(case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMINDER_TOKEN", CANARY)
+    case.change(case.agent, "The meetup is on", f"The token {CANARY} is on")
+    case.change(case.file, "  - contains:", "  - text: Nothing.\n  - not: {regex: token}\n  - contains:")
+    outcome = take(case.load(), Stage(offline=False)).outcome
+    assert outcome.verdict == "fail"
+    for form in FORMATS:
+        assert CANARY not in renderer(form)(Run([outcome]))
+    assert "«env:REMINDER_TOKEN»" in outcome.findings[0].diff
+    case.change(
+        case.agent, '- text: \'{"date"', f"- error: {{status: 401, message: 'no {CANARY}'}}\n- text: '{{\"date\""
+    )
+    with pytest.raises(AgentRunError) as caught:
+        take(case.load(), Stage(offline=False))
+    assert CANARY not in str(caught.value)
