@@ -132,6 +132,8 @@ def open_tools(
 
 
 def _broker(agent: Agent, gateway: Gateway | None) -> Broker:
+    if gateway is not None:
+        return Broker(agent.model, gateway, options=agent.options, retry=agent.retry, timeouts=agent.timeouts)
     hosts = (*agent.user.hosts, *consented_hosts(agent))
 
     def reach(name: str) -> Gateway:
@@ -142,12 +144,13 @@ def _broker(agent: Agent, gateway: Gateway | None) -> Broker:
             return Scripted(agent.script, name=name)
         return connect(name, agent.gateways, hosts=hosts)
 
-    others = [{"gateway": reach(each.gateway), "model": each.model, "options": each.options} for each in agent.fallback]
     return Broker(
         agent.model,
-        gateway or reach(agent.gateway),
+        reach(agent.gateway),
         options=agent.options,
-        fallback=others if gateway is None else (),
+        fallback=[
+            {"gateway": reach(each.gateway), "model": each.model, "options": each.options} for each in agent.fallback
+        ],
         retry=agent.retry,
         timeouts=agent.timeouts,
     )
