@@ -1,4 +1,6 @@
-"""Files that try to get out, each by one way, through the real command line; canaries show that none did.
+"""Files that try to get out, each by one way, through the command line; canaries show that none did.
+
+The command line runs in the test's own process, which spares a hundred starts, wherever a process is not the point.
 
 The comment at a file's top says what it tries and, for each way of using the file, the exit code that must come of it
 and a text that must be said: `check`, `run` (not trusted), `trusted` (with --trust), `allowed`, `denied` (a tool, too).
@@ -20,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from runner.cli import run
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yaml"))
@@ -90,19 +94,12 @@ class Cage:
     honest: Server
     canary: Server
 
-    def run(self, *arguments: str) -> Ran:
-        return self.python("-m", "runner", *arguments)
+    capsys: pytest.CaptureFixture[str]
 
-    def python(self, *arguments: str) -> Ran:
-        done = subprocess.run(
-            [sys.executable, "-P", *arguments],
-            cwd=self.home / "agent",
-            env=self.environment,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=60,
-        )
-        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+    def run(self, *arguments: str) -> Ran:
+        code = run(list(arguments))
+        out, errors = self.capsys.readouterr()
+        return Ran(code, out, errors)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -119,29 +116,50 @@ class Cage:
         assert not [each for each in self.honest.asked if "CANARY" in each and "redirect" not in each]
 
 
-@pytest.fixture
-def cage(tmp_path: Path) -> Iterator[Cage]:
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[Server, Server]]:
+    """The honest one, which redirects to the forbidden one."""
     with Server() as canary, Server(f"http://localhost:{canary.port}/stolen") as honest:
-        outside, agent = tmp_path / "outside", tmp_path / "agent"
-        outside.mkdir()
-        (outside / "secret.txt").write_text("CANARY-file")
-        (outside / "base.yaml").write_text("gateway: scripted\nmodel: m\nscript: [{text: CANARY-base}]\n")
-        shutil.copy(HERE / "parts" / "canary.py", outside)
-        (agent / "parts").mkdir(parents=True)
-        places = {
-            "CANARY": canary.port,
-            "HONEST": honest.port,
-            "OUTSIDE": outside,
-            "PYTHON": sys.executable,
-            "LONG": "a" * 400,
-        }
-        for file in (*FILES, *PARTS):
-            text = re.sub(r"__([A-Z]+)__", lambda found: str(places[found[1]]), file.read_text())
-            (agent / file.relative_to(HERE)).write_text(text)
-        (agent / ("a" * 240)).touch()
-        (agent / "link").symlink_to(outside)
-        (agent / "dangling").symlink_to(outside / "dangling-target")
-        yield Cage(tmp_path, honest, canary)
+        yield honest, canary
+
+
+@pytest.fixture
+def cage(
+    servers: tuple[Server, Server],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Cage:
+    honest, canary = servers
+    for server in servers:
+        server.asked.clear()
+    outside, agent = tmp_path / "outside", tmp_path / "agent"
+    outside.mkdir()
+    (outside / "secret.txt").write_text("CANARY-file")
+    (outside / "base.yaml").write_text("gateway: scripted\nmodel: m\nscript: [{text: CANARY-base}]\n")
+    shutil.copy(HERE / "parts" / "canary.py", outside)
+    (agent / "parts").mkdir(parents=True)
+    places = {
+        "CANARY": canary.port,
+        "HONEST": honest.port,
+        "OUTSIDE": outside,
+        "PYTHON": sys.executable,
+        "LONG": "a" * 400,
+    }
+    for file in (*FILES, *PARTS):
+        text = re.sub(r"__([A-Z]+)__", lambda found: str(places[found[1]]), file.read_text())
+        (agent / file.relative_to(HERE)).write_text(text)
+    (agent / ("a" * 240)).touch()
+    (agent / "link").symlink_to(outside)
+    (agent / "dangling").symlink_to(outside / "dangling-target")
+    cage = Cage(tmp_path, honest, canary, capsys)
+    monkeypatch.chdir(agent)
+    environment = cage.environment
+    for name in os.environ:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return cage
 
 
 def test_the_corpus_says_what_it_tries():
@@ -165,9 +183,16 @@ def test_checking_the_whole_corpus_does_nothing(cage: Cage):
 
 
 def test_showing_the_whole_corpus_does_nothing(cage: Cage):
-    """In one process, for speed: what must not happen would be seen all the same."""
+    """In a process of its own: what an import would have left behind is gone with it."""
     code = "import sys; from runner.cli import run; print({run(['show', file]) for file in sys.argv[1:]})"
-    ran = cage.python("-c", code, *(file.name for file in FILES))
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *(file.name for file in FILES)],
+        env={**cage.environment, "PYTHONPATH": str(HERE.parent.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    ran = Ran(done.returncode, done.stdout, done.stderr)
     cage.check(ran)
     assert ran.out.splitlines()[-1] == "{0, 2}", ran.said
 
