@@ -6,7 +6,8 @@ AgentRunError                     everything this package raises on purpose
 │   ├── ContextOverflowError      system prompt and newest message alone exceed the window
 │   └── SessionBusy               a second turn was begun while a stream is open
 ├── GatewayError                  the model could not be asked, or did not answer well        exit 4
-│   ├── Unreachable               no connection: refused, DNS, TLS, reset before an answer
+│   ├── Unreachable               no connection: refused, DNS, reset before an answer
+│   │   └── Untrusted             no secure connection: a certificate that cannot be verified, or no TLS
 │   ├── TimedOut                  a timer ran out: connect, first token, gap, total
 │   ├── RateLimited               429, with the wait the server asked for
 │   ├── ServerFailed              5xx, 408, 409, 529
@@ -128,6 +129,13 @@ class Unreachable(GatewayError):
     retryable = True
 
 
+class Untrusted(Unreachable):
+    """No secure connection, which waiting does not mend: a certificate, its authorities, or no TLS at all."""
+
+    code = "GW-TLS"
+    retryable = False
+
+
 class TimedOut(GatewayError):
     """A timer ran out; the message names the timer and its key in the agent file."""
 
@@ -175,9 +183,10 @@ class Rejected(GatewayError):
 
 
 class PromptTooLong(Rejected):
-    """The server says that the prompt exceeds its context window."""
+    """The server says that the prompt exceeds its context window; `window` is how many tokens fit, where it says so."""
 
     code = "GW-OVERFLOW"
+    window: int | None = None
 
 
 class ModelFailed(GatewayError):

@@ -12,7 +12,7 @@ _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ "
 _ASCII = bytes(range(128))
 _MESSAGE_OVERHEAD = 4
 _TOOL_OVERHEAD = 12
-_IMAGE = 1100
+IMAGE = 1100
 _SMOOTHING = 0.5
 
 
@@ -33,13 +33,13 @@ def estimate_json(value: Any) -> int:
 
 def estimate_message(message: Message) -> int:
     """Tokens of one message with its calls, results and files."""
-    count = _MESSAGE_OVERHEAD + estimate(message.text) + _IMAGE * len(message.files)
+    count = _MESSAGE_OVERHEAD + estimate(message.text) + IMAGE * len(message.files)
     if message.opaque is not None:
         count += estimate(message.thinking)
     for call in message.calls:
         count += _MESSAGE_OVERHEAD + estimate(call.name) + estimate(call.raw)
     for result in message.results:
-        count += _MESSAGE_OVERHEAD + estimate_json(result.output) + _IMAGE * len(result.files)
+        count += _MESSAGE_OVERHEAD + estimate_json(result.output) + IMAGE * len(result.files)
     return count
 
 

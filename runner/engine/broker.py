@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from math import inf
 from time import monotonic
@@ -86,16 +86,18 @@ class Broker:
 
         return answer(self, messages, tools, schema, limits or Limits())
 
-    def reply(self, draft: Draft, cancel: Cancel) -> Iterator[Chunk | Notice]:
+    def reply(self, draft: Draft, cancel: Cancel, seconds: float | None = None) -> Iterator[Chunk | Notice]:
         """The chunks of one reply, notices of retries and of a fallback before them.
 
-        `draft` makes the request for the route that is asked, anew for each attempt. Raises GatewayError.
+        `draft` makes the request for the route that is asked, anew for each attempt; all of them together may take
+        `seconds`. Raises GatewayError.
         """
         asked = self._active
+        until = inf if seconds is None else monotonic() + seconds
         while True:
             route, heard = self.routes[asked], _Heard()
             try:
-                yield from self._attempts(route, draft, cancel, heard, last=asked + 1 == len(self.routes))
+                yield from self._attempts(route, draft, cancel, heard, until, last=asked + 1 == len(self.routes))
                 return
             except GatewayError as error:
                 if heard.anything or not error.falls_back or asked + 1 == len(self.routes):
@@ -109,16 +111,15 @@ class Broker:
                 )
 
     def _attempts(
-        self, route: Route, draft: Draft, cancel: Cancel, heard: _Heard, *, last: bool
+        self, route: Route, draft: Draft, cancel: Cancel, heard: _Heard, until: float, *, last: bool
     ) -> Iterator[Chunk | Notice]:
         attempt = 1
         while True:
-            until = inf
             try:
                 request, notices = draft(route, route.gateway.capabilities(route.model))
-                until = inf if request.seconds is None else monotonic() + request.seconds
                 yield from notices
-                for chunk in route.gateway.stream(request):
+                left = None if until == inf else max(0.0, until - monotonic())
+                for chunk in route.gateway.stream(replace(request, seconds=left, cancel=cancel)):
                     heard.anything = True
                     yield chunk
                 return
@@ -131,7 +132,9 @@ class Broker:
                     raise _spent(error, attempt) from None
                 wait = self._wait(error, attempt)
                 if wait > self.retry.max_wait:
-                    raise _too_long(error, wait, self.retry.max_wait) from None
+                    raise _too_long(error, wait, f"retry.max_wait (now {self.retry.max_wait:g} s)") from None
+                if wait > until - monotonic():
+                    raise _too_long(error, wait, "limits.seconds") from None
                 yield Notice(
                     "retry",
                     f"{error.what}; trying again in {wait:.1f} s ({attempt} of {self.retry.attempts - 1})",
@@ -201,8 +204,10 @@ def _spent(error: GatewayError, attempts: int) -> GatewayError:
     return error
 
 
-def _too_long(error: GatewayError, wait: float, longest: float) -> GatewayError:
+def _too_long(error: GatewayError, wait: float, limit: str) -> GatewayError:
+    """The error of a server that asks for more patience than `limit` leaves."""
     until = datetime.now().astimezone() + timedelta(seconds=min(wait, 10 * 365 * 86_400))
-    error.why = f"{error.why} (the server asks to wait until {until:%Y-%m-%d %H:%M:%S})".strip()
-    error.fix = f"try again then, or raise retry.max_wait (now {longest:g} s)"
+    who = "the next try would be at" if error.retry_after is None else "the server asks to wait until"
+    error.why = f"{error.why} ({who} {until:%Y-%m-%d %H:%M:%S})".strip()
+    error.fix = f"try again then, or raise {limit}"
     return error

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.core.cancel import Cancel
@@ -17,7 +18,7 @@ from runner.core.events import Asked, Event, Notice, Replied
 from runner.core.history import History, Turn
 from runner.core.messages import Attachment, Message, Usage, clean
 from runner.core.policy import DEFAULT_WINDOW, ContextPolicy, Limits
-from runner.core.tokens import Calibration, estimate, estimate_tools
+from runner.core.tokens import IMAGE, Calibration, estimate, estimate_tools
 from runner.core.window import View, fit
 from runner.engine.broker import Broker, Route
 from runner.engine.drafts import within
@@ -213,40 +214,46 @@ class ChatSession:
         def draft(route: Route, capabilities: Capabilities) -> tuple[Request, Sequence[Notice]]:
             request, notices, view = self._draft(route, capabilities, aside)
             asked[:] = [(route, view)]
-            return replace(request, seconds=seconds, cancel=cancel), notices
+            return request, notices
 
+        began = monotonic()
         shortened = heard = False
         while True:
+            left = None if seconds is None else max(0.0, seconds - (monotonic() - began))
             try:
-                for chunk in self.broker.reply(draft, cancel):
+                for chunk in self.broker.reply(draft, cancel, left):
                     heard = heard or not isinstance(chunk, Notice)
                     if type(chunk) is DoneChunk and chunk.usage is not None:
                         yield from self._learn(*asked[0], chunk.usage.input_tokens)
                     yield chunk
                 return
             except PromptTooLong as error:
-                if shortened or heard or not asked or not self._shorten(*asked[0]):
+                if shortened or heard or not asked or not self._shorten(*asked[0], error.window):
                     raise
                 shortened = True
                 why = error.why or error.what
             yield Notice("evicted", f"the server finds the prompt too long ({why}): asking with less")
 
-    def _shorten(self, route: Route, view: View) -> bool:
-        """Aim lower with this route from now on; False if nothing more can be left out."""
-        self._aims[str(route)] = self._calibration(route)(view.estimated) * 3 // 4
+    def _shorten(self, route: Route, view: View, window: int | None) -> bool:
+        """Aim lower with this route from now on, at the window that it names; False if nothing more can be left out."""
+        sent = self._calibration(route)(view.estimated)
+        room = self._room(window, route.options) if window else sent
+        self._aims[str(route)] = room if room < sent else sent * 3 // 4
         return view.spare and self._policy.overflow == "evict"
 
     def _learn(self, route: Route, view: View, counted: int) -> Iterator[Notice]:
         """Let the server's own count correct our estimate, unless it shows that the server has cut the prompt."""
         calibration = self._calibration(route)
-        expected = calibration(view.estimated)
+        images = sum(len(message.files) for message in view.messages)
+        images += sum(len(result.files) for message in view.messages for result in message.results)
+        expected = calibration(view.estimated - IMAGE * images)
         if route.gateway.capabilities(route.model).truncates and 0 < counted < expected * 0.5 and expected > 512:
             yield Notice(
                 "server_truncated",
                 f"{route.gateway.name} read only {counted} of about {expected} tokens: the prompt's front was dropped",
                 {"counted": counted, "expected": expected},
             )
-        else:
+        elif not images:  # each model counts them in its own way
             calibration.learn(view.estimated, counted)
 
     def _draft(
@@ -284,15 +291,18 @@ class ChatSession:
         return replace(request, messages=view.messages + aside), self._untold(notices), view
 
     def _fit(self, route: Route, request: Request, window: int, aside: tuple[Message, ...]) -> View:
-        reserve = min(int(request.options.get("max_tokens") or self._policy.reserve), window // 2)
         fixed = estimate(request.system) + estimate_tools(request.tools) + sum(estimate(each.text) for each in aside)
         return fit(
             self._history.turns,
             fixed=fixed,
-            room=window - reserve,
+            room=self._room(window, request.options),
             aim=self._aims.get(str(route)),
             calibrate=self._calibration(route),
         )
+
+    def _room(self, window: int, options: Mapping[str, Any]) -> int:
+        """Tokens of the window that the prompt may take; the rest is the reply's."""
+        return window - min(int(options.get("max_tokens") or self._policy.reserve), window // 2)
 
     def _untold(self, notices: Sequence[Notice]) -> list[Notice]:
         """Those the user has not been told yet in these words."""

@@ -43,12 +43,10 @@ def answer(
                 options=route.options,
                 window=capabilities.window,
                 timeouts=broker.timeouts,
-                seconds=seconds,
-                cancel=context.cancel,
             )
             return within(capabilities, request, route, wanted)
 
-        return broker.reply(draft, context.cancel)
+        return broker.reply(draft, context.cancel, seconds)
 
     try:
         spent = Spent(broker.price)

@@ -64,6 +64,7 @@ class Anthropic(Remote):
     dialect = "anthropic"
     key_header = "x-api-key"
     key_prefix = ""
+    fixes: ClassVar[Mapping[str, str]] = {"ProtocolBroken": "check the gateway's url: it ends before /v1/messages"}
     known_quirks: ClassVar[Mapping[str, Any]] = {"version": "", "max_tokens": MAX_TOKENS}
 
     def __init__(self, **given: Any) -> None:

@@ -82,6 +82,10 @@ class Call:
     cancel: Cancel
 
 
+class ProxyFailed(ConnectionError):
+    """The proxy on the way could not be reached, or did not let us through."""
+
+
 class Answer(Protocol):
     """A status, headers in lower case, and the body's bytes as they arrive; `reusable` once all of it was read."""
 

@@ -25,12 +25,14 @@ from runner.core.errors import (
     ServerFailed,
     TimedOut,
     Unreachable,
+    Untrusted,
 )
+from runner.gateways.calls import ProxyFailed
+from runner.gateways.overflows import TOO_LONG, window_in
 
 _SHOWN = 400
 _READ = 10_000
 _DEEPEST = 6
-_CHECK_URL = "check the gateway's url: is /v1 missing?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,16 @@ class Scene:
     name: str = "the server"
     where: str = ""
     model: str = ""
-    key_from: str = ""
     fixes: Mapping[str, str] = field(default_factory=dict)
 
     def fix(self, kind: str, otherwise: str = "") -> str:
         """What to do about an error of this kind."""
         return self.fixes.get(kind, otherwise).replace("{model}", self.model)
+
+    @property
+    def check_url(self) -> str:
+        """What to do where no such server answers."""
+        return self.fix("ProtocolBroken", "check the gateway's url: is /v1 missing?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +78,7 @@ _RULES = (
     _Rule(ContentFiltered, r"content_filter|content_policy|responsibleaipolicy|prohibited_content"),
     _Rule(
         PromptTooLong,
-        r"context_length_exceeded|exceed_context_size|model_context_window_exceeded|maximum context length"
-        r"|prompt is too long|prompt too long|input is too long|input length exceeds"
-        r"|exceeds? the (?:available |model'?s )?context|context (?:window|length|size) (?:exceeded|is too)"
-        r"|reduce the length of the messages|input token count",
+        TOO_LONG,
         among=(0, 400, 413, 422, 500),
     ),
     _Rule(
@@ -122,7 +125,7 @@ def failure(scene: Scene, payload: Any, *, status: int = 0, headers: Mapping[str
     why = " ".join(message.split())[:_SHOWN] or ", ".join(codes) or f"HTTP {status}"
     if status and str(status) not in why and not message:
         why = f"HTTP {status}: {why}"
-    return kind(
+    error = kind(
         what,
         where=scene.where,
         why=why,
@@ -130,6 +133,10 @@ def failure(scene: Scene, payload: Any, *, status: int = 0, headers: Mapping[str
         status=status,
         retry_after=wait,
     )
+    if isinstance(error, PromptTooLong) and (window := window_in(_objects(_value(payload)), message)):
+        error.window = window
+        error.fix = f"set context.max_tokens in the agent file to {window}, or shorten the conversation"
+    return error
 
 
 def unreachable(error: Exception, scene: Scene) -> GatewayError:
@@ -143,15 +150,20 @@ def unreachable(error: Exception, scene: Scene) -> GatewayError:
             why="the timer timeouts.connect rang",
             fix="check the address, or raise timeouts.connect in the agent file",
         )
+    if isinstance(error, ProxyFailed):
+        fix = "check HTTPS_PROXY and its kin, or name the server's host in NO_PROXY"
+        return Unreachable(f"the proxy on the way to {name} failed", why=_reason(error), fix=fix)
     if isinstance(error, ConnectionRefusedError):
         what, fix = f"{name} is not running at {scene.where}", scene.fix("Unreachable", "start it, or check its url")
     elif isinstance(error, HTTPException) and not isinstance(error, ConnectionError | IncompleteRead):
-        return ProtocolBroken(f"{name} does not speak HTTP", why=_reason(error), fix=_CHECK_URL)
+        return ProtocolBroken(f"{name} does not speak HTTP", why=_reason(error), fix=scene.check_url)
     elif "WRONG_VERSION_NUMBER" in str(error):
         what, fix = f"{name} does not speak TLS at this address", "write http:// in its url, or check the port"
+        return Untrusted(what, why=_reason(error), fix=fix)
     elif "CERTIFICATE_VERIFY" in str(error):
         what = f"the certificate of {name} cannot be trusted"
-        fix = "set SSL_CERT_FILE (or ca_bundle of the gateway) to the file with your authority's certificate"
+        fix = "set SSL_CERT_FILE, or quirks: {ca_bundle: FILE} of the gateway, to your authority's certificate"
+        return Untrusted(what, why=_reason(error), fix=fix)
     elif "getaddrinfo" in str(error) or type(error).__name__ == "gaierror":
         what, fix = f"{name} cannot be found", "check the host in the gateway's url, and the network"
     else:
@@ -180,12 +192,13 @@ def cut_off(scene: Scene, events: int) -> IncompleteReply:
 def not_a_reply(scene: Scene, data: bytes, content_type: str) -> ProtocolBroken:
     """A good status over something that the dialect does not know; the first bytes are shown."""
     if not data.strip():
-        return ProtocolBroken(f"{scene.name} answered with nothing", why="the body is empty", fix=_CHECK_URL)
+        what, why = f"{scene.name} answered with nothing", "the body is empty"
+        return ProtocolBroken(what, why=why, fix=scene.check_url)
     start = " ".join(data[:200].decode("utf-8", "replace").split())
     return ProtocolBroken(
         f"{scene.name} does not answer as a model server does",
         why=f"content type {content_type or 'unknown'}: {start}",
-        fix=_CHECK_URL,
+        fix=scene.check_url,
     )
 
 
@@ -195,14 +208,9 @@ def _reason(error: Exception) -> str:
 
 def read_error(payload: Any) -> tuple[tuple[str, ...], str]:
     """The codes and the message of an error in any of the shapes that servers use."""
-    value = payload
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
+    value = _value(payload)
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return (), value[:_READ]
+        return (), value[:_READ]
     codes: list[str] = []
     messages: list[str] = []
     for each in _objects(value):
@@ -215,6 +223,17 @@ def read_error(payload: Any) -> tuple[tuple[str, ...], str]:
             codes.append("failed_generation")
     found = ": ".join(dict.fromkeys(message for message in messages if message))
     return tuple(dict.fromkeys(codes)), (found or _as_text(value))[:_READ]
+
+
+def _value(payload: Any) -> Any:
+    """What bytes or a text hold as JSON, or the text itself; any other value as it stands."""
+    text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else payload
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _as_text(value: Any) -> str:
@@ -247,7 +266,6 @@ def _objects(value: Any, depth: int = 0) -> Iterator[Any]:
 def _words(kind: type[GatewayError], scene: Scene, hint: str, status: int, wait: float | None) -> tuple[str, str]:
     """What happened, and what to do about it."""
     name = scene.name
-    variable = scene.key_from or "the key"
     if kind is ServerFailed and "loading model" in hint:
         return f"{name} is still loading the model", "try again in a moment"
     if kind is Rejected and "does not support" in hint:
@@ -260,11 +278,11 @@ def _words(kind: type[GatewayError], scene: Scene, hint: str, status: int, wait:
             "set context.max_tokens in the agent file to the model's window, or shorten the conversation",
         ),
         ModelFailed: (f"{scene.model!r} wrote a tool call that {name} could not parse", "try again, or another model"),
-        KeyRefused: (f"{name} refused the key", f"check {variable}"),
+        KeyRefused: (f"{name} refused the key", "check the key"),
         ModelMissing: (f"{name} has no model {scene.model!r}", "check `model:` in the agent file"),
         RateLimited: (f"{name} asks us to slow down", _wait_words(wait)),
         ServerFailed: (f"{name} failed" + (f" with status {status}" if status else ""), "try again later"),
-        ProtocolBroken: (f"{name} has nothing at this address", _CHECK_URL),
+        ProtocolBroken: (f"{name} has nothing at this address", scene.check_url),
     }
     if status == 413 and kind is Rejected:
         return f"the request is too large for {name}", "send fewer or smaller attachments"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
@@ -68,6 +68,7 @@ class Gemini(Remote):
     dialect = "gemini"
     key_header = "x-goog-api-key"
     key_prefix = ""
+    fixes: ClassVar[Mapping[str, str]] = {"ProtocolBroken": "check the gateway's url: is /v1beta missing?"}
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)

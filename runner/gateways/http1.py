@@ -13,7 +13,7 @@ from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from runner.core.errors import Unreachable
+from runner.core.errors import Untrusted
 from runner.gateways.calls import Answer, Call, Timers, target
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def trust(bundle: str) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=chosen)
     except OSError as error:
-        raise Unreachable(
+        raise Untrusted(
             f"the CA file {chosen} cannot be used", why=str(error), fix="check SSL_CERT_FILE or ca_bundle"
         ) from error
     if chosen is None:

@@ -12,7 +12,9 @@ from runner.core.errors import KeyRefused, Rejected
 from runner.gateways.catalogue import CATALOGUE, Row
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}|0\.0\.0\.0")
+_SECRET = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _SHORTEST_SECRET = 8
+_VARIABLE = re.compile(r"\$\{env:(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,15 @@ class Key:
                 )
         return found
 
+    @property
+    def remedy(self) -> str:
+        """What to do where the server refuses the key."""
+        if self.given is not None:
+            return "check the key that the program gives"
+        if not self.variable:
+            return f"name the variable that holds the key as `key_from` of the gateway {self.gateway}"
+        return f"check {self.variable}" if os.environ.get(self.variable) else f"export {self.variable}=…"
+
     def redact(self, text: str) -> str:
         """The text without the key and without the values of the gateway's own headers."""
         for secret in (self.given or os.environ.get(self.variable, ""), *self.extra.values()):
@@ -66,9 +77,11 @@ class Key:
         return value
 
     def _check_extra(self, url: str) -> None:
-        """Hold a known key that hides in another header to the same rules."""
+        """Hold a known key that hides in another header to the same rules, and what the header's name calls a key."""
         if not self.extra:
             return
+        if urlsplit(url).scheme != "https" and any(map(_SECRET.search, self.extra)) and not is_loopback(host_of(url)):
+            raise self._in_clear(url)
         for variable in {row.key_from for row in CATALOGUE.values()} | {self.variable}:
             value = os.environ.get(variable, "")
             if len(value) >= _SHORTEST_SECRET and any(value in each for each in self.extra.values()):
@@ -79,11 +92,7 @@ class Key:
         if is_loopback(host):
             return
         if urlsplit(url).scheme != "https":
-            raise KeyRefused(
-                f"refused to send the key of {self.gateway} in clear text to {host}",
-                where=url,
-                fix="use an https:// url",
-            )
+            raise self._in_clear(url)
         given = self.given is not None and variable == self.variable
         if not given and host not in _homes(variable) and host not in self.hosts:
             raise KeyRefused(
@@ -93,11 +102,15 @@ class Key:
                 fix=f"if you trust it, add {host} to `hosts` in your config.yaml",
             )
 
+    def _in_clear(self, url: str) -> KeyRefused:
+        what = f"refused to send the key of {self.gateway} in clear text to {host_of(url)}"
+        return KeyRefused(what, where=url, fix="use an https:// url")
+
 
 def address(row: Row) -> str:
     """The url of a catalogue row: from the user's environment where the row names a variable, or its own."""
     named = os.environ.get(row.url_from, "") if row.url_from else ""
-    return named or re.sub(r"\$\{env:(\w+)\}", lambda found: os.environ.get(found[1], "").rstrip("/"), row.url)
+    return named or _VARIABLE.sub(lambda found: os.environ.get(found[1], "").rstrip("/"), row.url)
 
 
 def check_url(name: str, url: str) -> None:
@@ -111,8 +124,16 @@ def check_url(name: str, url: str) -> None:
         raise Rejected(
             f"{name} has no address that can be asked" if url else f"{name} has no address",
             why=f"its url is {url!r}",
-            fix="set the gateway's url to one that begins with http:// or https://",
+            fix=_address_fix(name),
         )
+
+
+def _address_fix(name: str) -> str:
+    row = CATALOGUE.get(name)
+    for variable in _VARIABLE.findall(row.url) if row else ():
+        if not os.environ.get(variable):
+            return f"export {variable}=https://…"
+    return "set the gateway's url to one that begins with http:// or https://"
 
 
 def host_of(url: str) -> str:
@@ -126,6 +147,19 @@ def host_of(url: str) -> str:
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine."""
     return _LOOPBACK.fullmatch(host) is not None
+
+
+def proxy_to(url: str) -> str:
+    """The proxy that the environment names for this address; this machine is asked without one."""
+    if is_loopback(host_of(url)) or not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ""
+    from urllib.request import getproxies, proxy_bypass  # lazy: few have proxies
+
+    proxies = getproxies()
+    proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all") or ""
+    if not proxy or proxy_bypass(host_of(url)):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _homes(variable: str) -> set[str]:

@@ -112,6 +112,7 @@ class Ollama(Remote):
     first_token: ClassVar[float] = 300.0
     fixes: ClassVar[Mapping[str, str]] = {
         "ModelMissing": "ollama pull {model}",
+        "ProtocolBroken": "set the gateway's url to that of the server alone, such as http://localhost:11434",
         "Unreachable": "ollama serve",
     }
 

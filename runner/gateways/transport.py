@@ -6,7 +6,6 @@ Plain connections run on the standard library (see http1), which starts and stre
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from runner.gateways.calls import (
     Call,
     Connection,
     Decoder,
+    ProxyFailed,
     Timers,
     content_type,
     is_whole,
@@ -33,7 +33,7 @@ from runner.gateways.calls import (
     unpacked,
 )
 from runner.gateways.failures import Scene, broke_off, failure, not_a_reply, unreachable
-from runner.gateways.keys import Key, check_url, host_of, is_loopback
+from runner.gateways.keys import Key, check_url, proxy_to
 
 if TYPE_CHECKING:
     import ssl
@@ -44,7 +44,7 @@ LINGER = 5.0
 _DRAIN = 0.05
 _HEAD = 200
 _WHOLE = 64 * 1024 * 1024
-_QUICK = Timeouts(connect=10, first_token=30, gap=30)
+_QUICK = Timeouts(connect=10, first_token=10, gap=10)
 
 
 class Wire:
@@ -81,7 +81,7 @@ class Wire:
 
     def scene(self, model: str = "") -> Scene:
         """Who is asked for what, for the words of errors."""
-        return Scene(self.name, self.where, model, self.key.variable, self._fixes)
+        return Scene(self.name, self.where, model, {"KeyRefused": self.key.remedy, **self._fixes})
 
     def chunks(
         self,
@@ -230,8 +230,8 @@ class Wire:
         check_url(self.name, self.url)
         if self._tls is None and self.url.startswith("https:"):
             self._tls = trust(self._ca_bundle)
-        if _has_proxy() and not is_loopback(host_of(self.url)):
-            return _Proxied(self.url, self._tls, timers)
+        if proxy := proxy_to(self.url):
+            return _Proxied(self.url, proxy, self._tls, timers)
         return Direct(self.url, self._tls, min(timers.connect, timers.remaining()))
 
     def _refuse(self, answer: Answer, scene: Scene, call: Call) -> None:
@@ -259,18 +259,22 @@ class Wire:
 
 
 class _Proxied:
-    """A connection through the proxy that the environment names, by httpx; timers are looked at between its reads."""
+    """A connection through a proxy, by httpx; timers are looked at between its reads."""
 
     stale = False
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None, timers: Timers) -> None:
+    def __init__(self, url: str, proxy: str, tls: ssl.SSLContext | None, timers: Timers) -> None:
         import httpx  # lazy: for proxies alone
 
         self._url = url
-        self._timeout = httpx.Timeout(timers.remaining(), connect=timers.connect)
-        self._client = httpx.Client(verify=tls or False, timeout=self._timeout)
+        self._proxy = urlsplit(proxy).netloc.rpartition("@")[2]
         self._answer: httpx.Response | None = None
         self._httpx = httpx
+        timeout = httpx.Timeout(timers.remaining(), connect=timers.connect)
+        try:
+            self._client = httpx.Client(proxy=proxy, trust_env=False, verify=tls or False, timeout=timeout)
+        except (ImportError, ValueError) as error:  # a kind of proxy that httpx cannot speak to
+            raise ProxyFailed(f"{self._proxy}: {error}") from error
 
     def send(self, call: Call) -> Answer:
         with self.told(call.timers):
@@ -290,7 +294,10 @@ class _Proxied:
                 timers.ring()
             if isinstance(error, self._httpx.TimeoutException):
                 raise TimeoutError(str(error)) from error
-            raise ConnectionError(str(error) or type(error).__name__) from error
+            said = str(error) or type(error).__name__
+            if isinstance(error, self._httpx.ConnectError | self._httpx.ProxyError) and "SSL" not in said:
+                raise ProxyFailed(f"{self._proxy}: {said}") from error
+            raise ConnectionError(said) from error
 
     def shut(self) -> None:
         if self._answer is not None:
@@ -339,7 +346,3 @@ def _breaks(*others: type[Exception]) -> tuple[type[Exception], ...]:
     from http.client import HTTPException  # lazy: it brings the email package
 
     return (OSError, HTTPException, *others)
-
-
-def _has_proxy() -> bool:
-    return any(name.lower().endswith("_proxy") and value for name, value in os.environ.items())

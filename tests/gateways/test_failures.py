@@ -26,7 +26,7 @@ from runner.core.errors import (
 )
 from runner.gateways.failures import Scene, failure, read_error, retry_after
 
-SCENE = Scene("it", "https://it.example", "m-1", "IT_KEY")
+SCENE = Scene("it", "https://it.example", "m-1")
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,39 @@ def test_a_server_may_have_its_own_remedy():
     assert failure(scene, {"error": "model 'qwen3' not found"}, status=404).fix == "ollama pull qwen3"
 
 
-def test_the_key_s_variable_is_named():
-    assert "IT_KEY" in failure(SCENE, "no", status=401).fix
+@pytest.mark.parametrize(
+    ("message", "window"),
+    [
+        ("This model's maximum context length is 4097 tokens. However, you requested 5000 tokens", 4097),
+        ("You passed 5000 input tokens. However, the model's context length is only 4096 tokens, resulting in", 4096),
+        ("The decoder prompt (length 5000) is longer than the maximum model length of 4096.", 4096),
+        ("request (900 tokens) exceeds the available context size (700 tokens), try increasing it", 700),
+        ("prompt is too long: 210,000 tokens > 200,000 maximum", 200_000),
+        ("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease it", 200_000),
+        ("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", 1_048_576),
+        ("The input token count exceeds the maximum number of tokens allowed 1048575.", 1_048_575),
+        ("Prompt contains 40000 tokens, too large for model with 32768 maximum context length", 32_768),
+        ("Please reduce the length of the messages. Current length is 9000 while limit is 8192", 8192),
+        ("`inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000", 8193),
+        ("This model's maximum prompt length is 131072 but the request contains 150000 tokens.", 131_072),
+        ("However, the model is loaded with context length of only 4096 tokens", 4096),
+        ("the input length exceeds the context length", None),
+        ("Please reduce the length of the messages or completion.", None),
+    ],
+)
+def test_how_long_a_prompt_may_be(message: str, window: int | None):
+    error = failure(SCENE, {"error": {"message": message}}, status=400)
+    assert isinstance(error, PromptTooLong)
+    assert error.window == window
+    assert window is None or f"to {window}," in error.fix
+
+
+def test_how_long_a_prompt_may_be_by_llama_cpp_s_field():
+    said = {"error": {"code": 400, "message": "too big", "type": "exceed_context_size_error", "n_ctx": 700}}
+    for payload in (said, json.dumps(said), json.dumps(said).encode()):
+        error = failure(SCENE, payload, status=400)
+        assert isinstance(error, PromptTooLong)
+        assert error.window == 700
 
 
 @pytest.mark.parametrize("code", ["²²²", "9" * 5000, "-429", "0x1ad", "429.0", "٤٢٩"])

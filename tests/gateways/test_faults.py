@@ -29,6 +29,7 @@ from runner.core.errors import (
     Unreachable,
 )
 from runner.core.events import Event, Notice, TextDelta, ToolFinished
+from runner.core.messages import Attachment
 from runner.core.policy import ContextPolicy, Limits
 from runner.engine.broker import Broker
 from runner.engine.session import ChatSession
@@ -104,7 +105,7 @@ class Stage:
 
     def play(self, question: str = "hi", retry: dict[str, Any] | None = None, **given: Any) -> Played:
         if self.session is None:
-            gateway = connect("openai", url=self.server.url, key="test-key-123")
+            gateway = connect("openai", url=self.server.url)
             broker = Broker("m", gateway, retry=retry or {"attempts": 3}, timeouts={"first_token": 5, "gap": 5})
             self.session = ChatSession(broker, tools=[look, now], **given)
         events: list[Event] = []
@@ -120,7 +121,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(fault_server: Any) -> Iterator[Stage]:
+def stage(fault_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key-123")
     made = Stage(fault_server)
     yield made
     if made.session is not None:
@@ -201,6 +203,16 @@ def test_f09_retry_after(stage, header, asked):
     if asked == 1:
         assert isinstance(played.error, RateLimited)
         assert "max_wait" in played.error.fix
+
+
+@pytest.mark.parametrize(("wait", "asked"), [("30", 1), ("0.1", 2)])
+def test_f09_no_wait_outlasts_the_turn(stage, wait, asked):
+    stage.refuse(429, Retry_After=wait)
+    stage.server.answers(stage.server.HANG)
+    played = stage.play(limits=Limits(seconds=0.5))
+    assert len(played.asked) == asked
+    assert "limits.seconds" in (played.error.fix if asked == 1 else played.error.where)
+    assert played.events[-1].seconds < 5
 
 
 @pytest.mark.parametrize(
@@ -365,18 +377,20 @@ def test_f32_what_the_model_wrote_wrong_is_asked_again(stage, status, said):
     assert isinstance(stage.play().error, ModelFailed)
 
 
-def test_f35_a_prompt_that_the_server_finds_too_long_is_shortened_once(stage):
+@pytest.mark.parametrize(("window", "kept"), [(None, 6), (2000, 6), (1500, 4), (950, 2)])
+def test_f35_a_prompt_that_the_server_finds_too_long_is_shortened_once(stage, window, kept):
     for _ in range(3):
         stage.answer(text("word " * 200), FINISH)
-        assert stage.play("word " * 200).error is None
+        assert stage.play("word " * 200, context=ContextPolicy(reserve=500)).error is None
     before = len(stage.server.asked)
-    stage.refuse(400, {"error": {"code": "context_length_exceeded", "message": "maximum context length is 700 tokens"}})
+    words = f"maximum context length is {window} tokens" if window else "too long"
+    stage.refuse(400, {"error": {"code": "context_length_exceeded", "message": words}})
     stage.answer(text("ok"), FINISH)
     stage.server.scripts.pop(0)
     played = stage.play("and now?")
-    assert (played.said, played.error) == ("ok", None)
+    assert (played.said, played.error, played.notices.count("evicted")) == ("ok", None, 2)
     long, short = (json.loads(each.body)["messages"] for each in stage.server.asked[before:])
-    assert len(short) < len(long)
+    assert (len(long), len(short)) == (8, kept)
     assert (short[0], short[-1]) == (long[0], long[-1])
     assert len(played.session.messages) == 8
 
@@ -409,6 +423,15 @@ def test_f34_a_prompt_that_ollama_cut_without_a_word_is_told(fault_server, count
         notices = [event.kind for event in session.send("word " * 8000) if isinstance(event, Notice)]
     assert fault_server.asked[-1].json["options"]["num_ctx"] == 32768
     assert ("server_truncated" in notices) is told
+
+
+def test_f34_what_images_count_says_nothing_of_a_cut(fault_server):
+    fault_server.answers(fault_server.whole({"capabilities": ["vision"], "model_info": {"x.context_length": 32768}}))
+    ending = {"done_reason": "stop", "prompt_eval_count": 290, "eval_count": 2}
+    fault_server.answers(fault_server.whole(ollama_line("a cat", **ending)))
+    with ChatSession(Broker("m", connect("ollama", url=fault_server.url))) as session:
+        events = list(session.send("what is this?", [Attachment("image/png", b"\x89PNG")]))
+    assert not [event for event in events if isinstance(event, Notice)]
 
 
 def test_f33_what_the_model_cannot_do_is_not_asked_of_it(fault_server):

@@ -28,6 +28,7 @@ from runner.core.errors import (
     Rejected,
     TimedOut,
     Unreachable,
+    Untrusted,
 )
 from runner.core.messages import Message
 from runner.core.policy import Timeouts
@@ -386,6 +387,31 @@ class TestProxies:
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
         _, error = failing(OpenAI(url="http://model.invalid/v1", key_from=""))
         assert isinstance(error, Unreachable)
+        assert "proxy" in error.what
+        assert "127.0.0.1:9" in error.why
+        assert "HTTPS_PROXY" in error.fix
+
+    def test_a_proxy_that_lets_nobody_through(self, fault_server, monkeypatch):
+        monkeypatch.setenv("https_proxy", f"http://user:proxy-password@{fault_server.host}")
+        fault_server.answers(fault_server.whole(b"", 407))
+        _, error = failing(OpenAI(url="https://model.invalid/v1", key_from=""))
+        assert isinstance(error, Unreachable)
+        assert "407" in error.why
+        assert "proxy-password" not in str(error)
+        assert [each.method for each in fault_server.asked] == ["CONNECT"]
+
+    @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9", "127.0.0.1:9"])
+    def test_a_proxy_of_any_kind_is_at_least_an_error(self, monkeypatch, proxy):
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        _, error = failing(OpenAI(url="https://model.invalid/v1", key_from=""))
+        assert isinstance(error, Unreachable)
+        assert "127.0.0.1:9" in error.why
+
+    def test_hosts_that_need_no_proxy_are_asked_directly(self, monkeypatch):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", "invalid")
+        _, error = failing(OpenAI(url="http://model.invalid/v1", key_from=""))
+        assert "cannot be found" in error.what
 
 
 class TestTls:
@@ -405,7 +431,8 @@ class TestTls:
         server = fault_servers(tls=tls)
         server.answers(whole_reply(server, "a"))
         _, error = failing(OpenAI(url=server.url, key_from=""))
-        assert isinstance(error, Unreachable)
+        assert isinstance(error, Untrusted)
+        assert not error.retryable
         assert "SSL_CERT_FILE" in error.fix
         assert "ca_bundle" in error.fix
         assert not server.asked
@@ -418,7 +445,7 @@ class TestTls:
         server = fault_servers(tls=context)
         server.answers(whole_reply(server, "a"))
         _, error = failing(OpenAI(url=server.url, key_from="", quirks={"ca_bundle": str(bundle)}))
-        assert isinstance(error, Unreachable)
+        assert isinstance(error, Untrusted)
 
     def test_a_bundle_that_is_not_there(self, tmp_path: Path):
         _, error = failing(
@@ -438,7 +465,7 @@ class TestTls:
             thread.start()
             _, error = failing(OpenAI(url=f"https://127.0.0.1:{listener.getsockname()[1]}", key_from=""))
             thread.join()
-        assert isinstance(error, Unreachable)
+        assert isinstance(error, Untrusted)
         assert "http://" in error.fix
 
     def test_a_handshake_that_nobody_answers(self, fault_server):
@@ -491,6 +518,23 @@ class TestKeys:
         _, error = failing(OpenAI(url="http://mine.invalid/v1", key="secret-key-123"))
         assert isinstance(error, KeyRefused)
         assert "clear text" in error.what
+
+    @pytest.mark.parametrize("header", ["Authorization", "X-Api-Key", "x-office-token", "Cookie"])
+    def test_nor_in_a_header_that_its_name_gives_away(self, header):
+        _, error = failing(OpenAI(name="mine", url="http://mine.invalid/v1", key_from="", headers={header: "s"}))
+        assert isinstance(error, KeyRefused)
+        assert "clear text" in error.what
+
+    def test_a_key_that_the_server_refuses_names_the_remedy(self, fault_server, monkeypatch):
+        fault_server.answers(fault_server.whole({"error": {"message": "no"}}, 401))
+        own = {"mine": Row("openai", fault_server.url, key_from="MINE_KEY"), "bare": Row("openai", fault_server.url)}
+        assert failing(connect("mine", own))[1].fix == "export MINE_KEY=…"
+        assert "key_from" in failing(connect("bare", own))[1].fix
+        monkeypatch.setenv("MINE_KEY", "secret-key-123")
+        assert failing(connect("mine", own))[1].fix == "check MINE_KEY"
+
+    def test_an_address_from_the_environment_names_its_variable(self):
+        assert "AZURE_OPENAI_ENDPOINT" in failing(connect("azure"))[1].fix
 
     @pytest.mark.parametrize(
         "host", ["127.0.0.1.evil.example", "localhost.evil.example", "127.evil.example", "10.0.0.7"]
