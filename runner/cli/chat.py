@@ -102,7 +102,8 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
         clock=tape.clock if tape else system_clock,
     )
     with closing(session), _written(tape):
-        talk = Talk(session, Plain(sys.stdout, sys.stderr, verbose=options["verbose"]), machine, tape)
+        plain = Plain(sys.stdout, sys.stderr, verbose=options["verbose"], held=agent.reply is not None)
+        talk = Talk(session, plain, machine, tape)
         if machine is not None:
             machine.begin(talk.introduce(agent))
         if at_prompt:

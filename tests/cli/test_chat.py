@@ -60,6 +60,14 @@ def test_stdout_carries_the_answer_alone_and_a_tool_call_is_a_line_on_stderr(age
     assert done.stderr == '→ resolve_date(date="July 4th, 2025")\n'
 
 
+def test_stdout_carries_no_answer_that_breaks_its_schema(tmp_path):
+    reply = "{schema: {type: object, required: [day]}}"
+    agent = write(tmp_path, "- Friday.\n- {text: '{}'}\n- {text: '{\"day\": \"Friday\"}'}", reply=reply)
+    done = run(agent, "-m", "When?")
+    assert (done.returncode, done.stdout) == (0, '{"day": "Friday"}\n')
+    assert done.stderr.count("asking again") == 2
+
+
 def test_verbose_shows_results_tokens_and_time(agent):
     done = run(agent, "-m", "When?", "-v")
     assert "← resolve_date" in done.stderr and "Friday" in done.stderr and "20 in, 5 out" in done.stderr

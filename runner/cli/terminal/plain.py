@@ -25,23 +25,44 @@ def one_line(text: str) -> str:
 
 
 class Plain:
-    """Prints a turn's events; `terminal` says that stdout is one, so that hostile text must be made inert."""
+    """Prints a turn's events; on a terminal hostile text is made inert.
 
-    def __init__(self, out: TextIO, err: TextIO, *, verbose: bool = False) -> None:
+    `held`: the answer must keep a schema, so what goes to another program waits until it does.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO, *, verbose: bool = False, held: bool = False) -> None:
         self._out = out
         self._err = err
         self._terminal = out.isatty()
         self._verbose = verbose
         self._mid_line = False
+        self._held: list[str] | None = [] if held and not self._terminal else None
 
     def show(self, event: Event) -> None:
-        """Print one event; text is flushed at once."""
+        """Print one event; text is flushed at once, unless it is held."""
+        if self._held is not None:
+            self._hold(self._held, event)
+        elif isinstance(event, TextDelta):
+            self._write(inert(event.text) if self._terminal else event.text)
+        self._remark(event)
+
+    def _hold(self, held: list[str], event: Event) -> None:
         if isinstance(event, TextDelta):
-            text = inert(event.text) if self._terminal else event.text
-            self._out.write(text)
-            self._out.flush()
-            self._mid_line = not text.endswith("\n") if text else self._mid_line
-        elif isinstance(event, ToolStarted):
+            held.append(event.text)
+        elif isinstance(event, Notice) and event.kind == "reply_invalid":
+            held.clear()
+        elif isinstance(event, TurnEnded):
+            self._write("".join(held))
+            held.clear()
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+        self._mid_line = not text.endswith("\n") if text else self._mid_line
+
+    def _remark(self, event: Event) -> None:
+        """What stderr says of an event."""
+        if isinstance(event, ToolStarted):
             self.say(f"→ {_call(event)}")
         elif isinstance(event, ToolFinished) and (self._verbose or event.result.failed):
             mark = "✗" if event.result.failed else "←"
