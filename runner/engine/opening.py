@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from runner.engine.session import ChatSession
 from runner.engine.structured import ReplySchema
 from runner.gateways import CATALOGUE, Gateway, connect
 from runner.tools import Context, Toolbox, Tools, open_toolbox
-from runner.tools.context import Opening, Outcome, system_clock
+from runner.tools.context import Opening, Outcome, nobody, system_clock
 
 if TYPE_CHECKING:
     from runner.tools.permissions import Gate
@@ -58,13 +57,9 @@ def open_session(
     """
     bound = bind(agent.variables, variables or {}, where=str(agent.path))
     system_prompt = render(agent.system_prompt, bound, now=clock)
-    broker = _broker(agent, gateway)
-    deny = tuple(deny)
+    broker, deny = _broker(agent, gateway), tuple(deny)
     if toolbox is None or gateway is None:
         ensure_trusted(agent, trust=trust, ask=consent, notify=notify)
-    context = Context(clock=clock, seed=seed, variables=bound, depth=depth)
-    if ask is not None:
-        context = replace(context, ask=ask)
     with ExitStack() as undo:
         if toolbox is None:
             toolbox = open_tools(agent, deny=deny, approve=approve, ask=ask, notify=notify, depth=depth)
@@ -78,7 +73,7 @@ def open_session(
             limits=agent.limits,
             reply=ReplySchema(agent.reply.schema, agent.reply.retries) if agent.reply else None,
             permit=_permits(agent, toolbox, allow, deny, approve),
-            tool_context=context,
+            tool_context=Context(clock=clock, seed=seed, variables=bound, depth=depth, ask=ask or nobody),
             stream=stream,
         )
         undo.pop_all()

@@ -18,7 +18,8 @@ def system_clock() -> datetime:
     return datetime.now().astimezone()
 
 
-def _nobody(question: str, choices: tuple[str, ...]) -> str:
+def nobody(question: str, choices: tuple[str, ...]) -> str:
+    """The answer where nobody can be asked: EOFError."""
     raise EOFError("nobody is there to answer")
 
 
@@ -37,7 +38,7 @@ class Context:
     seed: int | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     notify: Callable[[str], None] = lambda text: None
-    ask: Callable[[str, tuple[str, ...]], str] = _nobody
+    ask: Callable[[str, tuple[str, ...]], str] = nobody
     spend: Callable[[Usage], None] = lambda usage: None
     state: dict[str, Any] = field(default_factory=dict)
     depth: int = 0
