@@ -25,12 +25,30 @@ if TYPE_CHECKING:
     from runner.gateways.scripted import Scripted
 
 
+OPTIONS = frozenset(
+    {
+        "frequency_penalty",
+        "max_tokens",
+        "parallel_calls",
+        "presence_penalty",
+        "seed",
+        "stop",
+        "temperature",
+        "thinking",
+        "top_k",
+        "top_p",
+    }
+)
+"""What an agent file may set under `options:`, besides `extra`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a model behind a gateway can do; `window` is its context window in tokens, None if nobody knows.
 
     `sampling`: takes temperature, top_p and top_k. `structured`: enforces a JSON schema by itself.
-    `truncates`: drops the front of a prompt that is too long without a word.
+    `truncates`: drops the front of a prompt that is too long without a word. `lacks`: the options, and perhaps
+    `tool_choice`, that cannot be said in its dialect or are refused.
     """
 
     tools: bool = True
@@ -41,6 +59,7 @@ class Capabilities:
     structured: bool = False
     truncates: bool = False
     window: int | None = None
+    lacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +122,7 @@ _CLASSES = {reference.rpartition(":")[2]: reference for reference in DIALECTS.va
 __all__ = [
     "CATALOGUE",
     "DIALECTS",
+    "OPTIONS",
     "Anthropic",
     "Capabilities",
     "Gateway",

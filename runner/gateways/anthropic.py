@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from runner.core.chunks import Chunk
 from runner.core.messages import Attachment, Message, ToolCall, ToolResult
-from runner.gateways import CATALOGUE, Capabilities, Request
+from runner.gateways import CATALOGUE, OPTIONS, Capabilities, Request
 from runner.gateways.anthropic_replies import Decoder
 from runner.gateways.bodies import (
     Encoded,
@@ -53,6 +53,7 @@ _OPTIONS: Mapping[str, str] = {
     "top_k": "top_k",
     "top_p": "top_p",
 }
+_LACKS = OPTIONS - _OPTIONS.keys() - {"thinking", "parallel_calls"}
 
 
 class Anthropic(Remote):
@@ -75,12 +76,13 @@ class Anthropic(Remote):
         """What the model's name and the API's version say; the server is not asked."""
         version = _version(model)
         if version is None:
-            return Capabilities(sampling=self._api(model) == WITH_SAMPLING)
+            return Capabilities(sampling=self._api(model) == WITH_SAMPLING, lacks=_LACKS)
         return Capabilities(
             thinking=version >= (3, 7),
             sampling=self._api(model) == WITH_SAMPLING and version < _UNSAMPLED,
             structured=version >= (4, 5),
             window=WINDOW,
+            lacks=_LACKS,
         )
 
     def stream(self, request: Request) -> Iterator[Chunk]:

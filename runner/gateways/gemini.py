@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
 from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
-from runner.gateways import Capabilities, Request
+from runner.gateways import OPTIONS, Capabilities, Request
 from runner.gateways.bodies import (
     Encoded,
     base64_of,
@@ -45,6 +45,7 @@ _OPTIONS: Mapping[str, str] = {
     "top_k": "topK",
     "top_p": "topP",
 }
+_LACKS = OPTIONS - _OPTIONS.keys() - {"thinking"}
 _LEVELS: Mapping[str, tuple[str, int]] = {
     "none": ("low", 0),
     "minimal": ("low", 512),
@@ -77,7 +78,7 @@ class Gemini(Remote):
     def capabilities(self, model: str) -> Capabilities:
         """What the model's name says; the server is not asked."""
         known = _generation(model) > 0
-        return Capabilities(structured=known, window=WINDOW if known else None)
+        return Capabilities(structured=known, window=WINDOW if known else None, lacks=_LACKS)
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         verb = "streamGenerateContent?alt=sse" if request.stream else "generateContent"

@@ -28,6 +28,7 @@ from runner.gateways.remote import Remote
 
 _NOWHERE = Scene()
 _PORT = 11434
+_LACKS = frozenset({"parallel_calls", "tool_choice"})
 _LEVELS = {"none": False, "minimal": "low", "xhigh": "max"}
 
 
@@ -229,6 +230,7 @@ def _capabilities(shown: Any) -> Capabilities:
         images="vision" in able,
         structured=True,
         truncates=True,
+        lacks=_LACKS,
         window=_window(facts),
     )
 

@@ -86,13 +86,16 @@ class OpenAI(Remote):
     def capabilities(self, model: str) -> Capabilities:
         """What the row says; the window as the server's list of models tells it, where it does."""
         quirks = self._quirks
+        reasons = model.startswith(quirks.reasoning)
         return Capabilities(
             tools=quirks.tools,
             parallel_calls=quirks.parallel_calls,
             images=quirks.images,
-            sampling=not model.startswith(quirks.reasoning),
+            thinking=reasons or not quirks.reasoning,
+            sampling=not reasons,
             structured=quirks.structured,
             window=self._window(model),
+            lacks=frozenset(self._refused(model)),
         )
 
     def stream(self, request: Request) -> Iterator[Chunk]:
@@ -132,9 +135,8 @@ class OpenAI(Remote):
         """The options in the server's words, without those that it refuses."""
         quirks = self._quirks
         renamed = {"thinking": "reasoning_effort", "parallel_calls": "parallel_tool_calls", **quirks.renamed}
-        refused = set(quirks.refused)
+        refused = self._refused(request.model)
         if request.model.startswith(quirks.reasoning):
-            refused.update(_SAMPLING)
             renamed["max_tokens"] = "max_completion_tokens"
         if not request.tools:
             refused.add("parallel_calls")
@@ -145,6 +147,9 @@ class OpenAI(Remote):
             case False:
                 options["thinking"] = "none"
         return {renamed.get(key, key): value for key, value in options.items()}
+
+    def _refused(self, model: str) -> set[str]:
+        return {*self._quirks.refused, *(_SAMPLING if model.startswith(self._quirks.reasoning) else ())}
 
     def _message(self, message: Message, model: str) -> Iterator[dict[str, Any]]:
         match message.role:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
 from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
-from runner.gateways import Capabilities, Request
+from runner.gateways import OPTIONS, Capabilities, Request
 from runner.gateways.bodies import (
     Encoded,
     body,
@@ -34,6 +34,7 @@ _OPTIONS: Mapping[str, str] = {
     "temperature": "temperature",
     "top_p": "top_p",
 }
+_LACKS = OPTIONS - _OPTIONS.keys() - {"thinking"}
 _PLAIN_KEYS = frozenset({"id", "type", "status", "content", "role", "call_id", "name", "arguments"})
 
 
@@ -56,7 +57,9 @@ class Responses(Remote):
         reasons = self._reasons(model)
         windows = self.quirks["windows"]
         named = max(filter(model.startswith, windows), key=len, default="")
-        return Capabilities(thinking=reasons, sampling=not reasons, structured=True, window=windows.get(named))
+        return Capabilities(
+            thinking=reasons, sampling=not reasons, structured=True, window=windows.get(named), lacks=_LACKS
+        )
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         asked = encode(request, self._encoded, reasons=self._reasons(request.model))

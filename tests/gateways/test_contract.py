@@ -29,7 +29,7 @@ from runner.core.errors import (
 )
 from runner.core.messages import Message, ToolSpec, Usage
 from runner.core.policy import Timeouts
-from runner.gateways import Gateway, Request, connect
+from runner.gateways import OPTIONS, Gateway, Request, connect
 
 QUICK = Timeouts(connect=5, first_token=0.3, gap=0.3)
 SPEC = ToolSpec("look", "Looks.", {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]})
@@ -369,6 +369,29 @@ def test_f09_f10_f11_f35_statuses(dialect, gateway, fault_server, status, kind, 
     assert said in error.why
     assert error.fix
     assert len(fault_server.asked) == 1
+
+
+_WISHES = {"stop": ["x"], "thinking": "high", "parallel_calls": False, "seed": 3, "max_tokens": 77, "top_k": 5}
+
+
+@pytest.mark.parametrize("option", sorted(OPTIONS))
+def test_an_option_is_sent_or_known_to_be_lacking(dialect, gateway, fault_server, option):
+    fault_server.answers(fault_server.whole(dialect.whole("ok")))
+    for options in ({}, {option: _WISHES.get(option, 0.5)}):
+        list(gateway.stream(ask(options=options, tools=(SPEC,), stream=False)))
+    lacks = option in gateway.capabilities("m").lacks
+    plain, wishing = (each.json for each in fault_server.asked if each.path != "/api/show")
+    assert (plain == wishing) is lacks
+
+
+@pytest.mark.parametrize("choice", ["required", "look", "none"])
+def test_a_choice_of_tools_is_sent_or_known_to_be_lacking(dialect, gateway, fault_server, choice):
+    fault_server.answers(fault_server.whole(dialect.whole("ok")))
+    for wish in ("auto", choice):
+        list(gateway.stream(ask(tool_choice=wish, tools=(SPEC,), stream=False)))
+    lacks = choice != "none" and "tool_choice" in gateway.capabilities("m").lacks
+    plain, wishing = (each.json for each in fault_server.asked if each.path != "/api/show")
+    assert (plain == wishing) is lacks
 
 
 @pytest.mark.parametrize(("header", "value", "wait"), [("Retry_After", "7", 7.0), ("retry_after_ms", "1500", 1.5)])
