@@ -1,4 +1,4 @@
-"""Equipment that tests of tools share: an MCP server over HTTP that can be told to go wrong."""
+"""Equipment that tests of tools share: web servers, one of them an MCP server that can be told to go wrong."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
 Reply = Callable[["Speaker", dict[str, Any]], None]
 
 
@@ -100,14 +101,31 @@ class McpSite(ThreadingHTTPServer):
         return [each for each, _ in self.heard].count(method)
 
 
+class Serve(Protocol):
+    """Has a server answer until the test is over."""
+
+    def __call__(self, server: Server) -> Server: ...
+
+
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[McpSite]:
+def serve() -> Iterator[Serve]:
+    running: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
+
+    def start(server: Server) -> Server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        running.append((server, thread))
+        thread.start()
+        return server
+
+    yield start
+    for server, thread in running:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def site(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> McpSite:
     monkeypatch.setenv("AGENT_RUN_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    site = McpSite()
-    thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield site
-    site.shutdown()
-    site.server_close()
-    thread.join()
+    return serve(McpSite())

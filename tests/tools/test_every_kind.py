@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runner import ChatSession, load_agent
+
+if TYPE_CHECKING:
+    from tests.tools.conftest import Serve
 
 FAULTS = Path(__file__).parent.parent / "equipment" / "mcp_fault_server.py"
 
@@ -32,14 +33,8 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def url(serve: Serve) -> str:
+    return f"http://127.0.0.1:{serve(ThreadingHTTPServer(('127.0.0.1', 0), Echo)).server_port}"
 
 
 CALLS: dict[str, dict[str, Any]] = {

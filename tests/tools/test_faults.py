@@ -9,9 +9,8 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +25,7 @@ from runner.core.messages import ToolResult
 from runner.engine.opening import open_tools
 
 if TYPE_CHECKING:
-    from tests.tools.conftest import McpSite
+    from tests.tools.conftest import McpSite, Serve
 
 ROOT = Path(__file__).parent.parent.parent
 FAULTS = ROOT / "tests" / "equipment" / "mcp_fault_server.py"
@@ -118,16 +117,11 @@ def _stands_in(process: Path, folder: Path) -> bool:
 
 
 @pytest.fixture
-def scene(site: McpSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(site: McpSite, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.setenv("AGENT_RUN_CONFIG_HOME", str(tmp_path / "config"))
     (folder := tmp_path / "agent").mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Wrong)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield Scene(folder, site, f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    server = serve(ThreadingHTTPServer(("127.0.0.1", 0), Wrong))
+    return Scene(folder, site, f"http://127.0.0.1:{server.server_port}")
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc")
@@ -387,8 +381,8 @@ def f55(scene: Scene) -> None:
     runs = []
     for number, end in enumerate(ends):
         # A killed program can ask nobody: the kernel ends what it had started itself.
-        faults = ("stubborn",) if end == signal.SIGKILL else ("grandchild", "stubborn")
-        file = scene.agent(*(server(each, name=each) for each in faults), name=f"{number}.yaml")
+        fault = "stubborn" if end == signal.SIGKILL else "grandchild"
+        file = scene.agent(server(fault), name=f"{number}.yaml")
         argv = [sys.executable, "-P", "-m", "runner", str(file), "--trust", "--lines"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -515,10 +509,13 @@ def f59(scene: Scene) -> None:
     own = {"python": "./own.py:mine"}
     scene.agent(own, web, server("ok", name="far"), command("go", "touch", "PWNED"))
     canary = scene.folder / "PWNED"
-    for words in (["show"], ["check"], ["trust"], ["doctor"], []):
-        ran = scene.run(*words, "a.yaml", *([] if words else ["-m", "hi"]))
-        assert ran.code == (0 if words in (["show"], ["check"]) else 6), ran.said
-        assert not canary.exists() and not (scene.folder / "ok.diary").exists()
+    looks = (
+        "from runner.cli import run; print([run([verb, 'a.yaml']) for verb in ('show', 'check', 'trust', 'doctor')])"
+    )
+    assert scene.python("-c", looks).out.splitlines()[-1] == "[0, 0, 6, 6]"
+    ran = scene.run("a.yaml", "-m", "hi")
+    assert ran.code == 6
+    assert not canary.exists() and not (scene.folder / "ok.diary").exists()
     for told in ("touch PWNED", "./own.py:mine", "https://api.example.org", "mcp_fault_server.py ok"):
         assert told in ran.errors
     assert scene.run("trust", "--yes", "a.yaml").code == 0

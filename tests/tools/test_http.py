@@ -7,9 +7,9 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +23,9 @@ from runner.tools import Context, Declared, Opening, Toolbox, ToolFailed, open_t
 from runner.tools.http import HttpTool, open_http
 from runner.tools.outbound import MAX_BODY
 from runner.tools.reach import Reach, is_public
+
+if TYPE_CHECKING:
+    from tests.tools.conftest import Serve
 
 Reply = Callable[["Asked"], None]
 
@@ -82,23 +85,13 @@ def echo(asked: Asked) -> None:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    yield from _serving()
+def site(serve: Serve) -> Site:
+    return serve(Site())
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[Site]:
-    yield from _serving()
-
-
-def _serving() -> Iterator[Site]:
-    site = Site()
-    thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield site
-    site.shutdown()
-    site.server_close()
-    thread.join()
+def elsewhere(serve: Serve) -> Site:
+    return serve(Site())
 
 
 def toolbox(**options: Any) -> Toolbox:
@@ -445,7 +438,7 @@ class TestTimeAndTrouble:
         assert result.failed and "stopped" in result.output
         assert time.monotonic() - started < 10
 
-    def test_a_certificate_nobody_vouches_for_is_refused(self, tmp_path: Any) -> None:
+    def test_a_certificate_nobody_vouches_for_is_refused(self, serve: Serve, tmp_path: Any) -> None:
         import ssl
 
         import trustme
@@ -455,25 +448,19 @@ class TestTimeAndTrouble:
         authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
         site = Site()
         site.socket = context.wrap_socket(site.socket, server_side=True)
-        thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            url = f"https://localhost:{site.server_port}/x"
-            result = call({"url": url})
-            assert result.failed and "certificate verify failed" in result.output
-            authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-                assert call({"url": url}).output == {"path": "/x"}
-                release = threading.Event()
-                site.replies["/slow"] = lambda asked: release.wait(10) and None
-                slow = call({"url": url.replace("/x", "/slow"), "timeout": 0.3})
-                release.set()
-                assert slow.failed and "in time" in slow.output
-        finally:
-            site.shutdown()
-            site.server_close()
-            thread.join()
+        serve(site)
+        url = f"https://localhost:{site.server_port}/x"
+        result = call({"url": url})
+        assert result.failed and "certificate verify failed" in result.output
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+            assert call({"url": url}).output == {"path": "/x"}
+            release = threading.Event()
+            site.replies["/slow"] = lambda asked: release.wait(10) and None
+            slow = call({"url": url.replace("/x", "/slow"), "timeout": 0.3})
+            release.set()
+            assert slow.failed and "in time" in slow.output
 
 
 def test_a_tool_is_a_value() -> None:

@@ -93,26 +93,11 @@ class TestStart:
         assert it.call(box, text="hi").output == "hi"
         assert {spec.effects for spec in box.specs} == {"write"}
 
-    def test_one_that_dies_is_reported_with_its_last_words(self, it: Box) -> None:
-        box = it.open("die")
-        with pytest.raises(ToolsUnavailable) as error:
-            _ = box.specs
-        text = str(error.value)
-        assert "the MCP server 'it' did not start" in text
-        assert "agent.yaml:7" in text and "mcp_fault_server.py die" in text
-        assert "exit code 3" in text
-        assert "line 10\n" in text and "line 29" in text and "line 9\n" not in text
-        assert error.value.exit_code == 4
-
     def test_an_optional_one_that_dies_is_a_notice(self, it: Box) -> None:
         box = it.open("die", required=False)
         assert names(box) == []
         assert names(box) == []
         assert len(it.told) == 1 and "exit code 3" in it.told[0]
-
-    def test_one_that_never_greets_runs_out_of_time(self, it: Box) -> None:
-        with pytest.raises(ToolsUnavailable, match=r"did not answer within 0\.3 s"):
-            _ = it.open("hang", timeout=0.3).specs
 
     def test_a_command_that_is_not_there(self, it: Box) -> None:
         with pytest.raises(ToolsUnavailable, match="'no-such-server' was not found"):
@@ -145,26 +130,21 @@ class TestStart:
 
 class TestCalls:
     def test_an_unanswered_call_times_out_and_the_server_stays(self, it: Box) -> None:
-        box = it.open("noreply", seconds=1)
+        box = it.open("noreply", seconds=0.3)
         assert names(box)
         result = it.call(box, text="first")
-        assert result.failed and "did not answer within 1 s" in result.output
+        assert result.failed and "did not answer within 0.3 s" in result.output
         assert it.call(box, text="speak").output == "speak"
         assert len(it.lines("life")) == 1
         assert it.lines("call") == ["echo first", "echo speak"]
 
     def test_a_server_that_does_not_even_answer_a_ping_is_started_again(self, it: Box) -> None:
-        box = it.open("deaf", seconds=1)
+        box = it.open("deaf", seconds=0.3)
         assert names(box)
         assert it.call(box, text="lost").failed
         assert soon(lambda: len(it.lines("life")) == 2)
         assert soon(lambda: it.call(box, text="new").output == "new")
         assert it.lines("call")[0] == "echo lost" and "echo lost" not in it.lines("call")[1:]
-
-    def test_an_answer_to_nobody_times_out(self, it: Box) -> None:
-        box = it.open("wrongid", seconds=0.3)
-        assert names(box)
-        assert "did not answer" in it.call(box, text="a").output
 
     def test_a_crash_is_told_the_call_not_repeated_and_the_server_started_once_more(self, it: Box) -> None:
         box = it.open("ok")
@@ -214,19 +194,13 @@ class TestCalls:
         assert it.call(box, "echo", Context(cancel=cancel)).failed
         assert time.monotonic() - started < 12
 
-    @pytest.mark.parametrize("fault", ["banner", "noise", "batch", "flood"])
+    @pytest.mark.parametrize("fault", ["banner", "noise"])
     def test_noise_is_borne(self, it: Box, fault: str) -> None:
         box = it.open(fault)
         assert names(box)
         assert it.call(box, text="clear").output == "clear"
         assert it.call(box, text="still").output == "still"
-        assert sum("no message" in line for line in it.told) == (fault in ("banner", "noise"))
-
-    def test_eight_megabytes_arrive_in_one_line(self, it: Box) -> None:
-        box = it.open("huge")
-        assert names(box)
-        result = it.call(box)
-        assert not result.failed and str(result.output).startswith("yyyy")
+        assert sum("no message" in line for line in it.told) == 1
 
     def test_a_lone_surrogate_does_not_hang_the_call(self, it: Box) -> None:
         box = it.open("surrogate")
@@ -376,22 +350,21 @@ class TestEnd:
         box.close()
         assert "was closed" in it.call(box).output
 
-    @pytest.mark.parametrize(("how", "fault"), [("return", "grandchild"), ("raise", "ok"), ("kill", "stubborn")])
-    def test_a_program_that_forgets_to_close_leaves_nothing(
-        self, it: Box, how: str, fault: str, tmp_path: Path
-    ) -> None:
+    def test_a_program_that_forgets_to_close_leaves_nothing(self, it: Box, tmp_path: Path) -> None:
         program = tmp_path / "program.py"
         program.write_text(
-            "import os, signal, sys\n"
+            "import sys\n"
             "from runner.tools import Declared, open_toolbox\n"
             "how, *command = sys.argv[1:]\n"
             "box = open_toolbox([Declared('mcp', 'it', {'command': command})])\n"
             "assert box.specs\n"
             "if how == 'raise': raise SystemExit('done')\n"
-            "if how == 'kill': os.kill(os.getpid(), signal.SIGKILL)\n"
         )
-        root = str(Path(__file__).parent.parent.parent)
-        argv = [sys.executable, str(program), how, sys.executable, "-S", str(FAULTS), fault, str(it.diary)]
-        subprocess.run(argv, env={**os.environ, "PYTHONPATH": root}, capture_output=True, timeout=60)
-        assert it.pids()
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+        runs = []
+        for how, fault in (("return", "grandchild"), ("raise", "ok")):
+            argv = [sys.executable, str(program), how, sys.executable, "-S", str(FAULTS), fault, str(it.diary)]
+            runs.append(subprocess.Popen(argv, env=environment, stderr=subprocess.DEVNULL))
+        assert [run.wait(60) for run in runs] == [0, 1]
+        assert len(it.pids()) == 4
         assert soon(lambda: not any(running(pid) for pid in it.pids()))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -18,6 +17,9 @@ from hypothesis import strategies as st
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
+
+if TYPE_CHECKING:
+    from tests.tools.conftest import Serve
 
 PETS = """
 openapi: 3.0.3
@@ -97,15 +99,10 @@ class Pets(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def pets() -> Iterator[tuple[str, list[tuple[str, str, dict[str, str], bytes]]]]:
+def pets(serve: Serve) -> tuple[str, list[tuple[str, str, dict[str, str], bytes]]]:
     asked: list[tuple[str, str, dict[str, str], bytes]] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Pets,), {"asked": asked}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1", asked
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    server = serve(ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Pets,), {"asked": asked})))
+    return f"http://127.0.0.1:{server.server_port}/v1", asked
 
 
 def box(tmp_path: Path, text: str = PETS, told: list[str] | None = None, **options: Any) -> Toolbox:
