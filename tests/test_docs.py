@@ -69,3 +69,11 @@ def test_the_extra_all_names_every_other():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     (everything,) = extras.pop("all")
     assert set(re.findall(r"\[(.*)\]", everything)[0].split(",")) == set(extras)
+
+
+def test_every_room_is_in_the_architecture():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for room in (path for path in (ROOT / "runner").iterdir() if (path / "__init__.py").exists()):
+        assert f"| `{room.name}/` |" in text
+    for named in re.findall(r"`((?:core|gateways|tools|config|engine|transcripts|cli|tests)/[\w/.]+)`", text):
+        assert (ROOT / named).exists() or (ROOT / "runner" / named).exists(), named
