@@ -118,6 +118,7 @@ class Broker:
             try:
                 request, notices = draft(route, route.gateway.capabilities(route.model))
                 yield from notices
+                self._expect_price(route)
                 left = None if until == inf else max(0.0, until - monotonic())
                 for chunk in route.gateway.stream(replace(request, seconds=left, cancel=cancel)):
                     heard.anything = True
@@ -155,6 +156,11 @@ class Broker:
         from runner.engine.cost import price  # lazy: it needs a table of prices
 
         return price(self.gateway.name, self.model, usage, where=self.gateway.where)
+
+    def _expect_price(self, route: Route) -> None:
+        from runner.engine.cost import expect  # lazy, as above
+
+        expect(route.gateway.name, where=route.gateway.where)
 
     def close(self) -> None:
         """Let go of every gateway's connections and processes."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from importlib import import_module
+from threading import Timer
 
 from runner.core.messages import Usage
 from runner.gateways.keys import host_of, is_loopback
+
+_LATER = 0.2  # seconds, so that the import does not hold up the request
 
 PRICED: Mapping[str, str] = {
     "anthropic": "anthropic",
@@ -31,10 +36,10 @@ def price(gateway: str, model: str, usage: Usage, *, where: str = "") -> float |
 
     `where`: the gateway's address; what runs on this machine has no price. Tokens written to a cache count as input.
     """
-    seller = PRICED.get(gateway)
-    if seller is None or is_loopback(host_of(where)):
+    seller = _seller(gateway, where)
+    if seller is None:
         return None
-    import genai_prices  # lazy: half a second, after the first reply of a paid gateway
+    import genai_prices  # lazy: half a second, for paid gateways alone
 
     try:
         tokens = genai_prices.Usage(
@@ -45,3 +50,16 @@ def price(gateway: str, model: str, usage: Usage, *, where: str = "") -> float |
         return float(genai_prices.calc_price(tokens, model.removeprefix("models/"), provider_id=seller).total_price)
     except (LookupError, ValueError):
         return None
+
+
+def expect(gateway: str, *, where: str) -> None:
+    """Make the price table ready in the background while a reply that has a price is awaited."""
+    if _seller(gateway, where) is not None and "genai_prices" not in sys.modules:
+        timer = Timer(_LATER, import_module, ("genai_prices",))
+        timer.daemon = True
+        timer.start()
+
+
+def _seller(gateway: str, where: str) -> str | None:
+    """Who is paid, in the price table's words."""
+    return None if is_loopback(host_of(where)) else PRICED.get(gateway)

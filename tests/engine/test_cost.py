@@ -63,3 +63,20 @@ def test_what_runs_here_has_no_price_and_reads_no_table():
         "assert 'genai_prices' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", said], check=True)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "where", "expected"),
+    [("openai", "https://api.openai.com/v1", True), ("openai", "http://127.0.0.1:1/v1", False), ("ollama", "", False)],
+)
+def test_the_table_is_made_ready_only_where_something_will_cost(gateway, where, expected):
+    program = (
+        "import sys, time\nfrom runner.engine.cost import expect\n"
+        f"expect({gateway!r}, where={where!r})\n"
+        "until = time.monotonic() + 10\n"
+        f"while {expected} and 'genai_prices' not in sys.modules and time.monotonic() < until: time.sleep(0.01)\n"
+        "import threading\nprint('genai_prices' in sys.modules, threading.active_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.stdout.split()[0] == str(expected)
+    assert expected or done.stdout.split()[1] == "1"
