@@ -46,7 +46,7 @@ class _Switch:
 
     def enter(self, printed: Printed) -> None:
         with self._lock:
-            if not self._running:
+            if sys.stdout is not self:
                 self._stdout = sys.stdout
                 self._elders = frozenset(threading.enumerate())
                 sys.stdout = self

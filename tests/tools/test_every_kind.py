@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -124,3 +126,22 @@ def test_a_session_opens_without_waiting_for_a_server(tmp_path: Path, monkeypatc
     with ChatSession.from_agent(load_agent(tmp_path / "slow.yaml"), trust=True):
         opened = time.monotonic() - started
     assert opened < 20
+
+
+def test_the_sdk_is_imported_only_for_an_agent_that_names_a_server(agent: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from runner import ChatSession, load_agent\n"
+        "with ChatSession.from_agent(load_agent(sys.argv[1]), trust=True) as session:\n"
+        "    session.send_message('go')\n"
+        "    print(*sorted({'mcp', 'mcp_types', 'anyio', 'asyncio', 'runner.tools.mcp'} & set(sys.modules)))\n"
+    )
+    (tmp_path / "agent" / "bare.yaml").write_text(
+        json.dumps({**json.loads(agent.read_text()), "tools": ["tasks", {"files": {"root": "notes"}}]})
+    )
+    found = {}
+    for name in ("bare.yaml", "outer.yaml"):
+        argv = [sys.executable, "-P", "-c", code, str(agent.parent / name)]
+        environment = {**os.environ, "PYTHONPATH": str(FAULTS.parent.parent.parent)}
+        found[name] = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60).stdout.split()
+    assert found["bare.yaml"] == []
+    assert "mcp" in found["outer.yaml"]

@@ -200,7 +200,7 @@ def odd(how: str):
     print("noise")
     if how == "raise": raise ValueError("my reason")
     if how == "exit": sys.exit(3)
-    if how == "block": time.sleep(30)
+    if how == "block": time.sleep(5)
     if how == "stop": raise KeyboardInterrupt
     return object() if how == "nonsense" else float("nan")
 """
