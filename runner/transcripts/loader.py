@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -99,7 +100,7 @@ def _recordings(sheets: Sequence[Sheet], blobs: Blobs) -> tuple[Recording, ...]:
 
 def _transcript(sheet: Sheet, suite: Suite, recordings: tuple[Recording, ...]) -> Transcript:
     given = sheet.document.value
-    agent = sheet.path.parent / given["agent"]
+    agent = _short(sheet.path.parent / given["agent"])
     if not agent.is_file():
         sheet.problem(("agent",), f"there is no agent file {given['agent']}", "the path is relative to this file")
     suite = replace(suite, normalize=tuple(given.get("normalize", suite.normalize)))
@@ -118,6 +119,14 @@ def _transcript(sheet: Sheet, suite: Suite, recordings: tuple[Recording, ...]) -
         {**suite.stale, **given.get("stale", {})},
         {**suite.redact, **script.patterns(sheet)},
     )
+
+
+def _short(path: Path) -> Path:
+    """The path without its `..`, unless a link makes that another file."""
+    if ".." not in path.parts:
+        return path
+    short = Path(os.path.normpath(path))
+    return short if path.exists() and short.exists() and short.samefile(path) else path
 
 
 def _as_named(file: Path) -> Path:

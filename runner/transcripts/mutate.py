@@ -15,6 +15,7 @@ from runner.transcripts.model import Expectation, RecordedCall, RecordedError, R
 from runner.transcripts.replay import replay
 from runner.transcripts.stage import Stage
 from runner.transcripts.suite import SUFFIX, find_transcripts
+from runner.transcripts.verdicts import Outcome
 
 SPOILT = "(nothing of the kind)"
 _MANY = 50
@@ -43,7 +44,7 @@ def _of_file(transcript: Transcript, stage: Stage) -> Iterator[Problem]:
     judged: dict[tuple[str, int, int], bool] = {}
     for recording in transcript.recordings:
         wanted = list(_expectations(transcript, recording))
-        unjudged = _noticed(patient, recording, stage, ("note", "fail", "warn"))
+        unjudged = _said(replay(patient, recording, stage), ("note", "fail", "warn"))
         spoilt = [_noticed(patient, mutant, stage, ("fail", "warn")) for mutant in mutants(recording, wanted)]
         for expectation in wanted:
             if expectation.kind not in _BEYOND and _key(expectation) not in unjudged:
@@ -129,9 +130,12 @@ def _noticed(
 ) -> set[tuple[str, int, int]]:
     """Which expectations say something of these levels about the recording."""
     try:
-        outcome = replay(transcript, recording, stage)
+        return _said(replay(transcript, recording, stage), levels)
     except AgentRunError:
         return set()
+
+
+def _said(outcome: Outcome, levels: tuple[str, ...]) -> set[tuple[str, int, int]]:
     return {
         (finding.kind, finding.place.line, finding.place.column)
         for finding in outcome.findings

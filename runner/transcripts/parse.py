@@ -23,12 +23,14 @@ from runner.transcripts.model import (
 from runner.transcripts.places import Sheet
 from runner.transcripts.script import expected, setting
 
+_HASHES = frozenset({"seen", "is", "system", "tools", "options", "turns"})
 _ABOUT_A_CALL = frozenset({"args_text", "returned", "failed"})
 
 
 def recording(sheet: Sheet, blobs: Blobs) -> Recording:
     """The recording that a document holds; what is wrong goes to the sheet."""
     given = sheet.document.value
+    _take_hashes_for_texts(sheet)
     request = _request(given["request"]) if "request" in given else None
     states = given.get("state", {})
     turns = {
@@ -51,6 +53,23 @@ def recording(sheet: Sheet, blobs: Blobs) -> Recording:
         expected(sheet, ("expect",), given["expect"]) if "expect" in given else None,
         request is not None and request.stamp.get("turns", "") not in ("", turns_digest(given["turns"])),
     )
+
+
+def _take_hashes_for_texts(sheet: Sheet) -> None:
+    """A hash that stands bare may look like a number, as 854897e8 does: the word itself counts."""
+    given = sheet.document.value
+    request: Mapping[str, Any] = given.get("request", {})
+    holders: list[tuple[Route, dict[str, Any]]] = [(("request", "stamp"), request.get("stamp", {}))]
+    holders += ((("request", "tools", name), tool) for name, tool in request.get("tools", {}).items())
+    holders += (
+        (("turns", turn, number, "reply"), reply["reply"])
+        for turn, replies in (given["turns"] or {}).items()
+        for number, reply in enumerate(replies)
+    )
+    for route, held in holders:
+        for key in held and _HASHES & held.keys() or ():
+            if not isinstance(held[key], str):
+                held[key] = sheet.source(*route, key)
 
 
 def _request(given: Mapping[str, Any]) -> RecordedRequest:

@@ -38,6 +38,11 @@ class Sheet:
         line, column, _ = self.document.key_span(route) or self.document.span(()) or (1, 1, 1)
         return Place(self.path, line, column)
 
+    def source(self, *route: str | int) -> str:
+        """The word that stands at the route, whatever YAML takes it for."""
+        node = self.document.node(route)
+        return str(node.value) if node is not None else ""
+
     def spot(self, *route: str | int) -> Spot:
         """The same, for later."""
         return Spot(self, route)

@@ -151,6 +151,9 @@ class Cell:
         )
 
     def _stale(self) -> Iterator[Change]:
+        if self.recording.edited:
+            what = "!this recording was edited by hand: record it again, or name it hand/NAME"
+            yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.place, "", what)
         spots = {turn.id: turn for turn in self.transcript.turns}
         policy = self.transcript.stale
         yield from changes(self.recording, self.tape.served, self.agent, self.stamper, self.redactor, policy, spots)
@@ -160,6 +163,3 @@ class Cell:
                 if turn not in spots:
                     what = "!the recording has this turn, the script has not"
                     yield Change("turns", turn, 0, self.recording.place, "", what, policy.get("turns") == "warn")
-        if self.recording.edited:
-            what = "!this recording was edited by hand: record it again, or name it hand/NAME"
-            yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.place, "", what)

@@ -21,7 +21,7 @@ COMPONENTS = ("system", "tools", "options", "messages", "turns")
 
 Schema = Mapping[str, Any]
 
-_CAPABLE: Schema = {"window": ["integer", "null"]}
+_CAPABLE: Schema = {"window": {"type": ["integer", "null"]}, "lacks": {"type": "array", "items": {"type": "string"}}}
 
 
 def assembled() -> dict[str, Any]:
@@ -72,6 +72,7 @@ def _list_of(items: Schema, description: str) -> dict[str, Any]:
 
 
 _NAME = {"type": "string", "minLength": 1}
+_HASH: Schema = {"type": ["string", "number"], "description": "A hash; bare, YAML may take it for a number."}
 _EXPECT = _list_of({"$ref": "#/$defs/expectation"}, "What must hold.")
 _SHARED: Schema = {
     "clock": _said("What now() and the tools see: ISO 8601 with an offset.", minLength=1),
@@ -204,7 +205,7 @@ def _setting() -> dict[str, Any]:
         {
             **{key: _SHARED[key] for key in ("clock", "seed", "variables")},
             "capabilities": _object(
-                {name: {"type": _CAPABLE.get(name, "boolean")} for name in Capabilities.__dataclass_fields__},
+                {name: _CAPABLE.get(name, {"type": "boolean"}) for name in Capabilities.__dataclass_fields__},
                 description="What the gateway said of the model, where it is not the default.",
             ),
         },
@@ -213,7 +214,7 @@ def _setting() -> dict[str, Any]:
 
 
 def _request() -> dict[str, Any]:
-    tool = _object({"sig": _said("Its parameters."), "doc": _said("Its description."), "is": _said("Its hash.")})
+    tool = _object({"sig": _said("Its parameters."), "doc": _said("Its description."), "is": _HASH})
     return _object(
         {
             "system": _said("The rendered system prompt."),
@@ -221,7 +222,7 @@ def _request() -> dict[str, Any]:
             "options": _said("The options that were set.", "object"),
             "stamp": {
                 "type": "object",
-                "additionalProperties": {"type": "string"},
+                "additionalProperties": _HASH,
                 "description": "The parts' hashes.",
             },
         },
@@ -243,7 +244,7 @@ def _reply() -> dict[str, Any]:
     )
     facts = _object(
         {
-            "seen": _said("The hash of all that the model had seen."),
+            "seen": {**_HASH, "description": "The hash of all that the model had seen."},
             "finish": _said(
                 "stop, length, tool_calls, content_filter; incomplete or cancelled for one that broke off."
             ),

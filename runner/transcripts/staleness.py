@@ -33,7 +33,7 @@ def changes(
     for part, tell in _TELL.items():
         if first.stamp[part] != recorded.stamp.get(part):
             where, diff = tell(recorded, first, agent, stamper, redactor)
-            found.append((part, first, where, "\n".join(diff)))
+            found.append((part, first, where, "\n".join(diff) or "!it reads the same: only its recorded hash differs"))
     said = next((one for one in served if stamper.seen(one.request, recorded.stamp) != one.reply.seen), None)
     if said is not None:
         found.append(("messages", said, "", redactor(_message(said))))

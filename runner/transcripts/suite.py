@@ -111,6 +111,7 @@ def _cells(path: Path, choice: Choice, stage: Stage) -> Iterator[Outcome]:
     try:
         transcript = load_transcript(path, stage.suites)
         if choice.takes(transcript):
+            stage.agent(transcript)  # a broken agent is told once, not by each recording
             for recording in _recordings(transcript, choice, stage):
                 if choice.cells is None or f"{path} [{recording.name}]" in choice.cells:
                     yield _outcome(transcript, recording, choice, stage)

@@ -66,7 +66,7 @@ class Tape:
         self._model = recording.resolved
         self._stamper = stamper
         self._chunking = chunking
-        self._capabilities = Capabilities(**recording.setting.capabilities)
+        self._capabilities = _capable(recording.setting.capabilities)
         self._replies: Sequence[RecordedReply] = ()
         self._next = 0
         self._calls: dict[str, RecordedCall] = {}
@@ -280,9 +280,16 @@ def _failure(error: RecordedError, where: str) -> GatewayError:
 
 
 def able(capabilities: Capabilities) -> dict[str, Any]:
-    """What of the capabilities departs from the defaults."""
+    """What of the capabilities departs from the defaults, as JSON values."""
     default = Capabilities()
-    return {key: value for key in _ABLE if (value := getattr(capabilities, key)) != getattr(default, key)}
+    given = {name: getattr(capabilities, name) for name in Capabilities.__dataclass_fields__}
+    return {
+        name: sorted(value) if isinstance(value, frozenset) else value
+        for name, value in given.items()
+        if value != getattr(default, name)
+    }
 
 
-_ABLE = tuple(Capabilities.__dataclass_fields__)
+def _capable(recorded: Mapping[str, Any]) -> Capabilities:
+    """The capabilities that a recording tells."""
+    return Capabilities(**{name: frozenset(v) if isinstance(v, list) else v for name, v in recorded.items()})

@@ -126,7 +126,7 @@ class Outcome:
     @property
     def name(self) -> str:
         """The cell as people call it."""
-        return f"{self.path} [{self.recording}]"
+        return f"{self.path} [{self.recording}]" if self.recording else self.path
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -46,7 +46,8 @@ def _finding(finding: Finding, outcome: Outcome, paint: Paint) -> Iterator[str]:
         word = "ERROR"
     trail = " › ".join(filter(None, (str(finding.place), finding.turn, finding.kind)))
     colour = {"FAIL": "fail", "ERROR": "error", "DRIFT": "tool-drift"}.get(word, "not-run")
-    yield f"{paint(f'{word:<7}', _COLOURS[colour])}{_inert(f'{trail}   {outcome.recording}')}"
+    cell = outcome.recording if str(finding.place.path) == outcome.path else outcome.name
+    yield f"{paint(f'{word:<7}', _COLOURS[colour])}{_inert(f'{trail}   {cell}'.rstrip())}"
     yield from (f"  {_inert(line)}" for line in finding.what.splitlines())
     yield from _diff(finding.diff, paint)
     yield ""
