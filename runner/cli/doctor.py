@@ -27,8 +27,9 @@ _FIRST = (2, 6, 4)
 def doctor(agent: str | None, form: str) -> int:
     """Tell what is installed, reachable and missing, on this machine and for AGENT.
 
-    No key is shown and no program is started. The code is 0, or says why AGENT cannot run: 2 its file or your
-    configuration is wrong, 6 it is not trusted, 4 no gateway of it answers or a program that it needs is missing.
+    No key is shown, and nothing of a file that is not trusted is started. The code is 0, or says why AGENT cannot run:
+    2 its file or your configuration is wrong, 6 it is not trusted, 4 no gateway of it answers, or a program or server
+    that it needs is missing.
     """
     from runner.engine.diagnosis import of_agent, of_machine  # lazy: `--help` needs neither
 

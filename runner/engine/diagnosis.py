@@ -1,22 +1,27 @@
-"""What is here and what is missing for agents to run: findings, none of which starts a program or shows a secret."""
+"""What is here and what is missing for agents to run: findings that show no secret.
+
+Nothing that a file names is started or contacted before the user has trusted the file.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from runner import __version__
 from runner.config.agent import Agent, User
-from runner.core.errors import AgentRunError, ConfigError, GatewayError, ModelMissing, UsageError
+from runner.core.errors import AgentRunError, ConfigError, GatewayError, ModelMissing, ToolsUnavailable, UsageError
 from runner.core.policy import Timeouts
 from runner.gateways import CATALOGUE, Row, connect
 
 if TYPE_CHECKING:
-    from runner.tools.toolbox import Declared
+    from runner.config.trust import Standing
+    from runner.tools import Declared, Toolbox
 
 EXTRAS = {"local": "xllamacpp", "mcp": "mcp", "dask": "distributed", "otel": "opentelemetry", "serve": "starlette"}
 _SOON = Timeouts(connect=2, first_token=3, gap=3)
@@ -53,18 +58,25 @@ def of_machine() -> Iterator[Finding]:
 def of_agent(path: str) -> Iterator[Finding]:
     """What one agent file needs besides. Raises nothing: a file that is wrong is a finding."""
     from runner.config.loader import load_agent  # lazy: without a file, nothing is loaded
+    from runner.config.trust import standing  # lazy, likewise
 
+    doubts: list[str] = []
     try:
         agent = load_agent(path)
-        yield Finding("agent", path, "ok", f"{agent.name}: {agent.gateway}/{agent.model}")
-        yield from _trust(agent)
+        now = standing(agent, doubts.append)
     except ConfigError as error:
         for problem in error.problems:
             yield Finding("agent", path, "wrong", str(problem), blocks=error.exit_code)
         return
+    yield Finding("agent", path, "ok", f"{agent.name}: {agent.gateway}/{agent.model}")
+    for doubt in doubts:
+        yield Finding("trust", path, "wrong", doubt)
+    yield _trust(path, now)
     for declared in agent.tools:
         yield from _tool(declared)
-    yield from _routes(agent)
+    if now is not None and now.trusted:
+        yield from _servers([each for each in agent.tools if each.kind == "mcp"])
+    yield from _routes(agent, now)
 
 
 def _extras() -> Iterator[Finding]:
@@ -86,7 +98,8 @@ def _terminal() -> Iterator[Finding]:
         place = "a terminal" if stream and stream.isatty() else "no terminal"
         yield Finding("terminal", name, "ok", f"{place}, {getattr(stream, 'encoding', None) or 'no encoding'}")
     size = get_terminal_size()
-    colour = "off" if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb" else "on"
+    dumb = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    colour = "off" if dumb or not (sys.stdout and sys.stdout.isatty()) else "on"
     yield Finding("terminal", "screen", "ok", f"{size.columns} x {size.lines}, colour {colour}")
 
 
@@ -164,21 +177,13 @@ def _listed(gateway: object) -> str:
     return f"{count} {'model' if count == 1 else 'models'}"
 
 
-def _trust(agent: Agent) -> Iterator[Finding]:
-    from runner.config.trust import standing  # lazy, as above
-
-    doubts: list[str] = []
-    now = standing(agent, doubts.append)
-    path = str(agent.path)
-    for doubt in doubts:
-        yield Finding("trust", path, "wrong", doubt)
+def _trust(path: str, now: Standing | None) -> Finding:
     if now is None:
-        yield Finding("trust", path, "ok", "needs none")
-    elif now.trusted:
-        yield Finding("trust", path, "ok", "trusted as it stands")
-    else:
-        says = "changed since it was trusted" if now.consent else "can execute or reach out, and is not trusted"
-        yield Finding("trust", path, "missing", says, f"agent-run trust {path}", blocks=6)
+        return Finding("trust", path, "ok", "needs none")
+    if now.trusted:
+        return Finding("trust", path, "ok", "trusted as it stands")
+    says = "changed since it was trusted" if now.consent else "can execute or reach out, and is not trusted"
+    return Finding("trust", path, "missing", says, f"agent-run trust {path}", blocks=6)
 
 
 def _tool(declared: Declared) -> Iterator[Finding]:
@@ -206,14 +211,44 @@ def _tool(declared: Declared) -> Iterator[Finding]:
         yield Finding("tools", declared.name, "missing", says, "install it, or correct its name", 4 if needed else 0)
 
 
-def _routes(agent: Agent) -> Iterator[Finding]:
-    """The agent's gateways with its models; one that answers is enough."""
-    from runner.config.trust import consented_hosts, standing  # lazy, as above
+def _servers(servers: Iterable[Declared]) -> Iterator[Finding]:
+    """MCP servers, started side by side, asked for their tools, and ended again."""
+    from importlib.util import find_spec  # lazy, as above
 
-    now = standing(agent)
+    if not find_spec(EXTRAS["mcp"]):
+        return
+    from runner.tools import Opening, open_toolbox  # lazy, as above
+
+    with ExitStack() as ending:
+        asked = []
+        for each in servers:
+            # One that may be missing is asked for as if it might not, so that its reason is told.
+            wanted, told = replace(each, options={**each.options, "required": True}), list[str]()
+            toolbox = open_toolbox([wanted], Opening(notify=told.append))
+            asked.append((each, told, ending.enter_context(closing(toolbox))))
+        for each, told, toolbox in asked:
+            yield from _served(each, toolbox, told)
+
+
+def _served(server: Declared, toolbox: Toolbox, told: Sequence[str]) -> Iterator[Finding]:
+    try:
+        count = len(toolbox.specs)
+        yield Finding("servers", server.name, "ok", f"answers with {count} {'tool' if count == 1 else 'tools'}")
+        for each in told:
+            yield Finding("servers", server.name, "wrong", each)
+    except ToolsUnavailable as error:
+        blocks = error.exit_code if server.options.get("required", True) else 0
+        says = " … ".join(filter(None, (error.what, error.why.rpartition("\n")[2])))
+        yield Finding("servers", server.name, "missing", says, error.fix, blocks)
+
+
+def _routes(agent: Agent, now: Standing | None) -> Iterator[Finding]:
+    """The agent's gateways with its models; one that answers is enough."""
     if now is not None and not now.trusted and any(deed.kind == "connect" for deed in now.reach.deeds):
         yield Finding("routes", agent.gateway, "missing", "not contacted before the file is trusted")
         return
+    from runner.config.trust import consented_hosts  # lazy, as above
+
     hosts = (*agent.user.hosts, *consented_hosts(agent))
     routes = [(agent.gateway, agent.model), *((each.gateway, each.model) for each in agent.fallback)]
     findings = [_route(agent, name, model, hosts) for name, model in routes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ import pytest
 
 from runner.cli import run
 
+FAULTS = Path(__file__).parent.parent / "equipment" / "mcp_fault_server.py"
 SCRIPTED = "gateway: scripted\nmodel: m\nscript: [{text: hi}]\n"
 SERVED = {
     "/api/tags": {"models": [{"name": "there"}]},
@@ -130,6 +132,32 @@ def test_programs_are_looked_for(capsys: pytest.CaptureFixture[str], folder: Pat
     states = {name: (each["state"], each["blocks"]) for (topic, name), each in found.items() if topic == "tools"}
     assert states == {"one": ("ok", 0), "two": ("missing", 0), "three": ("missing", 4), "four": ("missing", 0)}
     assert not Path("ran").exists()
+
+
+def test_servers_of_a_trusted_file_are_started(capsys: pytest.CaptureFixture[str], folder: Path):
+    faults = ("ok", "die", "hang")
+    diaries = {fault: folder / f"{fault}.diary" for fault in faults}
+    tools = [
+        {
+            "mcp": {
+                "name": fault,
+                "command": [sys.executable, "-S", str(FAULTS), fault, str(diaries[fault])],
+                "required": fault != "hang",
+                "timeout": 20 if fault != "hang" else 0.3,
+            }
+        }
+        for fault in faults
+    ]
+    Path("a.yaml").write_text(f"{SCRIPTED}tools: {json.dumps(tools)}\n")
+    assert ("servers", "ok") not in findings(capsys, "a.yaml", code=6)
+    assert not any(diary.exists() for diary in diaries.values())
+    assert run(["trust", "--yes", "a.yaml"]) == 0
+    capsys.readouterr()
+    found = findings(capsys, "a.yaml", code=4)
+    servers = {name: (each["state"], each["blocks"]) for (topic, name), each in found.items() if topic == "servers"}
+    assert servers == {"ok": ("ok", 0), "die": ("missing", 4), "hang": ("missing", 0)}
+    assert found["servers", "ok"]["says"] == "answers with 2 tools"
+    assert found["servers", "die"]["says"].endswith("line 29")
 
 
 def test_a_file_that_is_wrong(capsys: pytest.CaptureFixture[str]):
