@@ -12,9 +12,9 @@ from statistics import median
 
 import yaml
 
-from runner.transcripts.keeping import keep
-from runner.transcripts.live import take
-from runner.transcripts.loader import load_transcript
+from runner.transcripts.files.loader import load_transcript
+from runner.transcripts.recording.keeping import keep
+from runner.transcripts.recording.live import take
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.stage import Stage
 from runner.transcripts.suite import Choice, find_transcripts

@@ -26,9 +26,9 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     """
     from runner.cli.reporting import Reports
     from runner.config.variables import from_pairs
-    from runner.transcripts.keeping import refuse_in_ci
+    from runner.transcripts.recording.keeping import refuse_in_ci
+    from runner.transcripts.recording.takes import record_all
     from runner.transcripts.suite import Choice, find_transcripts
-    from runner.transcripts.takes import record_all
     from runner.transcripts.verdicts import exit_code
 
     refuse_in_ci()

@@ -78,7 +78,7 @@ def _outcomes(files: Sequence[Path], choice: Choice, options: dict[str, Any]) ->
     from runner.transcripts.suite import run
 
     if options["live"]:
-        from runner.transcripts.takes import run_live
+        from runner.transcripts.recording.takes import run_live
 
         return run_live(files, choice, allow_writes=options["allow_writes"], tell=_tell)
     return run(files, choice, jobs=options["jobs"])
@@ -88,8 +88,8 @@ def _updated(
     files: Sequence[Path], choice: Choice, options: dict[str, Any], outcomes: Sequence[Outcome]
 ) -> Iterable[Outcome]:
     """Renew what the outcomes call for, and replay again."""
-    from runner.transcripts.keeping import refuse_in_ci
-    from runner.transcripts.updates import Updates
+    from runner.transcripts.recording.keeping import refuse_in_ci
+    from runner.transcripts.recording.updates import Updates
 
     refuse_in_ci()
     updates = Updates(

@@ -83,5 +83,5 @@ def _beginning(file: Path) -> str:
 
 def _transcript_problems(file: Path) -> Iterable[Problem]:
     # By name: transcripts stand above this room, and are there to be asked only when one is checked.
-    found: Iterable[Problem] = import_module("runner.transcripts.check").check_file(file)
+    found: Iterable[Problem] = import_module("runner.transcripts.files.check").check_file(file)
     return found

@@ -10,9 +10,9 @@ from typing import Any
 from runner.config.problems import Problem
 from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
-from runner.transcripts.loader import load_transcript
+from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
-from runner.transcripts.replay import replay
+from runner.transcripts.replaying.cell import replay
 from runner.transcripts.stage import Stage
 from runner.transcripts.suite import SUFFIX, find_transcripts
 from runner.transcripts.verdicts import Outcome

@@ -18,7 +18,7 @@ from runner.engine.session import ChatSession
 from runner.gateways import Request
 from runner.tools.context import system_clock
 from runner.transcripts.expectations import Facts
-from runner.transcripts.facts import facts_of
+from runner.transcripts.expectations.facts import facts_of
 from runner.transcripts.model import Expectation, Located, Said, Setting, Transcript
 
 

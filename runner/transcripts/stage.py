@@ -13,10 +13,10 @@ from runner.config.user import load_user
 from runner.core.errors import ConfigError
 from runner.core.messages import ToolSpec
 from runner.tools import Opening, Toolbox, open_toolbox
-from runner.transcripts.loader import Suites
+from runner.transcripts.files.loader import Suites
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.tape import RUNNING, ghost, mode_of
+from runner.transcripts.replaying.tools import RUNNING, ghost, mode_of
 
 # Only a running server can say what its tools are: in a replay the recording says it instead.
 _SERVED = frozenset({"mcp"})

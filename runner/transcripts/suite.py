@@ -12,9 +12,9 @@ from pathlib import Path
 from runner.config.agent import Place
 from runner.config.problems import Problem
 from runner.core.errors import AgentRunError, ConfigError, UsageError
-from runner.transcripts.loader import SUITE_FILE, load_transcript
+from runner.transcripts.files.loader import SUITE_FILE, load_transcript
 from runner.transcripts.model import Recording, Transcript
-from runner.transcripts.replay import replay
+from runner.transcripts.replaying.cell import replay
 from runner.transcripts.stage import Stage, declared_models
 from runner.transcripts.verdicts import Finding, Outcome
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.transcripts.keeping import keep
-from runner.transcripts.live import take
-from runner.transcripts.loader import load_transcript
+from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Recording, Transcript
-from runner.transcripts.replay import replay
+from runner.transcripts.recording.keeping import keep
+from runner.transcripts.recording.live import take
+from runner.transcripts.replaying.cell import replay
 from runner.transcripts.stage import Stage, redactor_for
 from runner.transcripts.verdicts import Outcome
 

@@ -9,9 +9,9 @@ from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.events import TextDelta, ToolStarted
 from runner.engine.session import ChatSession
-from runner.transcripts.conversation import ConversationTape
-from runner.transcripts.loader import load_transcript
-from runner.transcripts.replay import replay
+from runner.transcripts.files.loader import load_transcript
+from runner.transcripts.recording.conversation import ConversationTape
+from runner.transcripts.replaying.cell import replay
 from runner.transcripts.stage import Stage
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.transcripts.check import check_file
-from runner.transcripts.loader import load_transcript
+from runner.transcripts.files.check import check_file
+from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.mutate import unbreakable
 from runner.transcripts.suite import Choice, find_transcripts, run
 

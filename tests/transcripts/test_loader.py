@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from runner.core.errors import ConfigError
-from runner.transcripts.check import check_file
-from runner.transcripts.loader import load_transcript
-from runner.transcripts.schema import schema_text
+from runner.transcripts.files.check import check_file
+from runner.transcripts.files.loader import load_transcript
+from runner.transcripts.files.schema import schema_text
 
 ROOT = Path(__file__).parents[2]
 TURN = "turns: [{id: t, user: Hi.}]\n"

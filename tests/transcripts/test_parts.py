@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.transcripts.chunking import cut, decode_lengths, encode_lengths, pieces
-from runner.transcripts.documents import split, with_recording
-from runner.transcripts.jsonpath import compiled, find
-from runner.transcripts.matchers import differences, matches, problem
-from runner.transcripts.pairing import in_order, most_pairs
+from runner.transcripts.expectations.jsonpath import compiled, find
+from runner.transcripts.expectations.matchers import differences, matches, problem
+from runner.transcripts.expectations.pairing import in_order, most_pairs
+from runner.transcripts.files.documents import split, with_recording
 from runner.transcripts.redaction import Redactor
 
 lengths = st.lists(st.integers(1, 40), max_size=30)

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.errors import AgentRunError, Denied, RateLimited, UsageError
-from runner.transcripts.documents import split, write_atomically
-from runner.transcripts.emit import document
-from runner.transcripts.keeping import keep
-from runner.transcripts.live import take
-from runner.transcripts.loader import load_transcript
+from runner.transcripts.files.documents import split, write_atomically
+from runner.transcripts.files.emit import document
+from runner.transcripts.files.loader import load_transcript
+from runner.transcripts.recording.keeping import keep
+from runner.transcripts.recording.live import take
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replay import replay
+from runner.transcripts.replaying.cell import replay
 from runner.transcripts.reports import FORMATS, Run, renderer
 from runner.transcripts.stage import Stage, redactor_for
 

@@ -10,9 +10,9 @@ from typing import Any
 from runner.engine.structured import json_value
 from runner.tools.arguments import validator
 from runner.transcripts.expectations import Facts, Judged, Kind
+from runner.transcripts.expectations.jsonpath import compiled, find
+from runner.transcripts.expectations.matchers import differences, problem
 from runner.transcripts.fingerprint import canonical
-from runner.transcripts.jsonpath import compiled, find
-from runner.transcripts.matchers import differences, problem
 
 
 def _json(wanted: Mapping[str, Any], facts: Facts, normalize: tuple[str, ...]) -> Judged:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.transcripts.expectations import Facts, Judged, Kind
-from runner.transcripts.matchers import differences, problem
+from runner.transcripts.expectations.matchers import differences, problem
 
 
 def _request(wanted: Mapping[str, Any], facts: Facts, normalize: tuple[str, ...]) -> Judged:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runner.transcripts.expectations import PASSED, Facts, Judged, Kind
-from runner.transcripts.matchers import pattern, show
+from runner.transcripts.expectations.matchers import pattern, show
 
 _QUOTES = str.maketrans("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2013\u2014", '\'\'\'"""""--')
 _MARKS = re.compile(r"(?m)^ {0,3}(?:#{1,6}|>|[-*+]|\d+\.) +|[*_`~]{1,3}(?=\S)|(?<=\S)[*_`~]{1,3}|^```.*$")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.transcripts.expectations import PASSED, Called, Facts, Judged, Kind
-from runner.transcripts.matchers import differences, problem, show
-from runner.transcripts.pairing import in_order, most_pairs
+from runner.transcripts.expectations.matchers import differences, problem, show
+from runner.transcripts.expectations.pairing import in_order, most_pairs
 
 MODES = {
     "exact": "the same calls in the same order",

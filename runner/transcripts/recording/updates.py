@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from runner.core.errors import UsageError
-from runner.transcripts.documents import rewrite
-from runner.transcripts.expect_edits import renewed_expectations
-from runner.transcripts.keeping import keep, prune_blobs, restamped
-from runner.transcripts.live import Taken, take
-from runner.transcripts.loader import load_transcript
+from runner.transcripts.files.documents import rewrite
+from runner.transcripts.files.edits import renewed_expectations
+from runner.transcripts.files.loader import load_transcript
+from runner.transcripts.files.schema import COMPONENTS
 from runner.transcripts.model import Transcript
+from runner.transcripts.recording.keeping import keep, prune_blobs, restamped
+from runner.transcripts.recording.live import Taken, take
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.schema import COMPONENTS
 from runner.transcripts.stage import Stage, declared_models, model_of, redactor_for
 from runner.transcripts.verdicts import Outcome
 

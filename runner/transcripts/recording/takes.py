@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from runner.core.errors import AgentRunError
-from runner.transcripts.live import drifted, take
-from runner.transcripts.loader import load_transcript
+from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Transcript
+from runner.transcripts.recording.live import drifted, take
+from runner.transcripts.recording.updates import Review, Tell, record
 from runner.transcripts.stage import Stage
 from runner.transcripts.suite import Choice, broken
-from runner.transcripts.updates import Review, Tell, record
 from runner.transcripts.verdicts import Outcome
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runner.config.problems import Problem
 from runner.core.errors import ConfigError
-from runner.transcripts.loader import SUITE_FILE, Suites, load_transcript
+from runner.transcripts.files.loader import SUITE_FILE, Suites, load_transcript
 from runner.transcripts.model import Transcript
 
 

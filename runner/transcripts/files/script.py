@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from runner.transcripts import expectations
+from runner.transcripts.files.places import Sheet
 from runner.transcripts.model import Answers, Expectation, Route, Said, Setting, ToolMode
-from runner.transcripts.places import Sheet
 
 _MODIFIERS = ("when", "severity", "normalize")
 

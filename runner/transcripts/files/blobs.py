@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.transcripts.documents import write_atomically
+from runner.transcripts.files.documents import write_atomically
 
 FOLDER = ".blobs"
 LONGEST = 4096

@@ -12,13 +12,13 @@ from runner.config.problems import Problem
 from runner.config.schema import mistakes
 from runner.config.yamlfile import Document, load_documents, read_text
 from runner.core.errors import ConfigError
-from runner.transcripts import parse, script
-from runner.transcripts.blobs import Blobs
-from runner.transcripts.documents import MAX_BYTES, MAX_VALUES
+from runner.transcripts.files import parse, script
+from runner.transcripts.files.blobs import Blobs
+from runner.transcripts.files.documents import MAX_BYTES, MAX_VALUES
+from runner.transcripts.files.places import Sheet
+from runner.transcripts.files.schema import FORMAT
+from runner.transcripts.files.script import Suite
 from runner.transcripts.model import Recording, Transcript
-from runner.transcripts.places import Sheet
-from runner.transcripts.schema import FORMAT
-from runner.transcripts.script import Suite
 
 SUITE_FILE = "_suite.yaml"
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.core.errors import UsageError
-from runner.transcripts.blobs import FOLDER, Blobs
-from runner.transcripts.documents import read_text, rewrite
-from runner.transcripts.emit import document
+from runner.transcripts.files.blobs import FOLDER, Blobs
+from runner.transcripts.files.documents import read_text, rewrite
+from runner.transcripts.files.emit import document
 from runner.transcripts.model import Recording, Transcript
-from runner.transcripts.recorder import recorded_request
+from runner.transcripts.recording.recorder import recorded_request
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replay import Cell
+from runner.transcripts.replaying.cell import Cell
 from runner.transcripts.stage import Stage
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from runner.core.chunks import parse_arguments
 from runner.core.messages import Opaque, Usage
-from runner.transcripts.blobs import Blobs
 from runner.transcripts.chunking import decode_lengths
+from runner.transcripts.files.blobs import Blobs
+from runner.transcripts.files.places import Sheet
+from runner.transcripts.files.script import expected, setting
 from runner.transcripts.fingerprint import turns_digest
 from runner.transcripts.model import (
     RecordedCall,
@@ -20,8 +22,6 @@ from runner.transcripts.model import (
     Recording,
     Route,
 )
-from runner.transcripts.places import Sheet
-from runner.transcripts.script import expected, setting
 
 _HASHES = frozenset({"seen", "is", "system", "tools", "options", "turns"})
 _ABOUT_A_CALL = frozenset({"args_text", "returned", "failed"})
@@ -67,7 +67,7 @@ def _take_hashes_for_texts(sheet: Sheet) -> None:
         for number, reply in enumerate(replies)
     )
     for route, held in holders:
-        for key in held and _HASHES & held.keys() or ():
+        for key in (held and _HASHES & held.keys()) or ():
             if not isinstance(held[key], str):
                 held[key] = sheet.source(*route, key)
 

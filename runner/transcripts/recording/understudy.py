@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.tools import Context, Tool, Toolbox
-from runner.transcripts.matchers import same
+from runner.transcripts.expectations.matchers import same
 from runner.transcripts.model import RecordedCall, Recording
 
 _ACTING = frozenset({"write", "exec"})

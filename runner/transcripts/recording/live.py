@@ -17,14 +17,14 @@ from runner.core.messages import ToolCall, Usage
 from runner.engine.opening import open_tools
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
-from runner.transcripts.facts import summed
-from runner.transcripts.judging import Tally
-from runner.transcripts.matchers import show
+from runner.transcripts.expectations.facts import summed
+from runner.transcripts.expectations.judging import Tally
+from runner.transcripts.expectations.matchers import show
 from runner.transcripts.model import RecordedReply, Recording, Said, Setting, Transcript
 from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
-from runner.transcripts.recorder import Recorder
+from runner.transcripts.recording.recorder import Recorder
+from runner.transcripts.recording.understudy import Understudy
 from runner.transcripts.stage import Stage, declared_models, redactor_for
-from runner.transcripts.understudy import Understudy
 from runner.transcripts.verdicts import Finding, Outcome
 
 

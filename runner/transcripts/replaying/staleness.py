@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from runner.config.agent import Agent
+from runner.transcripts.expectations.matchers import same, show
 from runner.transcripts.fingerprint import Stamper, fold, sent_options, signature
-from runner.transcripts.matchers import same, show
 from runner.transcripts.model import Located, RecordedRequest, Recording
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.tape import Served
+from runner.transcripts.replaying.tape import Served
 from runner.transcripts.verdicts import Change
 
 _Teller = Callable[[RecordedRequest, Served, Agent, Stamper, Redactor], tuple[str, Iterable[str]]]

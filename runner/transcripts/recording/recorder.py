@@ -26,7 +26,7 @@ from runner.transcripts.model import (
     Setting,
 )
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.tape import able
+from runner.transcripts.replaying.tape import able
 
 
 @dataclass(slots=True)

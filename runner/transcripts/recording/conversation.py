@@ -13,12 +13,12 @@ from runner.config.agent import Agent
 from runner.core.errors import UsageError
 from runner.core.events import Asked, Event, TurnEnded
 from runner.engine.session import ChatSession
-from runner.transcripts.documents import write_atomically
-from runner.transcripts.emit import document, script
+from runner.transcripts.files.documents import write_atomically
+from runner.transcripts.files.emit import document, script
+from runner.transcripts.files.schema import FORMAT
 from runner.transcripts.model import RecordedReply, Recording, Setting
-from runner.transcripts.recorder import Recorder
+from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.schema import FORMAT
 from runner.transcripts.stage import secrets_of
 from runner.transcripts.suite import SUFFIX
 

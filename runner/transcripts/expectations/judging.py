@@ -8,9 +8,9 @@ from typing import Any
 
 from runner.config.agent import Place
 from runner.transcripts.expectations import PASSED, Facts, Judged, kind
+from runner.transcripts.expectations.matchers import same, show
 from runner.transcripts.expectations.text import diff
 from runner.transcripts.expectations.tools import shown
-from runner.transcripts.matchers import same, show
 from runner.transcripts.model import Expectation, RecordedReply, Said
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.verdicts import Finding

@@ -10,15 +10,16 @@ from typing import Any
 from runner.core.errors import ConfigError, RecordingError
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
-from runner.transcripts.facts import summed
+from runner.transcripts.expectations.facts import summed
+from runner.transcripts.expectations.judging import Tally, recorded_failure
 from runner.transcripts.fingerprint import Stamper
-from runner.transcripts.judging import Tally, recorded_failure
 from runner.transcripts.model import Recording, Said, Transcript
 from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
+from runner.transcripts.replaying.staleness import changes
+from runner.transcripts.replaying.tape import Tape, Unhurried
+from runner.transcripts.replaying.tools import TapedTools
+from runner.transcripts.replaying.trace import trace
 from runner.transcripts.stage import Stage, ghosts, model_of
-from runner.transcripts.staleness import changes
-from runner.transcripts.tape import Tape, TapedTools, Unhurried
-from runner.transcripts.trace import trace
 from runner.transcripts.verdicts import Change, Outcome
 
 _LEVELS: Mapping[str, Any] = {"tool-drift": "drift"}

@@ -1,0 +1,1 @@
+"""The file itself: from text with positions to a Transcript, and recordings back into text."""

@@ -1,0 +1,1 @@
+"""Conversations with a real model: held, listened to, and written down."""
