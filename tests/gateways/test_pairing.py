@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner.core.history import Exchange, History
 from runner.core.messages import Message, ToolCall, ToolResult
-from runner.gateways import Request, connect
+from runner.gateways import Request, anthropic, connect, gemini, responses
 
 WORDS = st.sampled_from(["", " ", "hello", "Grüße \U0001f600", "\ud800"])
 IDS = st.sampled_from(["call_1", "call_2", "toolu_01AbC", "AbCdEfGh1", "ollama call", "é"])
@@ -96,3 +97,57 @@ def test_ollama(messages: tuple[Message, ...]):
             assert isinstance(call["function"]["arguments"], dict)
             waiting.append(call["id"])
     assert not waiting
+
+
+@settings(max_examples=60, deadline=None)
+@given(messages=conversations())
+def test_anthropic(messages: tuple[Message, ...]):
+    """Turns alternate; the calls of one are all answered at the beginning of the next; no text is blank."""
+    waiting: list[str] = []
+    sent = json.loads(anthropic.encode(Request("m", messages)))["messages"]
+    for message in sent:
+        blocks = message["content"]
+        answered = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+        assert [block["type"] for block in blocks[: len(answered)]] == ["tool_result"] * len(answered)
+        assert answered == waiting
+        waiting = [block["id"] for block in blocks if block["type"] == "tool_use"]
+        assert len(set(waiting)) == len(waiting)
+        assert all(re.fullmatch("[a-zA-Z0-9_-]+", id) for id in waiting)
+        assert all(block["text"].strip() for block in blocks if block["type"] == "text")
+    assert not waiting
+    assert all(one["role"] != other["role"] for one, other in pairwise(sent))
+
+
+@settings(max_examples=60, deadline=None)
+@given(messages=conversations())
+def test_responses(messages: tuple[Message, ...]):
+    """Each call has its output behind it, before anything else is said; ids are short enough."""
+    waiting: list[str] = []
+    for item in json.loads(responses.encode(Request("m", messages)))["input"]:
+        match item.get("type"):
+            case "function_call":
+                assert isinstance(json.loads(item["arguments"]), dict)
+                assert len(item["call_id"]) <= 64
+                waiting.append(item["call_id"])
+            case "function_call_output":
+                assert item["call_id"] == waiting.pop(0)
+            case _:
+                assert not waiting
+    assert not waiting
+
+
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3-pro"])
+@settings(max_examples=40, deadline=None)
+@given(messages=conversations())
+def test_gemini(model: str, messages: tuple[Message, ...]):
+    """As many responses as calls, in the very next turn and in their order; no part is blank."""
+    waiting: list[str] = []
+    sent = json.loads(gemini.encode(Request(model, messages)))["contents"]
+    for content in sent:
+        parts = content["parts"]
+        assert [part["functionResponse"]["id"] for part in parts if "functionResponse" in part] == waiting
+        waiting = [part["functionCall"]["id"] for part in parts if "functionCall" in part]
+        assert all(isinstance(part["functionCall"]["args"], dict) for part in parts if "functionCall" in part)
+        assert all(part["text"].strip() for part in parts if "text" in part)
+    assert not waiting
+    assert all(one["role"] != other["role"] for one, other in pairwise(sent))
