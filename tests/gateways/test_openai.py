@@ -650,21 +650,3 @@ def test_threads_share_a_gateway(fault_server):
     gateway.close()
     assert sorted(said) == sorted(texts)
     assert fault_server.connections <= 6
-
-
-def test_a_real_server(llama_server):
-    gateway = OpenAI(url=llama_server.url + "/v1", key=llama_server.key, quirks={"lists_windows": True})
-    assert gateway.capabilities(llama_server.model).window == llama_server.window
-    request = Request(
-        llama_server.model, (Message.user("Say hi."),), options={"max_tokens": 12, "temperature": 0, "seed": 1}
-    )
-    streamed = list(gateway.stream(request))
-    whole = list(
-        gateway.stream(
-            Request(**{name: getattr(request, name) for name in ("model", "messages", "options")}, stream=False)
-        )
-    )
-    gateway.close()
-    assert assembled(streamed).text == assembled(whole).text != ""
-    assert streamed[-1].finish == whole[-1].finish
-    assert streamed[-1].usage.output_tokens == whole[-1].usage.output_tokens > 0

@@ -417,31 +417,3 @@ def test_a_stream_of_another_dialect_is_no_reply(fault_server):
     fault_server.answers(fault_server.head(), fault_server.sse(other, b"[DONE]"))
     with pytest.raises(ProtocolBroken, match="does not answer as a model server does"):
         ask(fault_server)
-
-
-@pytest.mark.parametrize("stream", [True, False])
-def test_a_real_server(llama_server, stream):
-    gateway = Responses(url=llama_server.url + "/v1", key=llama_server.key)
-    question = Message.user("Say hello.")
-    try:
-        request = Request(llama_server.model, (question,), "Be brief.", options={"max_tokens": 8}, stream=stream)
-        first = assembled(gateway.stream(request))
-        assert first.message().text and first.done.usage.output_tokens > 0
-        again = Request(
-            llama_server.model, (question, first.message(), Message.user("Again.")), options={"max_tokens": 8}
-        )
-        assert assembled(gateway.stream(again)).message().complete
-    finally:
-        gateway.close()
-
-
-def test_a_real_server_takes_a_conversation_with_tools(llama_server):
-    tool = ToolSpec("clock", "The time.", {"type": "object", "properties": {"zone": {"type": "string"}}})
-    asked = Message.assistant("Let me see.", calls=[ToolCall("c1", "clock", {"zone": "UTC"}, '{"zone": "UTC"}')])
-    messages = (Message.user("What time is it?"), asked, Message.tool([ToolResult("c1", "clock", "12:00")]))
-    gateway = Responses(url=llama_server.url + "/v1", key=llama_server.key)
-    try:
-        request = Request(llama_server.model, messages, tools=(tool,), options={"max_tokens": 8})
-        assert assembled(gateway.stream(request)).message().complete
-    finally:
-        gateway.close()
