@@ -1,9 +1,11 @@
-"""What a tool prints, kept away from stdout, which carries the answer alone."""
+"""What a tool prints, kept away from stdout, which carries the answer alone; and stdin, kept away from the tool."""
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 _KEPT = 2_000
@@ -12,7 +14,8 @@ _KEPT = 2_000
 class Printed:
     """While open, what this thread prints goes to `text`; what a thread born meanwhile prints goes to stderr.
 
-    Others print as before: one switch stands in for sys.stdout as long as any tool runs, also one left behind.
+    Others print as before: one switch stands in for sys.stdout as long as any tool runs, also one left behind. What is
+    on stdin is the user's word to the agent: this thread finds nothing there.
     """
 
     def __init__(self) -> None:
@@ -43,6 +46,7 @@ class _Switch:
         self._running: dict[int, Printed] = {}
         self._elders: frozenset[threading.Thread] = frozenset()
         self._stdout: TextIO = sys.stdout
+        self._stdin = _Stdin(self._running)
 
     def enter(self, printed: Printed) -> None:
         with self._lock:
@@ -50,6 +54,8 @@ class _Switch:
                 self._stdout = sys.stdout
                 self._elders = frozenset(threading.enumerate())
                 sys.stdout = self
+            if sys.stdin is not self._stdin:
+                self._stdin.real, sys.stdin = sys.stdin, self._stdin
             printed.outer = self._running.get(threading.get_ident())
             self._running[threading.get_ident()] = printed
 
@@ -60,6 +66,8 @@ class _Switch:
                 self._running[threading.get_ident()] = printed.outer
             if not self._running and sys.stdout is self:
                 sys.stdout = self._stdout
+            if not self._running and sys.stdin is self._stdin:
+                sys.stdin = self._stdin.real
 
     def write(self, text: str) -> int:
         if printed := self._running.get(threading.get_ident()):
@@ -76,6 +84,24 @@ class _Switch:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stdout, name)
+
+
+class _Stdin:
+    """sys.stdin while tools run: empty for them."""
+
+    def __init__(self, running: Mapping[int, Printed]) -> None:
+        self._running = running
+        self.real: Any = sys.stdin
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._now, name)
+
+    @property
+    def _now(self) -> Any:
+        return io.TextIOWrapper(io.BytesIO()) if threading.get_ident() in self._running else self.real
 
 
 _switch = _Switch()

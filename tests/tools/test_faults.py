@@ -205,10 +205,19 @@ def odd(how: str):
     return object() if how == "nonsense" else float("nan")
 """
 
+GREEDY = """
+import os, subprocess
+def greedy():
+    '''Writes past every guard, and wants the user's next message.'''
+    os.write(1, b"noise")
+    subprocess.run("echo noise; cat", shell=True)
+    return input()
+"""
+
 
 @row
 def f46(scene: Scene) -> None:
-    """A Python tool that cannot be imported, raises, exits, blocks, prints, or returns what is no JSON."""
+    """A Python tool that cannot be imported, raises, exits, blocks, prints, reads, or returns no JSON."""
     (scene.folder / "own.py").write_text(OWN)
     ways = ("raise", "exit", "block", "stop", "nonsense", "nan")
     tools = [{"python": {"function": "./own.py:odd", "timeout": 0.5}}]
@@ -218,7 +227,13 @@ def f46(scene: Scene) -> None:
     assert "exit code 3" in results["exit"].output
     assert "timed out after 0.5 s" in results["block"].output
     json.dumps([result.output for result in results.values()], allow_nan=False)
-    (scene.folder / "own.py").write_text("def odd(): ...\nimport no_such_module\n")
+    (scene.folder / "own.py").write_text(GREEDY)
+    script = [{"calls": [{"greedy": {}}]}, {"text": "first"}, {"text": "second"}]
+    scene.agent({"python": "./own.py:greedy"}, script=script)
+    ran = scene.python("-m", "runner", "a.yaml", "--trust", "--lines", feed="one\ntwo\n")
+    assert ran.out == "first\nsecond\n"
+    assert ran.errors.count("noise") == 2 and "EOFError" in ran.errors
+    (scene.folder / "own.py").write_text("def greedy(): ...\nimport no_such_module\n")
     ran = scene.run("a.yaml", "--trust", "-m", "go")
     assert ran.code == 2
     assert "own.py:2: ModuleNotFoundError" in ran.said and ran.out == ""

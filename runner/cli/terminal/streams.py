@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TextIO
 
 
 def prepare() -> None:
@@ -15,3 +16,28 @@ def prepare() -> None:
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    _keep_pipes_to_ourselves()
+
+
+def _keep_pipes_to_ourselves() -> None:
+    """Leave nothing behind the numbers 0 and 1 that a tool's code, or a program it starts, could take or spoil.
+
+    At a terminal there is nothing to spoil, and line editing needs the numbers.
+    """
+    if _is_pipe(sys.stdin, 0):
+        sys.stdin = _moved(sys.stdin, "rb", os.open(os.devnull, os.O_RDONLY))
+    if _is_pipe(sys.stdout, 1) and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stdout = _moved(sys.stdout, "wb", os.dup(sys.stderr.fileno()))
+
+
+def _is_pipe(stream: object, number: int) -> bool:
+    return isinstance(stream, io.TextIOWrapper) and stream.fileno() == number and not stream.isatty()
+
+
+def _moved(stream: TextIO, mode: str, instead: int) -> io.TextIOWrapper:
+    """The stream under another number; `instead` takes the place of its own."""
+    number = stream.fileno()
+    kept = open(os.dup(number), mode)  # noqa: SIM115 - it lives as long as we do
+    os.dup2(instead, number)
+    os.close(instead)
+    return io.TextIOWrapper(kept, stream.encoding, stream.errors, line_buffering=bool(stream.line_buffering))
