@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 from runner.config.agent import Agent
@@ -11,13 +12,14 @@ from runner.config.problems import nearest
 from runner.config.templates import render
 from runner.config.variables import bind
 from runner.core.errors import AgentRunError, GatewayError, UsageError
-from runner.core.messages import ToolSpec
+from runner.core.messages import Effects, ToolSpec
 from runner.gateways import Gateway, connect
 from runner.tools import BUILT_INS, open_toolbox
-from runner.tools.context import system_clock
+from runner.tools.context import Context, ToolFailed, system_clock
 from runner.tools.toolbox import Declared
 
-_INERT_KINDS = frozenset({"files", "command", "http"})
+_INERT_KINDS = frozenset({"files", "command", "http", "openapi"})
+_EFFECTS: Mapping[str, Effects] = {"agent": "read", "mcp": "write"}
 _OFFLINE_DIALECTS = frozenset({"anthropic", "gemini", "local"})
 
 
@@ -68,7 +70,7 @@ def _tool(declared: Declared) -> Iterable[dict[str, Any]]:
     if _is_inert(declared):
         with closing(open_toolbox([declared])) as toolbox:
             return [{**_told(declared, spec), "parameters": dict(spec.parameters)} for spec in toolbox.specs]
-    return [{**_told(declared, _outline(declared, declared.name)), "parameters": None}]
+    return [{**_told(declared, _Unopened(declared, declared.name).spec), "parameters": None}]
 
 
 def _told(declared: Declared, spec: ToolSpec) -> dict[str, Any]:
@@ -80,16 +82,31 @@ def _is_inert(declared: Declared) -> bool:
     return declared.kind in _INERT_KINDS or (declared.kind == "builtin" and declared.name in BUILT_INS)
 
 
-def _outline(declared: Declared, name: str) -> ToolSpec:
+@dataclass(frozen=True, slots=True)
+class _Unopened:
     """What is known of a tool that cannot be opened without running something: of its effects, the worst."""
-    options = declared.options
-    return ToolSpec(name, str(options.get("description", "")), {}, options.get("effects", "exec"))
+
+    declared: Declared
+    name: str
+
+    @property
+    def spec(self) -> ToolSpec:
+        options = self.declared.options
+        effects = options.get("effects", _EFFECTS.get(self.kind, "exec"))
+        return ToolSpec(self.name, str(options.get("description", "")), {}, effects)
+
+    @property
+    def kind(self) -> str:
+        return self.declared.kind
+
+    def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
+        raise ToolFailed(f"{self.name} was not opened")
 
 
 def explain(agent: Agent, text: str) -> str:
     """Which permission rules match the call that `text` spells out, and which decides. Raises UsageError.
 
-    The effects of a tool that would have to be run or imported to know them count as `exec`.
+    The effects of a tool that would have to be imported to know them count as `exec`.
     """
     from runner.tools.permissions import AGENT_FILE, USER_FILE, Gate, Rules, parse_call  # lazy: few ask
 
@@ -104,6 +121,7 @@ def explain(agent: Agent, text: str) -> str:
             return Gate(layers, toolbox.find).explain(call, tool.spec)
         for declared in agent.tools:
             if not _is_inert(declared) and call.name.partition("__")[0] == declared.name:
-                return Gate(layers).explain(call, _outline(declared, call.name))
+                tool = _Unopened(declared, call.name)
+                return Gate(layers, {call.name: tool}.get).explain(call, tool.spec)
         known = [*(spec.name for spec in toolbox.specs), *(declared.name for declared in agent.tools)]
     raise UsageError(f"the agent has no tool {call.name!r}", where=str(agent.path), fix=nearest(call.name, known))

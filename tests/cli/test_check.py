@@ -127,16 +127,19 @@ def test_show_refuses_what_is_wrong(capsys: pytest.CaptureFixture[str]):
 
 def test_show_explains_permissions(capsys: pytest.CaptureFixture[str], folder: Path):
     (folder / "t.py").write_text("raise SystemExit('imported')\ndef f(): ...\n")
+    (folder / "other.yaml").write_text(SMALL)
     Path("a.yaml").write_text(
         SMALL
-        + "permissions: {deny: ['command(rm *)'], allow: [f]}\n"
-        + "tools:\n  - python: ./t.py:f\n  - mcp: {name: m, command: [x]}\n"
+        + "permissions: {deny: ['command(rm *)', 'agent(*secret*)'], allow: [f]}\n"
+        + "tools:\n  - python: ./t.py:f\n  - mcp: {name: m, command: [x]}\n  - agent: ./other.yaml\n"
         "  - command: {name: rm, description: d, run: [rm, '{path}'], parameters: {path: {type: string}}}\n"
     )
     for call, verdict in {
         'rm({"path": "x"})': "deny, because of deny: command(rm *)",
         "f": "allow, because of allow: f",
-        "m__delete": "ask, because its effects are 'exec'",
+        "m__delete": "ask, because its effects are 'write'",
+        'other({"message": "hi"})': "allow, because its effects are 'read'",
+        'other({"message": "a secret"})': "deny, because of deny: agent(*secret*)",
     }.items():
         assert run(["show", "a.yaml", "--permissions", call]) == 0
         assert verdict in capsys.readouterr().out
