@@ -137,9 +137,9 @@ def target(url: str, path: str) -> str:
 
 
 def is_whole(answer: Answer) -> bool:
-    """Whether the body is one JSON value, whatever was asked for."""
+    """Whether the body comes in one piece, whatever was asked for: a JSON value, or a page instead of one."""
     kind = content_type(answer)
-    return kind == "application/json" or kind.endswith("+json")
+    return kind in ("application/json", "text/html") or kind.endswith("+json")
 
 
 def content_type(answer: Answer) -> str:

@@ -100,9 +100,10 @@ class Wire:
         call = Call("POST", path, self._headers(sent), body, timers, request.cancel)
         with self._exchange(call, request.model) as answer:
             if is_whole(answer):
-                yield from decoder.whole(self._read(answer, call))
-            elif content_type(answer) == "text/html":
-                raise not_a_reply(self.scene(), self._read(answer, call), "text/html")
+                data = self._read(answer, call)
+                if not data.lstrip().startswith((b"{", b"[")):
+                    raise not_a_reply(self.scene(), data, content_type(answer))
+                yield from decoder.whole(data)
             else:
                 yield from self._decoded(answer, decoder, call)
 

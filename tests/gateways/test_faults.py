@@ -1,4 +1,4 @@
-"""The faults of the wire by their numbers, F01 to F37 and F60, played to a whole session: what it says, keeps, asks."""
+"""The faults of the wire by their numbers, F01 to F37, F60 and F62, played to a session: what it says, keeps, asks."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ from runner.core.errors import (
     ModelMissing,
     OutOfQuota,
     PromptTooLong,
+    ProtocolBroken,
     RateLimited,
     Rejected,
     ServerFailed,
+    TimedOut,
     Unreachable,
+    Untrusted,
 )
 from runner.core.events import Event, Notice, TextDelta, ToolFinished
 from runner.core.messages import Attachment
 from runner.core.policy import ContextPolicy, Limits
 from runner.engine.broker import Broker
 from runner.engine.session import ChatSession
-from runner.gateways import connect
+from runner.gateways import Row, connect
 from runner.tools import tool
 
 FINISH = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
@@ -103,10 +106,12 @@ class Stage:
         body = said if isinstance(said, dict) else {"error": {"message": said}}
         self.server.answers(self.server.whole(body, status, **headers))
 
-    def play(self, question: str = "hi", retry: dict[str, Any] | None = None, **given: Any) -> Played:
+    def play(self, question: str = "hi", **given: Any) -> Played:
         if self.session is None:
             gateway = connect("openai", url=self.server.url)
-            broker = Broker("m", gateway, retry=retry or {"attempts": 3}, timeouts={"first_token": 5, "gap": 5})
+            retry = given.pop("retry", {"attempts": 3})
+            timeouts = given.pop("timeouts", {"first_token": 5, "gap": 5})
+            broker = Broker("m", gateway, retry=retry, timeouts=timeouts)
             self.session = ChatSession(broker, tools=[look, now], **given)
         events: list[Event] = []
         error = None
@@ -116,7 +121,8 @@ class Stage:
         except AgentRunError as caught:
             error = caught
         said = "".join(event.text for event in events if isinstance(event, TextDelta))
-        asked = [each.json for each in self.server.asked if each.method == "POST"]
+        assert {each.method for each in self.server.asked} <= {"POST"}, "a list of models was asked for"
+        asked = [each.json for each in self.server.asked]
         return Played(said, events, error, asked, self.session)
 
 
@@ -144,11 +150,37 @@ def test_f01_nor_do_its_tools_run(stage):
     assert not played.results
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "requests"),
+    [
+        ("f02", b'{"message": {"content": "Hel"}}\n{"message": {"content": "lo"}}\n', ["/api/show", "/api/chat"]),
+        (
+            "f03",
+            b'data: {"type": "message_start", "message": {}}\n\n'
+            b'data: {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hello"}}\n\n'
+            b'data: {"type": "content_block_stop", "index": 0}\n\n',
+            ["/v1/messages"],
+        ),
+    ],
+)
+def test_f02_f03_whatever_the_dialect(fault_server, name, said, requests):
+    dialect = {"f02": "ollama", "f03": "anthropic"}[name]
+    if dialect == "ollama":
+        fault_server.answers(fault_server.whole({"capabilities": ["completion"]}))
+    fault_server.answers(fault_server.chunked(said, ""))
+    with ChatSession(Broker("m", connect(dialect, url=fault_server.url))) as session:
+        with pytest.raises(IncompleteReply):
+            session.send_message("hi")
+        assert (session.messages[-1].text, session.messages[-1].finish) == ("Hello", "incomplete")
+    assert [each.path for each in fault_server.asked] == requests
+
+
 @pytest.mark.parametrize("end", [[FINISH], [DONE], [FINISH, DONE]])
 def test_f04_either_terminator_is_enough(stage, end):
     stage.answer(text("Hello"), *end)
     played = stage.play()
     assert (played.said, played.error, played.session.messages[-1].finish) == ("Hello", None, "stop")
+    assert len(played.asked) == 1
 
 
 def test_f05_a_break_before_output_is_tried_again(stage):
@@ -252,6 +284,62 @@ def test_f11_but_not_for_ever(stage):
     stage.refuse(500, "oops", **FAST)
     played = stage.play()
     assert (type(played.error), len(played.asked)) == (ServerFailed, 3)
+
+
+QUICK = {"first_token": 0.2, "gap": 0.2}
+
+
+def test_f12_silence_is_timed_and_tried_again(stage):
+    stage.server.answers(stage.server.HANG)
+    played = stage.play(retry={"attempts": 2}, timeouts=QUICK)
+    assert (type(played.error), len(played.asked)) == (TimedOut, 2)
+    assert "timeouts.first_token" in played.error.fix
+
+
+@pytest.mark.parametrize("drip", [b"", b": ping\n\n", b"retry: 1\n\n", b"event: ping\n\n"])
+def test_f13_f14_a_stall_after_output_is_timed_and_not_tried_again(stage, drip):
+    dripping = [step for _ in range(40) for step in (stage.server.sleep(0.05), drip)] if drip else []
+    stage.server.answers(stage.server.head() + stage.server.sse(text("Hel")), *dripping, stage.server.HANG)
+    played = stage.play(timeouts=QUICK)
+    assert (played.said, type(played.error), len(played.asked)) == ("Hel", TimedOut, 1)
+    assert "timeouts.gap" in played.error.fix
+    assert (played.session.messages[-1].text, played.session.messages[-1].finish) == ("Hel", "incomplete")
+
+
+def test_f15_slow_but_steady_takes_as_long_as_it_takes(stage):
+    pieces = [step for _ in range(8) for step in (stage.server.sleep(0.1), stage.server.sse(text("x")))]
+    stage.server.answers(stage.server.head(), *pieces, stage.server.sse(FINISH))
+    played = stage.play(timeouts=QUICK | {"gap": 0.4})
+    assert (played.said, played.error, len(played.asked)) == ("xxxxxxxx", None, 1)
+
+
+def test_f16_f17_odd_framing_and_odd_letters_say_the_same(stage):
+    stage.server.one_byte = True
+    said = "a\u2028b\u0085c \U0001f600\x00"
+    odd = b"\xef\xbb\xbf: hello\r\n\r\nid: 7\r\n\r\nretry: 5\n\ndata:" + json.dumps(text(said)).encode() + b"\r\n\r\n"
+    raw = b'data: {"choices": [{"delta": {"content": "\xff"}}]}\r\r'
+    stage.server.answers(stage.server.chunked(odd + raw + stage.server.sse(FINISH), size=7))
+    played = stage.play()
+    assert (played.said, played.error, len(played.asked)) == (said + "\ufffd", None, 1)
+
+
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b'{"hello": "world"}', b""])
+@pytest.mark.parametrize("content_type", ["text/html", "application/json", "text/event-stream"])
+def test_f18_something_else_than_a_reply_is_asked_for_once(stage, body, content_type):
+    stage.server.answers(stage.server.whole(body, content_type=content_type))
+    played = stage.play()
+    assert (type(played.error), len(played.asked)) == (ProtocolBroken, 1)
+    assert "/v1" in played.error.fix
+    assert body[:9].decode() in played.error.why
+    assert played.session.messages == ()
+
+
+def test_f19_what_is_no_json_ends_a_reply_that_is_kept(stage):
+    stage.answer(text("Hel"), b'{"choices": [', text("lo"), FINISH)
+    played = stage.play()
+    assert (played.said, type(played.error), len(played.asked)) == ("Hel", ProtocolBroken, 1)
+    assert "event 2" in played.error.why
+    assert played.session.messages[-1].finish == "incomplete"
 
 
 def test_f20_arguments_cut_by_the_limit_never_run(stage):
@@ -409,6 +497,44 @@ def test_f36_a_message_larger_than_the_window_is_refused_before_it_is_sent(stage
     assert played.session.messages == ()
 
 
+@pytest.mark.parametrize("window", [700, 900, 1100, 1300])
+def test_f37_no_eviction_cuts_between_a_call_and_its_result(stage, window):
+    policy = ContextPolicy(max_tokens=window, reserve=100)
+    for turn in range(6):
+        stage.server.scripts.clear()
+        stage.answer(*calls((f"c{turn}", "look", json.dumps({"at": "x" * 90 * turn})), (f"d{turn}", "now", "")))
+        stage.answer(text("word " * 40), FINISH)
+        assert stage.play("word " * 20 * turn, context=policy).error is None
+    assert len(stage.server.asked) == 12
+    assert len(stage.server.asked[-1].json["messages"]) < 20
+    for each in stage.server.asked:
+        waiting: list[str] = []
+        for message in each.json["messages"]:
+            if message["role"] == "tool":
+                assert message["tool_call_id"] == waiting.pop(0)
+            else:
+                assert not waiting
+            waiting += [call["id"] for call in message.get("tool_calls", ())]
+        assert not waiting
+
+
+def test_f60_a_certificate_that_nobody_knows_is_not_tried_twice(fault_servers, tls):
+    server = fault_servers(tls=tls)
+    gateway = connect("mine", {"mine": Row("openai", server.url)})
+    with ChatSession(Broker("m", gateway)) as session, pytest.raises(Untrusted, match="certificate") as caught:
+        session.send_message("hi")
+    assert "ca_bundle" in caught.value.fix
+    assert (server.connections, server.asked) == (1, [])
+
+
+def test_f60_a_dead_proxy_does_not_stand_before_this_machine(stage, monkeypatch):
+    for variable in ("HTTP_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    stage.answer(text("Hello"), FINISH)
+    played = stage.play()
+    assert (played.said, played.error, len(played.asked)) == ("Hello", None, 1)
+
+
 def ollama_line(content: str = "", **more: Any) -> dict[str, Any]:
     return {"model": "m", "message": {"role": "assistant", "content": content}, "done": bool(more)} | more
 
@@ -444,29 +570,14 @@ def test_f33_what_the_model_cannot_do_is_not_asked_of_it(fault_server):
     assert "tools_off" in notices
 
 
-ELSEWHERE = {
-    "F02": "tests/gateways/test_ollama.py::test_a_stream_that_ends_early",
-    "F03": "tests/gateways/test_contract.py::test_f01_f02_f03_an_end_without_terminator_is_no_end",
-    "F12": "tests/gateways/test_contract.py::test_f12_nothing_comes",
-    "F13": "tests/gateways/test_contract.py::test_f13_it_stalls",
-    "F14": "tests/gateways/test_contract.py::test_f14_what_carries_no_event_keeps_nothing_alive",
-    "F15": "tests/gateways/test_contract.py::test_f15_slow_but_steady_is_fine",
-    "F16": "tests/gateways/test_lines.py::test_server_sent_events",
-    "F17": "tests/gateways/test_contract.py::test_f16_f17_one_byte_at_a_time_with_other_line_ends",
-    "F18": "tests/gateways/test_contract.py::test_f18_a_page_instead_of_a_reply",
-    "F19": "tests/gateways/test_contract.py::test_f19_what_is_no_json_in_the_middle",
-    "F37": "tests/gateways/test_pairing.py::test_chat_completions",
-    "F60": "tests/gateways/test_transport.py::test_an_unknown_authority_names_the_remedy",
-}
+ELSEWHERE = {"F62": "test_local.py::test_a_crash_is_told_and_the_next_request_starts_anew"}
 
 
 def test_every_fault_of_the_wire_has_its_test():
-    root = Path(__file__).parents[2]
-    here = {
-        number.upper()
-        for number in re.findall(r"f\d\d", " ".join(re.findall(r"def (test_\w+)", Path(__file__).read_text())))
-    }
-    for number in [*(f"F{each:02}" for each in range(1, 38)), "F60"]:
-        if number not in here:
-            path, _, name = ELSEWHERE[number].partition("::")
-            assert f"def {name}" in (root / path).read_text(), number
+    here = Path(__file__)
+    tested = set(re.findall(r"f\d\d", " ".join(re.findall(r"def (test_\w+)", here.read_text()))))
+    for fault in [*(f"f{each:02}" for each in range(1, 38)), "f60"]:
+        assert fault in tested, fault
+    for place in ELSEWHERE.values():
+        file, _, name = place.partition("::")
+        assert f"def {name}(" in (here.parent / file).read_text()
