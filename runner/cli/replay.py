@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--chunking", default="recorded", metavar="MODE", help="recorded, whole, char or fuzz:SEED.")
 @click.option("--model", default="", metavar="GATEWAY/MODEL", help="Only this model's recording.")
 @click.option("--live", is_flag=True, help="Ask the model again instead of its recording.")
+@click.option("--as-recorded", is_flag=True, help="Live: send the recorded prompt, to tell which side drifted.")
 @click.option("--allow-writes", is_flag=True, help="Live: let tools write and execute.")
 @click.option("--accept-stale", metavar="PARTS", default="", help="Restamp recordings in which only these changed.")
 @click.option("--update", metavar="KINDS", default="", help="create, recording, expect, restamp, prune.")
@@ -58,6 +59,8 @@ def _choice(options: dict[str, Any]) -> Choice:
     from runner.transcripts.memory import failed_before
     from runner.transcripts.suite import Choice
 
+    if options["as_recorded"] and not options["live"]:
+        raise UsageError("--as-recorded belongs to --live", fix="replay --live --as-recorded, or neither")
     if not known_mode(options["chunking"]):
         raise UsageError(f"--chunking knows no {options['chunking']!r}", fix=f"one of {', '.join(MODES)}")
     cells = failed_before() if options["failed"] else None
@@ -80,7 +83,9 @@ def _outcomes(files: Sequence[Path], choice: Choice, options: dict[str, Any]) ->
     if options["live"]:
         from runner.transcripts.recording.takes import run_live
 
-        return run_live(files, choice, allow_writes=options["allow_writes"], tell=_tell)
+        return run_live(
+            files, choice, as_recorded=options["as_recorded"], allow_writes=options["allow_writes"], tell=_tell
+        )
     return run(files, choice, jobs=options["jobs"])
 
 

@@ -40,7 +40,7 @@ def check_paths(paths: Iterable[str], environ: Mapping[str, str] | None = None) 
     examined: dict[Path, Examined] = {}
     files = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
     for file in files:
-        if _is_transcript(file):
+        if is_transcript(file):
             problems += _transcript_problems(file)
         else:
             examined[file] = examine(file, environ=environ, user=user, missing_variable="warning")
@@ -65,11 +65,11 @@ def _files(path: Path) -> Iterator[Path]:
         for name in sorted(names):
             if name.endswith((".yaml", ".yml")) and not name.startswith("."):
                 file = Path(folder, name)
-                if _is_transcript(file) or _AGENT.search(_beginning(file)):
+                if is_transcript(file) or _AGENT.search(_beginning(file)):
                     yield file
 
 
-def _is_transcript(file: Path) -> bool:
+def is_transcript(file: Path) -> bool:
     return file.name.endswith((".transcript.yaml", ".transcript.yml")) or bool(_TRANSCRIPT.search(_beginning(file)))
 
 

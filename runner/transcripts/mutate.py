@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from runner.config.checking import is_transcript
 from runner.config.problems import Problem
 from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
@@ -14,7 +15,7 @@ from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
 from runner.transcripts.replaying.cell import replay
 from runner.transcripts.stage import Stage
-from runner.transcripts.suite import SUFFIX, find_transcripts
+from runner.transcripts.suite import find_transcripts
 from runner.transcripts.verdicts import Outcome
 
 SPOILT = "(nothing of the kind)"
@@ -35,8 +36,7 @@ def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Problem]:
 
 def unbreakable_in(paths: Iterable[str], *, trust: bool = False) -> list[Problem]:
     """The same for files and folders; what is no transcript is passed over. Raises ConfigError."""
-    files = find_transcripts(map(Path, paths))
-    return unbreakable((file for file in files if file.name.endswith(SUFFIX)), trust=trust)
+    return unbreakable(filter(is_transcript, find_transcripts(map(Path, paths))), trust=trust)
 
 
 def _of_file(transcript: Transcript, stage: Stage) -> Iterator[Problem]:

@@ -151,11 +151,17 @@ def _missing(transcript: Transcript, choice: Choice, stage: Stage) -> Iterator[O
     wanted = (choice.model,) if choice.model else declared_models(stage.agent(transcript))
     if any(name in machine for name in wanted) or (not choice.model and not machine and transcript.recordings):
         return
-    others = f"; the file has {', '.join(machine)}" if machine else ""
-    finding = Finding("note", "missing", f"there is no recording of {wanted[0]}{others}", transcript.place)
-    cell = Outcome(str(transcript.path), wanted[0], transcript.place, (finding,), missing=True)
+    cell = missing(transcript, wanted[0])
     if choice.cells is None or cell.name in choice.cells:
         yield cell
+
+
+def missing(transcript: Transcript, name: str) -> Outcome:
+    """The outcome of a cell that was never recorded."""
+    machine = [each.name for each in transcript.recordings if not each.by_hand]
+    others = f"; the file has {', '.join(machine)}" if machine else ""
+    finding = Finding("note", "missing", f"there is no recording of {name}{others}", transcript.place)
+    return Outcome(str(transcript.path), name, transcript.place, (finding,), missing=True)
 
 
 def broken(path: Path, error: AgentRunError, recording: str = "", place: Place | None = None) -> Outcome:

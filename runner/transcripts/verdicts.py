@@ -27,13 +27,14 @@ _PRECEDENCE = (2, 70, 6, 1, 4, 3)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing worth telling. `level`: fail, drift, warn or note (which says why something was not judged).
+    """One thing worth telling. `level`: fail, drift, warn, info or note (which says why something was not judged).
 
-    `kind` is the expectation's key, or golden, extra-call, left-over, forbidden, unrecorded, tool-drift, error.
+    `kind` is the expectation's key, or golden, extra-call, left-over, forbidden, unrecorded, tool-drift, as-recorded,
+    error.
     `actual` is what could stand in the file instead of what failed.
     """
 
-    level: Literal["fail", "drift", "warn", "note"]
+    level: Literal["fail", "drift", "warn", "info", "note"]
     kind: str
     what: str
     place: Place

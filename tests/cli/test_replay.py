@@ -164,6 +164,7 @@ def test_choices(recorded: Path) -> None:
     assert run(recorded, "replay", ".", "--model", "openai/x").returncode == 3
     assert run(recorded, "replay", ".", "--twice", "--chunking", "char", "-j", "2").stdout.startswith("2 pass")
     assert run(recorded, "replay", ".", "--chunking", "odd").returncode == 2
+    assert run(recorded, "replay", ".", "--as-recorded").returncode == 2
     for file in ("a", "b"):
         change(recorded / f"{file}.transcript.yaml", "contains: March 13 ", "contains: March 14 ")
     assert run(recorded, "replay", ".", "--fail-fast").stdout.count("FAIL") == 1

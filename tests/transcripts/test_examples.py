@@ -12,7 +12,7 @@ from runner.transcripts.mutate import unbreakable
 from runner.transcripts.suite import Choice, find_transcripts, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FILES = find_transcripts([EXAMPLES])
+FILES = find_transcripts([EXAMPLES, EXAMPLES / "trusted" / "python.yaml"])
 
 
 def test_all_are_green() -> None:

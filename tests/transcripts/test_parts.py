@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.gateways import Capabilities
 from runner.transcripts.chunking import cut, decode_lengths, encode_lengths, pieces
 from runner.transcripts.expectations.jsonpath import compiled, find
 from runner.transcripts.expectations.matchers import differences, matches, problem
 from runner.transcripts.expectations.pairing import in_order, most_pairs
 from runner.transcripts.files.documents import split, with_recording
+from runner.transcripts.files.emit import document
+from runner.transcripts.fingerprint import Stamper
+from runner.transcripts.model import Recording, Setting
 from runner.transcripts.redaction import Redactor
+from runner.transcripts.replaying.tape import Tape, able
 
 lengths = st.lists(st.integers(1, 40), max_size=30)
 texts = st.text(max_size=200)
@@ -229,3 +234,18 @@ def test_a_known_secret_never_stays(secret: str, before: str, after: str) -> Non
 def test_equal_secrets_stay_equal_and_own_patterns_count() -> None:
     mask = Redactor({}, {"order": r"#\d{4}"})
     assert mask("#1234 and #1234, not #12") == "«order» and «order», not #12"
+
+
+def test_what_a_gateway_can_do_comes_back() -> None:
+    able_to = Capabilities(structured=True, window=8192, lacks=frozenset({"seed", "top_k"}))
+    recording = Recording("openai/m", {"t": ()}, setting=Setting(capabilities=able(able_to)))
+    text = document(recording)
+    assert "capabilities: {structured: true, window: 8192, lacks: [seed, top_k]}" in text
+    assert Tape(recording, "openai", Stamper(Redactor())).capabilities("m") == able_to
+
+
+@pytest.mark.parametrize("seen", ["854897e8", "07638e43", "12345678", "'00000000'", "deadbeef"])
+def test_a_hash_is_a_word_even_where_yaml_sees_a_number(case, seen: str) -> None:
+    recorded = f"---\nrecording: openai/m\nturns: {{plan: [{{reply: {{seen: {seen}}}, text: Yes.}}]}}\n"
+    case.file.write_text(case.file.read_text() + recorded)
+    assert case.load().recordings[0].turns["plan"][0].seen == seen.strip("'")

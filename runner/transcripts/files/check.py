@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runner.config.loader import examine
 from runner.config.problems import Problem
 from runner.core.errors import ConfigError
 from runner.transcripts.files.loader import SUITE_FILE, Suites, load_transcript
@@ -11,7 +12,7 @@ from runner.transcripts.model import Transcript
 
 
 def check_file(path: Path, suites: Suites | None = None) -> list[Problem]:
-    """Every problem of a transcript or suite file, and warnings of edited recordings and of recorded turns now gone."""
+    """Every problem of a transcript (or suite) and of its agent; warnings of edits by hand and of turns now gone."""
     try:
         if path.name == SUITE_FILE:
             (suites or Suites()).above(path.parent)
@@ -19,7 +20,8 @@ def check_file(path: Path, suites: Suites | None = None) -> list[Problem]:
         transcript = load_transcript(path, suites)
     except ConfigError as error:
         return list(error.problems)
-    return _warnings(transcript)
+    agent = examine(transcript.agent, missing_variable="warning")
+    return [*_warnings(transcript), *(each for each in agent.problems if each.severity == "error")]
 
 
 def _warnings(transcript: Transcript) -> list[Problem]:

@@ -14,6 +14,7 @@ from runner.config.trust import ensure_trusted
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall, Usage
+from runner.engine.broker import Broker
 from runner.engine.opening import open_tools
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
@@ -48,17 +49,20 @@ def take(
     variables: Mapping[str, Any] | None = None,
     allow_writes: bool = False,
     progress: Callable[[str], None] = lambda text: None,
+    prepare: Callable[[Broker], None] = lambda broker: None,
 ) -> Taken:
     """Hold the conversation with the agent's model, or with `model` (GATEWAY/MODEL). Raises AgentRunError.
 
     Clock and seed are those of the script, or of an older recording of the same model, so that a conversation can be
     taken again. Tools that write or execute run if the turn approves them, or with `allow_writes`; else they give what
-    older recordings hold.
+    older recordings hold. `prepare` is given the broker before anything is sent.
     """
     agent = stage.agent(transcript, model)
     older = next((each for name in declared_models(agent) if (each := transcript.recording(name))), None)
     setting = _setting(transcript, older, variables or {})
     conversation = _Conversation(transcript, agent, stage, setting, allow_writes)
+    prepare(conversation.play.session.broker)
+    conversation.recorder.listen_to(conversation.play.session.broker)
     started = time.perf_counter()
     try:
         conversation.hold(progress)
@@ -106,7 +110,6 @@ class _Conversation:
             ask=person.ask,
             trust=stage.trust,
         )
-        self.recorder.listen_to(session.broker)
         voice = voice_of(transcript, agent, setting, clock)
         self.play = Play(session, voice, person, transcript, Cancel, self.recorder.hear, live=True, trusted=stage.trust)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from runner.core.errors import AgentRunError
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Transcript
+from runner.transcripts.recording.as_recorded import probe
 from runner.transcripts.recording.live import drifted, take
 from runner.transcripts.recording.updates import Review, Tell, record
 from runner.transcripts.stage import Stage
@@ -16,11 +17,21 @@ from runner.transcripts.verdicts import Outcome
 
 
 def run_live(
-    paths: Iterable[Path], choice: Choice, *, allow_writes: bool = False, tell: Tell = lambda text: None
+    paths: Iterable[Path],
+    choice: Choice,
+    *,
+    as_recorded: bool = False,
+    allow_writes: bool = False,
+    tell: Tell = lambda text: None,
 ) -> Iterator[Outcome]:
-    """The outcome of every chosen transcript with a real model; nothing is written."""
+    """The outcome of every chosen transcript with a real model; nothing is written.
+
+    `as_recorded` sends what the recording sent, to tell a drift of the model from a change of ours.
+    """
 
     def judged(path: Path, transcript: Transcript, stage: Stage) -> Outcome:
+        if as_recorded:
+            return probe(transcript, stage, model=choice.model, allow_writes=allow_writes, progress=tell)
         taken = take(transcript, stage, model=choice.model, allow_writes=allow_writes, progress=tell)
         return drifted(taken, transcript.recording(taken.recording.name))
 

@@ -41,7 +41,7 @@ def _cell(outcome: Outcome, paint: Paint) -> Iterator[str]:
 
 
 def _finding(finding: Finding, outcome: Outcome, paint: Paint) -> Iterator[str]:
-    word = {"fail": "FAIL", "drift": "DRIFT", "warn": "WARN", "note": "NOT RUN"}[finding.level]
+    word = {"fail": "FAIL", "drift": "DRIFT", "warn": "WARN", "info": "INFO", "note": "NOT RUN"}[finding.level]
     if outcome.exit_code and finding.level == "fail":
         word = "ERROR"
     trail = " › ".join(filter(None, (str(finding.place), finding.turn, finding.kind)))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from runner.transcripts.reports import Run
 from runner.transcripts.verdicts import Outcome
 
+_COMMANDS = {"warn": "warning", "info": "notice"}
+
 
 def render(run: Run) -> str:
     """The whole report."""
@@ -24,7 +26,7 @@ def _cell(outcome: Outcome) -> Iterator[str]:
             place = finding.place
             title = " › ".join(filter(None, (finding.turn, finding.kind)))
             body = f"{finding.what} ({outcome.recording})\n{finding.diff}"
-            command = "warning" if finding.level == "warn" else "error"
+            command = _COMMANDS.get(finding.level, "error")
             yield _command(command, str(place.path), place.line, place.column, title, body)
 
 

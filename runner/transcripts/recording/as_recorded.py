@@ -1,0 +1,112 @@
+"""A live run that sends what the recording sent: whether it was the model that drifted, or our change that broke it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from runner.core.chunks import Chunk
+from runner.core.messages import ToolSpec
+from runner.engine.broker import Broker
+from runner.gateways import Capabilities, Gateway, Request
+from runner.transcripts.model import RecordedRequest, Transcript
+from runner.transcripts.recording.live import drifted, take
+from runner.transcripts.replaying.cell import replay
+from runner.transcripts.stage import Stage, declared_models, secrets_of
+from runner.transcripts.suite import missing
+from runner.transcripts.verdicts import Change, Finding, Outcome
+
+
+def probe(
+    transcript: Transcript,
+    stage: Stage,
+    *,
+    model: str = "",
+    allow_writes: bool = False,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Outcome:
+    """The live outcome with the recorded system prompt, options and tool descriptions, and what follows from it.
+
+    The words of the user and the schemas of the tools are today's. Raises AgentRunError.
+    """
+    agent = stage.agent(transcript)
+    wanted = (model,) if model else declared_models(agent)
+    recording = next((each for name in wanted if (each := transcript.recording(name)) and each.request), None)
+    if recording is None or recording.request is None:
+        return missing(transcript, wanted[0])
+    changed = replay(transcript, recording, Stage(trust=stage.trust)).changes
+    sent, secrets = recording.request, secrets_of(agent)
+    taken = take(
+        transcript,
+        stage,
+        model=recording.name,
+        allow_writes=allow_writes,
+        progress=progress,
+        prepare=lambda broker: _send_as_recorded(broker, sent, secrets),
+    )
+    outcome = drifted(taken, recording)
+    told = Finding("info", "as-recorded", _conclusion(outcome, changed), outcome.place)
+    return replace(outcome, findings=(*outcome.findings, told))
+
+
+def _conclusion(outcome: Outcome, changed: Sequence[Change]) -> str:
+    parts = ", ".join(f"{each.component} ({each.where})" if each.where else each.component for each in changed)
+    if outcome.verdict == "fail":
+        return "the model or its server drifted: what was recorded is sent, and it fails today"
+    if outcome.verdict == "not-run":
+        return "nothing was judged, so nothing follows: give the turns expectations"
+    if not changed:
+        return "neither side drifted: nothing has changed since the recording, and the model does as expected"
+    return f"the model has not drifted: what fails without --as-recorded comes of the change of {parts}"
+
+
+def _send_as_recorded(broker: Broker, sent: RecordedRequest, secrets: Mapping[str, str]) -> None:
+    routes = (replace(route, gateway=_AsRecorded(route.gateway, sent, secrets)) for route in broker.routes)
+    broker.routes = tuple(routes)
+
+
+class _AsRecorded:
+    """A gateway that is sent the recorded request with today's messages."""
+
+    def __init__(self, inner: Gateway, sent: RecordedRequest, secrets: Mapping[str, str]) -> None:
+        self._inner = inner
+        self._sent = sent
+        self._secrets = secrets
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    @property
+    def where(self) -> str:
+        return self._inner.where
+
+    def capabilities(self, model: str) -> Capabilities:
+        return self._inner.capabilities(model)
+
+    def stream(self, request: Request) -> Iterator[Chunk]:
+        options = dict(self._sent.options)
+        return self._inner.stream(
+            replace(
+                request,
+                system=self._unmasked(self._sent.system),
+                tools=tuple(self._tools(request.tools)),
+                tool_choice=options.pop("tool_choice", "auto"),
+                schema=options.pop("schema", None),
+                options=options,
+            )
+        )
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _tools(self, specs: Iterable[ToolSpec]) -> Iterator[ToolSpec]:
+        today = {spec.name: spec for spec in specs}
+        for name, tool in self._sent.tools.items():
+            if name in today:
+                yield replace(today[name], description=self._unmasked(tool.description))
+
+    def _unmasked(self, text: str) -> str:
+        for name, value in self._secrets.items():
+            text = text.replace(f"«{name}»", value)
+        return text
