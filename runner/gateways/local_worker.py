@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def main() -> None:
     import xllamacpp  # lazy: 40 ms, and a process that imports this file must not load it
 
     server = xllamacpp.Server(_params(xllamacpp, orders))
-    print(server.listening_address, file=address, flush=True)
+    with suppress(BrokenPipeError):  # the parent has gone: stdin says so, too
+        print(server.listening_address, file=address, flush=True)
     sys.stdin.buffer.read()
     os._exit(0)
 
@@ -38,10 +40,13 @@ def main() -> None:
 def _end_with_stdin() -> None:
     """Let the kernel end this process when stdin does, since native code holds the interpreter while it loads."""
     if sys.platform == "linux":
-        import fcntl  # lazy: not everywhere
+        import fcntl  # lazy, as the next: not everywhere
+        import select
 
         fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)  # SIGIO, which nobody handles
+        if select.select([0], [], [], 0)[0]:  # it had ended before that
+            os._exit(0)
 
 
 def _params(xllamacpp: Any, orders: dict[str, Any]) -> Any:

@@ -258,6 +258,7 @@ def test_the_model_goes_when_its_parent_is_killed_while_it_loads(embedded_weight
         while not (found := children(parent.pid)) and time.monotonic() < deadline:
             time.sleep(0.001)
         parent.kill()
+    assert len(found) == 1
     assert ends(*found)
 
 
