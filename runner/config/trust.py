@@ -86,7 +86,7 @@ def ensure_trusted(
     if now is None or now.trusted:
         return
     if ask is None or not ask(now.text):
-        raise _refusal(now)
+        raise _refusal(now, shown=ask is not None)
     try:
         now.remember()
     except UsageError as error:
@@ -117,7 +117,7 @@ def accept_servers(agent: Agent) -> None:
                 forget(server_of(declared, Opening()))
 
 
-def _refusal(now: Standing) -> NeedsTrust:
+def _refusal(now: Standing, *, shown: bool) -> NeedsTrust:
     import shlex  # lazy: most files need no trust, or have it
 
     path = escaped(str(now.agent.path))
@@ -126,7 +126,7 @@ def _refusal(now: Standing) -> NeedsTrust:
     )
     return NeedsTrust(
         f"{path} {what}",
-        why=now.text.replace("\n", "\n  "),
+        why="" if shown else now.text.replace("\n", "\n  "),
         fix=f"read it, then run `agent-run trust {shlex.quote(path)}`; or pass --trust for this once",
     )
 
