@@ -13,13 +13,13 @@ from runner.config.sense import offered, schema_problems
 from runner.config.yamlfile import read_text
 from runner.core.errors import ConfigError
 from runner.tools import BUILT_INS
+from runner.tools.parameters import places
 from runner.tools.toolbox import Declared
 
 FILE_KINDS = frozenset({"files", "python", "command", "http", "openapi", "mcp", "agent"})
 _SHORT = {"python": "function", "agent": "file"}
 _GROUPS = frozenset({"files", "openapi", "mcp"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 
 
 def declarations(draft: Draft) -> tuple[list[Declared], list[Problem]]:
@@ -133,13 +133,20 @@ def _parameters(draft: Draft, options: Mapping[str, Any], path: tuple[Key, ...])
     parameters = options.get("parameters", {})
     for name, schema in parameters.items():
         yield from schema_problems(draft, (*path, "parameters", name), schema)
-    whole: list[tuple[tuple[Key, ...], str]] = [(("run", at), text) for at, text in enumerate(options.get("run", ()))]
-    whole += [(("query", key), text) for key, text in options.get("query", {}).items() if isinstance(text, str)]
-    used = [(at, found.group(1)) for at, text in whole if (found := _PLACEHOLDER.fullmatch(text))]
-    used += [(("url",), name) for name in _PLACEHOLDER.findall(options.get("url", ""))]
-    for at, name in used:
-        if name not in parameters:
-            yield draft.problem((*path, *at), f"no parameter is named {name!r}", nearest(name, parameters))
+    templates: list[tuple[tuple[Key, ...], Any]] = [
+        (("run", at), text) for at, text in enumerate(options.get("run", ()))
+    ]
+    templates += [((key,), options[key]) for key in ("stdin", "url", "query", "headers", "body") if key in options]
+    used: set[str] = set()
+    for at, template in templates:
+        for name in places(template):
+            used.add(name)
+            if at == ("run", 0):
+                yield draft.problem((*path, *at), "the program itself may not be chosen by a parameter")
+            elif name not in parameters:
+                yield draft.problem((*path, *at), f"no parameter is named {name!r}", nearest(name, parameters))
+    for name in parameters.keys() - used:
+        yield draft.problem((*path, "parameters", name), "no place in the tool uses this parameter", at_key=True)
 
 
 def _twice(draft: Draft, found: Mapping[int, Declared]) -> Iterator[Problem]:

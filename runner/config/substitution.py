@@ -17,6 +17,8 @@ from runner.config.secrets import looks_secret
 
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _LOOKALIKE = re.compile(r"\$\{[^}\n]*\}?")
+# What other tools write: templates, shells and {env:NAME}. In a field that is filled in, it was meant to be.
+_FOREIGN = re.compile(r"\$\{[^}\n]*\}?|\{\{[^}\n]*\}\}|\$[A-Z_][A-Z0-9_]+\b|\{env[:.][^}\n]*\}")
 _LOOKALIKE_IN_PROSE = re.compile(r"\$\{(?:env\b[^}\n]*|[A-Z][A-Z0-9_]*(?::-[^}\n]*)?)\}")
 
 _PROSE = frozenset({"system_prompt", "description", "greeting", "prompt", "script", "reply"})
@@ -66,7 +68,7 @@ class Substitution:
     def fill(self, value: Any, path: tuple[Key, ...] = ()) -> Any:
         """The value with its placeholders filled in."""
         if isinstance(value, str):
-            return self._text(value, path) if "${" in value else value
+            return self._text(value, path) if "$" in value or "{" in value else value
         if isinstance(value, dict):
             return {key: self.fill(each, (*path, key)) for key, each in value.items()}
         if isinstance(value, list):
@@ -78,7 +80,7 @@ class Substitution:
             self._refuse(text, path, _LOOKALIKE_IN_PROSE if path[0] in _PROSE else _LOOKALIKE)
             return text
         rest = _PLACEHOLDER.sub(lambda found: " " * len(found.group()), text)
-        self._refuse(rest, path, _LOOKALIKE)
+        self._refuse(rest, path, _FOREIGN)
         return _PLACEHOLDER.sub(lambda found: self._value(found, path), text)
 
     def _value(self, found: re.Match[str], path: tuple[Key, ...]) -> str:
