@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
-from runner.core.errors import TimedOut
+from runner.core.errors import ProtocolBroken, TimedOut
 from runner.core.policy import Timeouts
 
 EVENTS = "text/event-stream"
 JSON_LINES = "application/x-ndjson"
 _LONGEST = 3600.0
+_AT_ONCE = 1024 * 1024
 
 
 class Timers:
@@ -148,10 +149,27 @@ def content_type(answer: Answer) -> str:
 
 
 def unpacked(answer: Answer) -> Iterator[bytes]:
-    """The body's bytes, decompressed for a server that compresses unasked."""
-    if answer.headers.get("content-encoding", "identity").lower() not in ("gzip", "deflate"):
+    """The body's bytes, decompressed for a server that compresses unasked. Raises ProtocolBroken where that fails."""
+    encoding = answer.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
         yield from answer
-        return
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    for data in answer:
-        yield unpack.decompress(data)
+    elif encoding in ("gzip", "x-gzip", "deflate"):
+        unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        for data in answer:
+            while data:
+                try:
+                    piece = unpack.decompress(data, _AT_ONCE)
+                except zlib.error as error:
+                    raise _packed(encoding, str(error)) from error
+                yield piece
+                data = unpack.unconsumed_tail
+    else:
+        raise _packed(encoding, "only uncompressed answers were asked for")
+
+
+def _packed(encoding: str, why: str) -> ProtocolBroken:
+    return ProtocolBroken(
+        f"an answer compressed by {encoding!r} cannot be read",
+        why=why,
+        fix="make the server, or what stands before it, send its answers uncompressed",
+    )

@@ -249,7 +249,7 @@ class Wire:
                 status=status,
             )
         if status == 204:
-            raise ProtocolBroken(f"{self.name} answered with nothing", why="HTTP 204", status=204)
+            raise ProtocolBroken(f"{self.name} answered with nothing", why="HTTP 204", fix=scene.check_url, status=204)
 
     def _dressed(self, error: GatewayError, scene: Scene) -> GatewayError:
         """The error with its place, and without secrets."""

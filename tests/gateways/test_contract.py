@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -461,6 +463,28 @@ def test_f19_a_line_without_end(dialect, gateway, fault_server):
     fault_server.answers(begun, *[b"x" * 1_000_000] * 9)
     before, error = failing(gateway)
     assert (before, type(error)) == ("Hello", ProtocolBroken)
+
+
+def test_damaged_bytes_are_a_reply_or_an_error_of_ours(dialect, gateway, fault_server):
+    dice = random.Random(7)
+    packed = gzip.compress(dialect.complete("Hel", "é"))
+    answers = [
+        fault_server.chunked(dialect.complete("Hel", "é"), dialect.media, size=9),
+        fault_server.head(content_type=dialect.media) + dialect.said("a") + dialect.bytes(*dialect.call('{"at": "x"}')),
+        fault_server.whole(dialect.whole("hi")),
+        fault_server.whole(packed, content_type=dialect.media, Content_Encoding="gzip"),
+        fault_server.whole(dialect.error("server_error", "x"), 500),
+    ]
+    for _ in range(150):
+        answer = bytearray(dice.choice(answers))
+        for _ in range(dice.randint(1, 4)):
+            at = dice.randrange(len(answer))
+            answer[at : at + dice.randrange(6)] = dice.choice([b"", b"\n\n", b"null", b"[{", b'"', b"\xff", b"99"])
+        fault_server.scripts[:] = [[bytes(answer), fault_server.FIN]]
+        try:
+            assert isinstance(list(gateway.stream(ask(timeouts=QUICK)))[-1], DoneChunk)
+        except GatewayError as error:
+            assert error.what and error.where, bytes(answer)
 
 
 @pytest.mark.parametrize("begun", [True, False])

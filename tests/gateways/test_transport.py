@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -296,6 +297,25 @@ class TestForgiven:
         answer = fault_server.whole(data, content_type="text/event-stream", Content_Encoding="gzip")
         fault_server.answers(answer)
         assert said(gateways(fault_server.url)) == "ab"
+
+    @pytest.mark.parametrize(("encoding", "body"), [("gzip", b"not packed"), ("br", b"\x8b\x02\x80"), ("zstd", b"{}")])
+    @pytest.mark.parametrize("content_type", ["text/event-stream", "application/json"])
+    def test_what_cannot_be_unpacked(self, fault_server, gateways, encoding, body, content_type):
+        fault_server.answers(fault_server.whole(body, content_type=content_type, Content_Encoding=encoding))
+        _, error = failing(gateways(fault_server.url))
+        assert isinstance(error, ProtocolBroken)
+        assert encoding in error.what
+        assert "uncompressed" in error.fix
+
+    def test_a_small_body_that_unpacks_to_a_huge_one(self, fault_server, gateways):
+        bomb = gzip.compress(b"\0" * 100_000_000)
+        fault_server.answers(fault_server.whole(bomb, Content_Encoding="gzip"))
+        tracemalloc.start()
+        _, error = failing(gateways(fault_server.url))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert isinstance(error, ProtocolBroken)
+        assert peak < 80_000_000
 
     def test_http_1_0(self, fault_server, gateways):
         head = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
