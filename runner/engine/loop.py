@@ -29,6 +29,7 @@ from runner.core.policy import Limits
 from runner.core.workers import Job, side_by_side
 from runner.engine.spent import Spent
 from runner.engine.structured import ReplySchema
+from runner.engine.textual import written_call
 from runner.tools import Context, Tools
 
 Ask = Callable[[tuple[Message, ...], float | None], Iterator[Chunk | Notice]]
@@ -126,12 +127,19 @@ class Loop:
             again = self._asked_again(reply)
             if again is None:
                 self._exchanges.append(Exchange(reply))
-                if reply.finish == "length":
-                    self.reason = "truncated"
-                    yield Notice("truncated", "the reply was cut at the token limit; options.max_tokens sets it")
+                yield from self._remarks(reply)
                 return
             notice, aside = again
             yield notice
+
+    def _remarks(self, reply: Message) -> Iterator[Notice]:
+        """What the user should know of a reply that ends the turn."""
+        if reply.finish == "length":
+            self.reason = "truncated"
+            yield Notice("truncated", "the reply was cut at the token limit; options.max_tokens sets it")
+        if self._toolbox.specs and written_call(reply.text, (spec.name for spec in self._toolbox.specs)):
+            told = "the model wrote a tool call as text, which was not run: use a model that can call tools"
+            yield Notice("textual_call", told)
 
     def _reply(self, aside: tuple[Message, ...]) -> Generator[Event, None, Message]:
         """One reply as it arrives. One that breaks off enters the exchanges marked, and never runs a tool."""

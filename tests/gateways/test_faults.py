@@ -441,11 +441,24 @@ def test_f30_an_empty_reply_is_nudged_once_and_then_an_error(stage, silence):
     assert (type(played.error), len(played.asked)) == (EmptyReply, 2)
 
 
-def test_f31_a_call_written_as_text_stays_text(stage):
-    stage.answer(text('<tool_call>{"name": "look", "arguments": {"at": "x"}}</tool_call>'), FINISH)
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('<tool_call>{"name": "look", "arguments": {"at": "x"}}</tool_call>', True),
+        ('{"name": "look", "parameters": {"at": "x"}}', True),
+        ("<function=look>{}</function>", True),
+        ("[TOOL_CALLS][{}]", True),
+        ('[look(at="x")]', True),
+        ('I would look(at="x") if I could.', False),
+        ('{"name": "Ada"}', False),
+        ("I look at it.", False),
+    ],
+)
+def test_f31_a_call_written_as_text_stays_text_and_is_told(stage, said, told):
+    stage.answer(text(said), FINISH)
     played = stage.play()
-    assert played.said.startswith("<tool_call>")
-    assert not played.results
+    assert (played.said, played.error, played.results, len(played.asked)) == (said, None, [], 1)
+    assert ("textual_call" in played.notices) is told
 
 
 @pytest.mark.parametrize(
