@@ -199,6 +199,22 @@ def test_interrupt_stops_the_reply_keeps_the_session_and_leaves_at_the_prompt(tm
     assert chat.ended() == 130
 
 
+def test_a_wait_is_counted_down_and_an_interrupt_ends_it(tmp_path, at_terminal):
+    file = write(tmp_path, "- error: {status: 429, message: slow, retry_after: 60}\n- fine again")
+    chat = at_terminal(str(file), TERM="xterm")
+    chat.expect("Query: ")
+    chat.type("a")
+    chat.expect("60 s left")
+    chat.expect("59 s left")
+    chat.press("\x03")
+    chat.expect("stopped")
+    chat.expect("Query: ")
+    chat.type("b")
+    chat.expect("fine again")
+    chat.type("exit")
+    assert chat.ended() == 0
+
+
 def test_a_failed_turn_is_told_and_the_chat_goes_on(tmp_path, at_terminal):
     chat = at_terminal(str(write(tmp_path, "- error: {status: 400, message: refused}\n- fine again")))
     chat.expect("Query: ")

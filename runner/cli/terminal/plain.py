@@ -7,6 +7,7 @@ import re
 import sys
 from typing import Any, TextIO
 
+from runner.cli.terminal.countdown import Countdown
 from runner.core.events import Event, Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded
 
 _LINE = 120
@@ -36,10 +37,12 @@ class Plain:
         self._terminal = out.isatty()
         self._verbose = verbose
         self._mid_line = False
+        self._countdown = Countdown(err)
         self._held: list[str] | None = [] if held and not self._terminal else None
 
     def show(self, event: Event) -> None:
         """Print one event; text is flushed at once, unless it is held."""
+        self._countdown.end()
         if self._held is not None:
             self._hold(self._held, event)
         elif isinstance(event, TextDelta):
@@ -69,6 +72,8 @@ class Plain:
             self.say(f"{mark} {event.result.name}: {_short(event.result.output)}")
         elif isinstance(event, Notice):
             self.say(f"agent-run: {event.text}")
+            if event.kind == "retry":
+                self._countdown.begin(event.details.get("seconds", 0))
         elif isinstance(event, TurnEnded) and self._verbose:
             cost = "" if event.cost_usd is None else f", ${event.cost_usd:.4f}"
             usage = event.usage
@@ -81,7 +86,8 @@ class Plain:
         print(one_line(line), file=self._err, flush=True)
 
     def end_line(self) -> None:
-        """End the answer's last line if it has none of its own."""
+        """End the answer's last line if it has none of its own, and a countdown that still runs."""
+        self._countdown.end()
         if self._mid_line:
             self._out.write("\n")
             self._out.flush()
