@@ -8,6 +8,7 @@ them, and a place is looked up in the nodes when somebody asks.
 from __future__ import annotations
 
 import gc
+import operator
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -52,8 +53,10 @@ _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_FOREIGN_BREAKS = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
+_FOREIGN_BREAKS = "\r\x85\u2028\u2029"
+_FOREIGN = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
 _NUMERIC = frozenset("0123456789+-.")
+_INDENTED = re.compile("\n[ \\t?:\ufeff-]{100}")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -137,14 +140,22 @@ def _gc_paused(size: int) -> Iterator[None]:
 
 
 class _Composer(_Parser):  # type: ignore[misc, valid-type, unused-ignore]
-    """Composes nodes whose tag says only: plain, quoted, or tagged by hand; and stops at the depth limit."""
+    """Composes nodes whose tag says only: plain, quoted, or tagged by hand."""
+
+    def resolve(self, kind: type[Node], value: Any, implicit: Any) -> str:
+        return _PLAIN if implicit is True or (implicit and implicit[0]) else _QUOTED
+
+    # The parser tells of every level; to hear of it in Python would cost a third of its time.
+    descend_resolver: Any = staticmethod(operator.is_)
+    ascend_resolver: Any = staticmethod(dict)
+
+
+class _Fathoming(_Composer):
+    """The same, for a text that may be nested so deeply that the parser's own recursion is in danger."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
-
-    def resolve(self, kind: type[Node], value: Any, implicit: Any) -> str:
-        return _PLAIN if implicit is True or (implicit and implicit[0]) else _QUOTED
 
     def descend_resolver(self, parent: Node | None, index: Any) -> None:
         self._depth += 1
@@ -156,10 +167,15 @@ class _Composer(_Parser):  # type: ignore[misc, valid-type, unused-ignore]
         self._depth -= 1
 
 
+def _may_be_deep(text: str) -> bool:
+    """Hundreds of levels need hundreds of brackets, or a line that is indented to match."""
+    return text.count("[") + text.count("{") > 300 or _INDENTED.search("\n" + text) is not None
+
+
 def _compose(text: str) -> list[Node]:
-    composer = _Composer(text)
+    foreign = any(each in text for each in _FOREIGN_BREAKS) and _FOREIGN.search(text)
+    composer = _Fathoming(text) if foreign or _may_be_deep(text) else _Composer(text)
     roots = []
-    foreign = _FOREIGN_BREAKS.search(text)
     try:
         while composer.check_node():
             root = composer.get_node()
@@ -209,7 +225,7 @@ class _Construction:
                 return self._plain(node)
         elif tag is _PLAIN or tag is _QUOTED:
             if depth > MAX_DEPTH:
-                self._stop(node, "an alias stands inside what it names, or the nesting is too deep")
+                self._stop(node, f"nested deeper than {MAX_DEPTH} levels, or an alias stands inside what it names")
             self._left -= 1
             if self._left < 0:
                 self._stop(node, f"more than {self._max_nodes:,} values after the aliases are expanded")
