@@ -146,31 +146,6 @@ def test_silence_after_the_finish_reason_loses_nothing(fault_server, gateways):
 
 
 class TestTimers:
-    def test_nothing_at_all(self, fault_server, gateways):
-        fault_server.answers(fault_server.HANG)
-        _, error = failing(gateways(fault_server.url), ask(timeouts=QUICK))
-        assert isinstance(error, TimedOut)
-        assert "timeouts.first_token" in error.why
-        assert fault_server.left.wait(5)
-
-    def test_a_stall_in_the_middle(self, fault_server, gateways):
-        fault_server.answers(fault_server.head() + fault_server.sse(text("a"), text("b")), fault_server.HANG)
-        before, error = failing(gateways(fault_server.url), ask(timeouts=QUICK))
-        assert (before, type(error)) == ("ab", TimedOut)
-        assert "timeouts.gap" in error.why
-
-    @pytest.mark.parametrize("drip", [b": ping\n\n", b"\n", b"retry: 1\n\n"])
-    def test_what_carries_no_event_does_not_count(self, fault_server, gateways, drip):
-        steps = [step for _ in range(30) for step in (drip, fault_server.sleep(0.1))]
-        fault_server.answers(fault_server.head() + fault_server.sse(text("a")), *steps)
-        before, error = failing(gateways(fault_server.url), ask(timeouts=QUICK))
-        assert (before, type(error)) == ("a", TimedOut)
-
-    def test_slow_but_steady_is_fine(self, fault_server, gateways):
-        steps = [step for _ in range(8) for step in (fault_server.sse(text("a")), fault_server.sleep(0.1))]
-        fault_server.answers(fault_server.head(), *steps, fault_server.sse(FINISH))
-        assert said(gateways(fault_server.url), ask(timeouts=QUICK)) == "a" * 8
-
     def test_a_slow_reader_is_not_a_slow_server(self, fault_server, gateways):
         fault_server.answers(
             fault_server.head() + fault_server.sse(text("a")), fault_server.sse(text("b"), FINISH, b"[DONE]")
