@@ -12,23 +12,22 @@ class Cancelled(Exception):
 
 
 class Cancel:
-    """Remembers that somebody wants to stop, and runs what was registered to make blocking calls return."""
+    """Remembers that somebody wants to stop, and runs what was registered to make blocking calls return.
+
+    `cancelled` says whether it has come to that; `cancel` alone sets it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], object]] = []
-        self._stopped = threading.Event()
-
-    @property
-    def cancelled(self) -> bool:
-        return self._stopped.is_set()
+        self.cancelled = False
 
     def cancel(self) -> None:
         """Stop: safe to call from any thread and more than once."""
         with self._lock:
             if self.cancelled:
                 return
-            self._stopped.set()
+            self.cancelled = True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             with suppress(OSError):
@@ -41,8 +40,10 @@ class Cancel:
 
     def wait(self, seconds: float) -> None:
         """Sleep for `seconds`; raise Cancelled as soon as somebody wants to stop."""
-        if self._stopped.wait(seconds):
-            raise Cancelled
+        stopped = threading.Event()
+        with self.on_cancel(stopped.set):
+            if stopped.wait(seconds):
+                raise Cancelled
 
     @contextmanager
     def on_cancel(self, callback: Callable[[], object]) -> Iterator[None]:

@@ -199,7 +199,7 @@ def _instance(gateway: Any) -> Gateway:
 
         return connect(gateway)
     made: Gateway = gateway() if isinstance(gateway, type) else gateway
-    if not isinstance(made, Gateway):
+    if not callable(getattr(made, "stream", None)):
         raise UsageError(f"{made!r} is not a gateway", fix="give a class or an instance from runner.gateways")
     return made
 

@@ -16,7 +16,7 @@ from runner.core.chunks import Chunk, DoneChunk
 from runner.core.errors import PromptTooLong, SessionBusy, UsageError
 from runner.core.events import Asked, Event, Notice, Replied
 from runner.core.history import History, Turn
-from runner.core.messages import Attachment, Message, Usage, clean
+from runner.core.messages import Attachment, Message, ToolSpec, Usage, clean
 from runner.core.policy import DEFAULT_WINDOW, ContextPolicy, Limits
 from runner.core.tokens import IMAGE, Calibration, estimate, estimate_tools
 from runner.core.window import View, fit
@@ -70,8 +70,7 @@ class ChatSession:
         self.broker = broker
         self.system_prompt = clean(system_prompt)
         self._limits = limits or Limits()
-        # A Toolbox is asked for first: the protocol's check looks at `specs`, which waits for servers to start.
-        self._toolbox: Tools = tools if isinstance(tools, Toolbox | Tools) else self._own_toolbox(tools)
+        self._toolbox = self._ready(tools)
         self._tool_choice = tool_choice
         self._policy = context or ContextPolicy()
         self._reply = reply if isinstance(reply, ReplySchema) or reply is None else ReplySchema(reply)
@@ -85,6 +84,7 @@ class ChatSession:
         self._calibrations: dict[str, Calibration] = {}
         self._aims: dict[str, int] = {}
         self._told: set[tuple[str, str]] = set()
+        self._sized: tuple[tuple[ToolSpec, ...], int] = (), 0
         self._turn_lock = threading.Lock()
         self._turn_owner: int | None = None
 
@@ -169,7 +169,10 @@ class ChatSession:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _own_toolbox(self, tools: Iterable[Any]) -> Toolbox:
+    def _ready(self, tools: Any) -> Tools:
+        """The tools themselves if they can be called already. To ask for more would wait for servers to start."""
+        if callable(getattr(tools, "call", None)):
+            return tools  # type: ignore[no-any-return]
         return Toolbox(tools, seconds=self._limits.tool_seconds, output_bytes=self._limits.tool_output_bytes)
 
     def _turn(self, text: str, files: Iterable[Attachment], cancel: Cancel) -> Generator[Event, None, None]:
@@ -291,7 +294,7 @@ class ChatSession:
         return replace(request, messages=view.messages + aside), self._untold(notices), view
 
     def _fit(self, route: Route, request: Request, window: int, aside: tuple[Message, ...]) -> View:
-        fixed = estimate(request.system) + estimate_tools(request.tools) + sum(estimate(each.text) for each in aside)
+        fixed = estimate(request.system) + self._size(request.tools) + sum(estimate(each.text) for each in aside)
         return fit(
             self._history.turns,
             fixed=fixed,
@@ -299,6 +302,12 @@ class ChatSession:
             aim=self._aims.get(str(route)),
             calibrate=self._calibration(route),
         )
+
+    def _size(self, tools: tuple[ToolSpec, ...]) -> int:
+        """The tools' tokens, estimated anew only when they are others: they are the same for most requests."""
+        if self._sized[0] is not tools:
+            self._sized = tools, estimate_tools(tools)
+        return self._sized[1]
 
     def _room(self, window: int, options: Mapping[str, Any]) -> int:
         """Tokens of the window that the prompt may take; the rest is the reply's."""
