@@ -124,6 +124,7 @@ class Wire:
         self.close()
 
     def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        check_url(self.name, self.url)
         return {"User-Agent": "agent-run", "Accept-Encoding": "identity", **headers} | self.key.headers(self.url)
 
     def _json(self, method: str, path: str, body: bytes, timeouts: Timeouts, model: str) -> Any:
@@ -228,7 +229,6 @@ class Wire:
         """A new connection. Raises OSError, TimedOut."""
         from runner.gateways.http1 import Direct, trust  # lazy: it brings http.client and the email package
 
-        check_url(self.name, self.url)
         if self._tls is None and self.url.startswith("https:"):
             self._tls = trust(self._ca_bundle)
         if proxy := proxy_to(self.url):

@@ -528,7 +528,9 @@ class TestKeys:
         monkeypatch.setenv("MINE_KEY", "secret-key-123")
         assert failing(connect("mine", own))[1].fix == "check MINE_KEY"
 
-    def test_an_address_from_the_environment_names_its_variable(self):
+    @pytest.mark.parametrize("key", ["", "secret-key-123"])
+    def test_an_address_from_the_environment_names_its_variable(self, monkeypatch, key):
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", key)
         assert "AZURE_OPENAI_ENDPOINT" in failing(connect("azure"))[1].fix
 
     @pytest.mark.parametrize(

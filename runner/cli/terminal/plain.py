@@ -70,7 +70,7 @@ class Plain:
         elif isinstance(event, ToolFinished) and (self._verbose or event.result.failed):
             mark = "✗" if event.result.failed else "←"
             self.say(f"{mark} {event.result.name}: {_short(event.result.output)}")
-        elif isinstance(event, Notice):
+        elif isinstance(event, Notice) and event.kind != "limit":  # an error says that at the end
             self.say(f"agent-run: {event.text}")
             if event.kind == "retry":
                 self._countdown.begin(event.details.get("seconds", 0))
