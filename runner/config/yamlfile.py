@@ -46,6 +46,7 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_NODES = 50_000
 
+_READ = 65_536
 _PLAIN = "plain"
 _QUOTED = "quoted"
 _WORDS = {
@@ -107,7 +108,9 @@ def read_text(path: Path | str, max_bytes: int = MAX_BYTES) -> str:
     shown = str(path)
     try:
         with open(path, "rb") as file:
-            data = file.read(max_bytes + 1)
+            data = file.read(_READ)  # not all that is allowed: room is made for as much as is asked for
+            if len(data) == _READ:
+                data += file.read(max_bytes + 1 - _READ)
     except OSError as error:
         hint = "name a file" if isinstance(error, IsADirectoryError) else ""
         raise ConfigError(

@@ -62,4 +62,5 @@ def expect(gateway: str, *, where: str) -> None:
 
 def _seller(gateway: str, where: str) -> str | None:
     """Who is paid, in the price table's words."""
-    return None if is_loopback(host_of(where)) else PRICED.get(gateway)
+    seller = PRICED.get(gateway)
+    return None if seller is None or is_loopback(host_of(where)) else seller

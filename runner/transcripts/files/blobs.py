@@ -21,8 +21,12 @@ class Blobs:
     """The blobs of one folder of transcripts: `put` takes long values out, `get` brings them back."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / FOLDER
+        self._beside = folder
         self._fresh: dict[str, str] = {}
+
+    @property
+    def _folder(self) -> Path:
+        return self._beside / FOLDER
 
     def put(self, value: Any) -> Any:
         """The value as a recording's document holds it."""

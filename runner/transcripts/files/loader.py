@@ -33,8 +33,11 @@ class Suites:
 
     def above(self, folder: Path) -> Suite:
         """What holds for the transcripts in a folder. Raises ConfigError."""
-        folder = folder.absolute()
-        if folder not in self._known:
+        if folder in self._known:
+            return self._known[folder]
+        if not folder.is_absolute():
+            self._known[folder] = self.above(folder.absolute())
+        else:
             outer = Suite() if folder.parent == folder or (folder / ".git").exists() else self.above(folder.parent)
             file = _as_named(folder / SUITE_FILE)
             self._known[folder] = _overlaid(outer, file) if file.is_file() else outer

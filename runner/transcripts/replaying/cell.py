@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from runner.core.errors import ConfigError, RecordingError
@@ -33,16 +32,14 @@ def replay(
     `traced` adds a hash over all events. Raises ConfigError, UsageError and NeedsTrust for what keeps the conversation
     from beginning.
     """
-    started = time.perf_counter()
-    cell = Cell(transcript, recording, stage, chunking)
-    outcome = cell.run()
-    return replace(outcome, seconds=time.perf_counter() - started, trace=trace(cell.facts) if traced else "")
+    return Cell(transcript, recording, stage, chunking).run(traced=traced)
 
 
 class Cell:
     """A transcript, one of its recordings, and the session that is to make the same of it."""
 
     def __init__(self, transcript: Transcript, recording: Recording, stage: Stage, chunking: str = "recorded") -> None:
+        self._started = time.perf_counter()
         agent = stage.agent(transcript, model_of(recording))
         self.transcript = transcript
         self.recording = recording
@@ -76,13 +73,13 @@ class Cell:
         voice = voice_of(self.transcript, self.agent, setting, clock)
         return Play(session, voice, person, self.transcript, Unhurried, trusted=stage.trust)
 
-    def run(self) -> Outcome:
+    def run(self, *, traced: bool = False) -> Outcome:
         """Play the turns that are recorded, and judge each and then all."""
         try:
             self._play()
         finally:
             self.play.session.close()
-        return self._outcome()
+        return self._outcome(trace(self.facts) if traced else "")
 
     def _play(self) -> None:
         brought = self.recording.expect
@@ -136,7 +133,7 @@ class Cell:
         what = "!the script has this turn, the recording has not"
         self.changes.append(Change("turns", turn.id, 0, turn.place, "", what))
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self, events: str) -> Outcome:
         served = self.tape.served
         return Outcome(
             str(self.transcript.path),
@@ -148,7 +145,9 @@ class Cell:
             self.tally.judged,
             len(self.facts),
             len(served[0].request.messages) if served else 0,
-            recorded=self.recording.recorded,
+            time.perf_counter() - self._started,
+            self.recording.recorded,
+            trace=events,
         )
 
     def _stale(self) -> Iterator[Change]:
