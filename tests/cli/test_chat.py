@@ -142,7 +142,7 @@ def test_a_partial_answer_is_shown_and_marked(tmp_path):
     [
         (["missing.yaml", "-m", "x"], "no such file"),
         ([".", "-m", "x"], "is a directory"),
-        ([sys.executable, "-m", "x"], "not text"),
+        (["BINARY", "-m", "x"], "not text"),
         (["chta"], "did you mean 'chat'"),
         (["AGENT", "-m", "x", "--var", "nope=1"], "no variable 'nope'"),
         (["AGENT", "-m", "x", "--var", "nope"], "is not K=V"),
@@ -153,8 +153,11 @@ def test_a_partial_answer_is_shown_and_marked(tmp_path):
         (["AGENT"], "there is no message"),
     ],
 )
-def test_what_is_wrong_with_the_call_is_said_with_exit_2(agent, arguments, word):
-    done = run(*[str(agent) if each == "AGENT" else each for each in arguments])
+def test_what_is_wrong_with_the_call_is_said_with_exit_2(agent, tmp_path, arguments, word):
+    binary = tmp_path / "binary"
+    binary.write_bytes(bytes(range(256)))
+    stands_for = {"AGENT": str(agent), "BINARY": str(binary)}
+    done = run(*[stands_for.get(each, each) for each in arguments])
     assert done.returncode == 2, done.stderr
     assert word in done.stderr
     assert done.stdout == "" and "Traceback" not in done.stderr
