@@ -6,6 +6,7 @@ writer meant is found first, so that the message is about the actual mistake.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -78,10 +79,15 @@ def mistakes(value: Any, name: str, definition: str = "") -> list[Mistake]:
     """What the schema `name`, or one of its `$defs`, does not allow in `value`; nothing as a rule."""
     whole = schema(name)
     root = {**whole, **whole["$defs"][definition]} if definition else whole
-    if name == "agent" and surely_fits(value, whole["$defs"][definition] if definition else whole, whole):
+    if _quick_look_is_cheaper(name) and surely_fits(value, whole["$defs"][definition] if definition else whole, whole):
         return []
     validator = _validator(name, definition)
     return [] if validator.is_valid(value) else list(_explain(validator.iter_errors(value), value, root))
+
+
+def _quick_look_is_cheaper(name: str) -> bool:
+    """Agent files are few; of transcripts there may be a thousand, and whoever has many brings the library along."""
+    return name == "agent" or "jsonschema_rs" not in sys.modules
 
 
 def _explain(errors: Iterable[Any], value: Any, root: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from runner.config.agent import Place
 from runner.core.messages import Opaque, Usage
@@ -16,7 +15,10 @@ Route = tuple[str | int, ...]
 Locate = Callable[[Route], Place]
 ToolMode = Literal["verify", "stub", "execute", "forbid"]
 
+FORMAT = 1
 HAND = "hand/"
+COMPONENTS = ("system", "tools", "options", "messages", "turns")
+"""The parts of a recording that may go stale."""
 
 
 class Located(Protocol):
@@ -26,8 +28,7 @@ class Located(Protocol):
     def place(self) -> Place: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(NamedTuple):
     """One thing that must hold; `kind` is its key in the file, `wanted` what stands there.
 
     `templated` says that there is something to fill in.
@@ -48,8 +49,7 @@ class Expectation:
         return self.spot.place
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(NamedTuple):
     """What the user would answer during a turn: to `ask_user`, in order, and which tools may run.
 
     `approve` is None where the file says nothing, so that a stubbed tool needs no approval.
@@ -59,8 +59,7 @@ class Answers:
     approve: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """One turn of the script: what the user says, and what must hold of all that follows."""
 
     id: str
@@ -77,8 +76,7 @@ class Said:
         return self.spot.place
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """What a conversation depends on besides its words; saved with a recording and injected into its replay.
 
     `capabilities` holds what the gateway said of the model where it departs from the defaults.
@@ -86,12 +84,11 @@ class Setting:
 
     clock: datetime | None = None
     seed: int | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    capabilities: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = {}
+    capabilities: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedTool:
+class RecordedTool(NamedTuple):
     """A tool as the model was told of it: readable, and as a hash."""
 
     signature: str
@@ -99,8 +96,7 @@ class RecordedTool:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedRequest:
+class RecordedRequest(NamedTuple):
     """What every request of a recording had in common, and the hashes of its parts."""
 
     system: str
@@ -109,8 +105,7 @@ class RecordedRequest:
     stamp: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedError:
+class RecordedError(NamedTuple):
     """A failure in place of a reply, or after its pieces."""
 
     status: int = 0
@@ -119,8 +114,7 @@ class RecordedError:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
+class RecordedCall(NamedTuple):
     """A tool call and its result; `arguments` is None for text that is no JSON object, `ran` False if no tool ran."""
 
     name: str
@@ -131,8 +125,7 @@ class RecordedCall:
     ran: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedReply:
+class RecordedReply(NamedTuple):
     """One model reply at the gateway interface; `lengths` cut `text` into its streamed pieces."""
 
     seen: str = ""
@@ -147,8 +140,7 @@ class RecordedReply:
     opaque: Opaque | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(NamedTuple):
     """One model's part of the conversation.
 
     `request` is None in a hand-written recording, which therefore never goes stale. `edited` is True for a
@@ -162,7 +154,7 @@ class Recording:
     recorded: str = ""
     setting: Setting = Setting()
     request: RecordedRequest | None = None
-    redacted: Mapping[str, int] = field(default_factory=dict)
+    redacted: Mapping[str, int] = {}
     accepted: tuple[str, ...] = ()
     expect: tuple[Expectation, ...] | None = None
     edited: bool = False
@@ -178,8 +170,7 @@ class Recording:
         return self.name.startswith(HAND)
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(NamedTuple):
     """One file: its script, and its recordings in their order. `stale` says which parts only warn."""
 
     path: Path
@@ -189,12 +180,12 @@ class Transcript:
     about: str = ""
     tags: tuple[str, ...] = ()
     setting: Setting = Setting()
-    modes: Mapping[str, ToolMode] = field(default_factory=dict)
+    modes: Mapping[str, ToolMode] = {}
     finally_: tuple[Expectation, ...] = ()
     recordings: tuple[Recording, ...] = ()
     keep_going: bool = False
-    stale: Mapping[str, str] = field(default_factory=dict)
-    redact: Mapping[str, str] = field(default_factory=dict)
+    stale: Mapping[str, str] = {}
+    redact: Mapping[str, str] = {}
 
     def recording(self, name: str) -> Recording | None:
         """The recording of that name."""

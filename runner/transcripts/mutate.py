@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def unbreakable_in(paths: Iterable[str], *, trust: bool = False) -> list[Problem
 
 
 def _of_file(transcript: Transcript, stage: Stage) -> Iterator[Problem]:
-    patient = replace(transcript, keep_going=True)
+    patient = transcript._replace(keep_going=True)
     judged: dict[tuple[str, int, int], bool] = {}
     for recording in transcript.recordings:
         wanted = list(_expectations(transcript, recording))
@@ -63,7 +62,7 @@ def mutants(recording: Recording, wanted: Iterable[Expectation]) -> Iterator[Rec
         for position, reply in enumerate(replies):
             for spoilt in _spoilt(reply, last=position == len(replies) - 1, forbidden=forbidden):
                 changed = (*replies[:position], *spoilt, *replies[position + 1 :])
-                yield replace(recording, turns={**recording.turns, turn: changed})
+                yield recording._replace(turns={**recording.turns, turn: changed})
 
 
 def _spoilt(reply: RecordedReply, *, last: bool, forbidden: str) -> Iterator[tuple[RecordedReply, ...]]:
@@ -71,30 +70,30 @@ def _spoilt(reply: RecordedReply, *, last: bool, forbidden: str) -> Iterator[tup
     if reply.error is not None:
         yield ()
         return
-    yield replace(reply, calls=(RecordedCall("unheard_of", {}, returned=SPOILT, ran=True),), finish="tool_calls"), reply
+    yield reply._replace(calls=(RecordedCall("unheard_of", {}, returned=SPOILT, ran=True),), finish="tool_calls"), reply
     if last:
-        yield (replace(reply, text=SPOILT, lengths=()),)
-        yield (replace(reply, text=f"{reply.text} {forbidden} {' word' * 1000}", lengths=()),)
-        yield (replace(reply, finish="length"),)
+        yield (reply._replace(text=SPOILT, lengths=()),)
+        yield (reply._replace(text=f"{reply.text} {forbidden} {' word' * 1000}", lengths=()),)
+        yield (reply._replace(finish="length"),)
         yield (RecordedReply(error=RecordedError(401)),)
-    yield (replace(reply, usage=Usage(10**9, 10**9)),)
+    yield (reply._replace(usage=Usage(10**9, 10**9)),)
     if reply.calls:
-        yield (replace(reply, calls=(), text=SPOILT, finish="stop"),)
-        yield (replace(reply, calls=reply.calls * _MANY),)
+        yield (reply._replace(calls=(), text=SPOILT, finish="stop"),)
+        yield (reply._replace(calls=reply.calls * _MANY),)
         yield (reply,) * _MANY
     for position, call in enumerate(reply.calls):
         before, after = reply.calls[:position], reply.calls[position + 1 :]
         if len(reply.calls) > 1:
-            yield (replace(reply, calls=(*before, *after)),)
-        yield from ((replace(reply, calls=(*before, spoilt, *after)),) for spoilt in _spoilt_calls(call))
+            yield (reply._replace(calls=(*before, *after)),)
+        yield from ((reply._replace(calls=(*before, spoilt, *after)),) for spoilt in _spoilt_calls(call))
 
 
 def _spoilt_calls(call: RecordedCall) -> Iterator[RecordedCall]:
-    yield replace(call, returned=SPOILT)
-    yield replace(call, failed=not call.failed)
+    yield call._replace(returned=SPOILT)
+    yield call._replace(failed=not call.failed)
     for name, value in (call.arguments or {}).items():
-        yield replace(call, arguments={**(call.arguments or {}), name: _altered(value)})
-    yield replace(call, arguments={**(call.arguments or {}), "unheard_of": SPOILT})
+        yield call._replace(arguments={**(call.arguments or {}), name: _altered(value)})
+    yield call._replace(arguments={**(call.arguments or {}), "unheard_of": SPOILT})
 
 
 def _altered(value: Any) -> Any:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from runner.config.agent import Agent, PromptSource
 from runner.config.templates import is_template, render
@@ -36,7 +35,7 @@ class Voice:
 
     def wanted(self, expectations: Sequence[Expectation]) -> list[Expectation]:
         """The expectations, filled in. Raises ConfigError."""
-        return [replace(each, wanted=self._deep(each)) if each.templated else each for each in expectations]
+        return [each._replace(wanted=self._deep(each)) if each.templated else each for each in expectations]
 
     def _deep(self, expectation: Expectation) -> Any:
         def fill(value: Any) -> Any:
@@ -88,8 +87,7 @@ class Person:
         return "yes" if allowed else "no"
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
+class Play(NamedTuple):
     """A session and its transcript; `hear` gets every event as it comes, `person` answers in between."""
 
     session: ChatSession
@@ -121,7 +119,7 @@ class Play:
         facts = facts_of(events, requests(), error, self.transcript.path.parent, self.trusted)
         if self.live:
             times = 1000 * ((first or ended) - started), 1000 * (ended - started)
-            facts = replace(facts, live=True, first_token_ms=times[0], total_ms=times[1])
+            facts = facts._replace(live=True, first_token_ms=times[0], total_ms=times[1])
         return facts
 
 

@@ -6,8 +6,8 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from runner.config.agent import Place
 from runner.config.problems import Problem
@@ -21,10 +21,10 @@ from runner.transcripts.verdicts import Finding, Outcome
 # Where it is sound, a fork spares each process the start and the imports.
 _START = "fork" if sys.platform == "linux" else "spawn"
 SUFFIX = ".transcript.yaml"
+_FEW = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What of the transcripts runs, and how. `only` holds `tag:NAME`, a turn's name, or part of a path.
 
     `cells` are names of cells (`--failed`); `model` is one GATEWAY/MODEL instead of all recordings.
@@ -77,7 +77,9 @@ def run(paths: Sequence[Path], choice: Choice, *, jobs: int = 1) -> Iterator[Out
             return
 
 
-def _here(paths: Iterable[Path], choice: Choice) -> Iterator[Outcome]:
+def _here(paths: Sequence[Path], choice: Choice) -> Iterator[Outcome]:
+    if len(paths) > _FEW:
+        import jsonschema_rs  # noqa: F401 - lazy: it checks many files faster than its import takes
     stage = Stage(trust=choice.trust)
     try:
         with _few_collections():
@@ -135,7 +137,7 @@ def _compared(first: Outcome, second: Outcome) -> Outcome:
     if first.trace == second.trace:
         return first
     what = "two replays gave different events: something depends on time, chance or the run before"
-    return replace(first, findings=(*first.findings, Finding("fail", "twice", what, first.place)))
+    return first._replace(findings=(*first.findings, Finding("fail", "twice", what, first.place)))
 
 
 def _recordings(transcript: Transcript, choice: Choice, stage: Stage) -> tuple[Recording, ...]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from runner.config.agent import Place
 
@@ -25,8 +24,7 @@ _CODES: Mapping[Verdict, int] = {"fail": 1, "tool-drift": 1, "drift": 0, "missin
 _PRECEDENCE = (2, 70, 6, 1, 4, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing worth telling. `level`: fail, drift, warn, info or note (which says why something was not judged).
 
     `kind` is the expectation's key, or golden, extra-call, left-over, forbidden, unrecorded, tool-drift, as-recorded,
@@ -60,8 +58,7 @@ class Finding:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A part of what the model sees that is not what was recorded; `where` names the line to blame, if it is known."""
 
     component: str
@@ -85,8 +82,7 @@ class Change:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One cell: a transcript with one recording, or live with one model.
 
     `held` of `judged` expectations hold; `exit_code` is set for an error.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from runner.core.errors import AgentRunError
 from runner.core.events import Event
@@ -15,8 +14,7 @@ from runner.core.messages import Usage
 from runner.gateways import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(NamedTuple):
     """A tool call that the model made, its result, and the number of the reply that made it."""
 
     name: str
@@ -27,8 +25,7 @@ class Called:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What happened in one turn, or with the turns' facts added up in the whole conversation.
 
     `first_token_ms` and `total_ms` are None in a replay: times exist only live. `folder` is where the transcript lies.
@@ -41,7 +38,7 @@ class Facts:
     finish: str = ""
     reason: str = ""
     error: AgentRunError | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = Usage()
     cost_usd: float | None = None
     first_token_ms: float | None = None
     total_ms: float | None = None
@@ -50,8 +47,7 @@ class Facts:
     folder: Path = Path()
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """One expectation's outcome: `why` tells a failure or what kept it from running, `diff` shows it.
 
     `actual` is what could stand in the file instead, for the kinds that want a literal.
@@ -60,7 +56,7 @@ class Judged:
     state: Literal["pass", "fail", "not_run"] = "pass"
     why: str = ""
     diff: str = ""
-    captured: Mapping[str, str] = field(default_factory=dict)
+    captured: Mapping[str, str] = {}
     actual: str | int | None = None
 
     @classmethod
@@ -80,8 +76,7 @@ def no_problem(wanted: Any) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One key of an expectation: the schema of its value, its judge, and what may be wrong beyond the schema."""
 
     schema: Mapping[str, Any]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.transcripts.expectations import PASSED, Called, Facts, Judged, Kind
 from runner.transcripts.expectations.matchers import differences, problem, show
@@ -20,8 +19,7 @@ MODES = {
 _MODIFIERS = frozenset({"args", "times", "returned", "with_previous", "failed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """One wanted call."""
 
     name: str

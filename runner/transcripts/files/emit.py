@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from yaml import MappingNode, Node, SafeDumper, SafeLoader, ScalarNode, SequenceNode, serialize
@@ -227,4 +226,4 @@ def _expect(items: Sequence[Any]) -> Node:
 
 def reply_text(reply: RecordedReply) -> str:
     """One reply as it stands in a recording, without what says nothing to people."""
-    return node_text(_reply(replace(reply, seen="", ms=None, lengths=()), lambda value: value))
+    return node_text(_reply(reply._replace(seen="", ms=None, lengths=()), lambda value: value))

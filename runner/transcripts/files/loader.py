@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from runner.config.problems import Problem
@@ -16,9 +15,8 @@ from runner.transcripts.files import parse, script
 from runner.transcripts.files.blobs import Blobs
 from runner.transcripts.files.documents import MAX_BYTES, MAX_VALUES
 from runner.transcripts.files.places import Sheet
-from runner.transcripts.files.schema import FORMAT
 from runner.transcripts.files.script import Suite
-from runner.transcripts.model import Recording, Transcript
+from runner.transcripts.model import FORMAT, Recording, Transcript
 
 SUITE_FILE = "_suite.yaml"
 
@@ -106,7 +104,7 @@ def _transcript(sheet: Sheet, suite: Suite, recordings: tuple[Recording, ...]) -
     agent = _short(sheet.path.parent / given["agent"])
     if not agent.is_file():
         sheet.problem(("agent",), f"there is no agent file {given['agent']}", "the path is relative to this file")
-    suite = replace(suite, normalize=tuple(given.get("normalize", suite.normalize)))
+    suite = suite._replace(normalize=tuple(given.get("normalize", suite.normalize)))
     return Transcript(
         sheet.path,
         agent,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from runner.config.agent import Place
 from runner.config.problems import Problem
@@ -13,8 +13,7 @@ from runner.config.yamlfile import Document
 from runner.transcripts.model import Route
 
 
-@dataclass(slots=True)
-class Spot:
+class Spot(NamedTuple):
     """A place that is looked up when somebody asks, which is seldom."""
 
     sheet: Sheet

@@ -9,15 +9,14 @@ from typing import Any
 from runner.gateways import Capabilities
 from runner.transcripts.expectations import all_kinds
 from runner.transcripts.expectations.text import NORMALIZERS
+from runner.transcripts.model import COMPONENTS, FORMAT
 
-FORMAT = 1
 TOOL_MODES = {
     "verify": "run the tool, compare with the recording, go on with the recorded result",
     "stub": "give the recorded result, never run the tool",
     "execute": "run the tool and go on with today's result",
     "forbid": "fail when it is called",
 }
-COMPONENTS = ("system", "tools", "options", "messages", "turns")
 
 Schema = Mapping[str, Any]
 

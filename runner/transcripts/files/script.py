@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.transcripts import expectations
 from runner.transcripts.files.places import Sheet
@@ -15,8 +14,7 @@ from runner.transcripts.model import Answers, Expectation, Route, Said, Setting,
 _MODIFIERS = ("when", "severity", "normalize")
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+class Partial(NamedTuple):
     """Turns of a suite that transcripts splice in."""
 
     sheet: Sheet
@@ -24,16 +22,15 @@ class Partial:
     route: Route
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(NamedTuple):
     """What the `_suite.yaml` files above a transcript give it, the nearest one winning."""
 
-    setting: Setting = field(default_factory=Setting)
-    modes: Mapping[str, ToolMode] = field(default_factory=dict)
+    setting: Setting = Setting()
+    modes: Mapping[str, ToolMode] = {}
     normalize: tuple[str, ...] = ()
-    stale: Mapping[str, str] = field(default_factory=dict)
-    redact: Mapping[str, str] = field(default_factory=dict)
-    partials: Mapping[str, Partial] = field(default_factory=dict)
+    stale: Mapping[str, str] = {}
+    redact: Mapping[str, str] = {}
+    partials: Mapping[str, Partial] = {}
 
     def with_defaults(self, sheet: Sheet) -> Suite:
         """This suite overlaid by what one more file sets."""

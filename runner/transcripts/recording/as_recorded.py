@@ -46,7 +46,7 @@ def probe(
     )
     outcome = drifted(taken, recording)
     told = Finding("info", "as-recorded", _conclusion(outcome, changed), outcome.place)
-    return replace(outcome, findings=(*outcome.findings, told))
+    return outcome._replace(findings=(*outcome.findings, told))
 
 
 def _conclusion(outcome: Outcome, changed: Sequence[Change]) -> str:

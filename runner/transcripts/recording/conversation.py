@@ -15,8 +15,7 @@ from runner.core.events import Asked, Event, TurnEnded
 from runner.engine.session import ChatSession
 from runner.transcripts.files.documents import write_atomically
 from runner.transcripts.files.emit import document, script
-from runner.transcripts.files.schema import FORMAT
-from runner.transcripts.model import RecordedReply, Recording, Setting
+from runner.transcripts.model import FORMAT, RecordedReply, Recording, Setting
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.stage import secrets_of

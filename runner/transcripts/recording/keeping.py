@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from runner.core.errors import UsageError
@@ -58,7 +57,7 @@ def restamped(
     if not changed or not changed <= components or not whole or recording.request is None:
         return None
     turns = {
-        turn: tuple(replace(reply, seen=served[turn, 1 + at].seen) for at, reply in enumerate(replies))
+        turn: tuple(reply._replace(seen=served[turn, 1 + at].seen) for at, reply in enumerate(replies))
         for turn, replies in recording.turns.items()
     }
     request = recorded_request(cell.tape.served[0].request, cell.stamper, cell.redactor)
@@ -68,7 +67,7 @@ def restamped(
         for name, tool in request.tools.items()
     }
     accepted = tuple(dict.fromkeys((*recording.accepted, *sorted(changed - {"recording"}))))
-    return replace(recording, turns=turns, request=replace(request, tools=tools), accepted=accepted, edited=False)
+    return recording._replace(turns=turns, request=request._replace(tools=tools), accepted=accepted, edited=False)
 
 
 def prune_blobs(folder: Path) -> int:

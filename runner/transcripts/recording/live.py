@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.config.agent import Agent
 from runner.config.trust import ensure_trusted
@@ -29,8 +28,7 @@ from runner.transcripts.stage import Stage, declared_models, redactor_for
 from runner.transcripts.verdicts import Finding, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """A conversation that took place: its recording, and what came of its expectations.
 
     `whole` is False if a turn could not be said, for want of what an earlier answer should have given.
@@ -70,15 +68,15 @@ def take(
         conversation.play.session.close()
     name = str(conversation.play.session.broker.route)
     recording = conversation.recorder.recording(name)
-    outcome = replace(conversation.outcome(name), seconds=time.perf_counter() - started)
+    outcome = conversation.outcome(name)._replace(seconds=time.perf_counter() - started)
     return Taken(steadied(recording, transcript.recording(name)), outcome, conversation.whole)
 
 
 def _setting(transcript: Transcript, older: Recording | None, variables: Mapping[str, Any]) -> Setting:
-    known = Setting() if older is None else replace(older.setting, variables={})
+    known = Setting() if older is None else older.setting._replace(variables={})
     setting = merged(transcript.setting, known)
     clock = setting.clock or datetime.now().astimezone().replace(microsecond=0)
-    return replace(setting, clock=clock, variables={**setting.variables, **variables})
+    return setting._replace(clock=clock, variables={**setting.variables, **variables})
 
 
 class _Conversation:
@@ -190,7 +188,7 @@ def drifted(taken: Taken, recording: Recording | None) -> Outcome:
     finding = Finding(
         "drift", "path", "the expectations hold, by other tool calls than recorded", outcome.place, "", diff
     )
-    return replace(outcome, findings=(*outcome.findings, finding))
+    return outcome._replace(findings=(*outcome.findings, finding))
 
 
 def _path(recording: Recording) -> list[str]:
@@ -209,14 +207,14 @@ def steadied(fresh: Recording, older: Recording | None) -> Recording:
         )
         for turn, replies in fresh.turns.items()
     }
-    return replace(fresh, turns=turns)
+    return fresh._replace(turns=turns)
 
 
 def _with_times_of(reply: RecordedReply, before: RecordedReply | None) -> RecordedReply:
     if before is None:
         return reply
     usage = before.usage if _counts(reply.usage) == _counts(before.usage) else reply.usage
-    as_before = replace(reply, ms=before.ms, usage=usage)
+    as_before = reply._replace(ms=before.ms, usage=usage)
     return as_before if as_before == before else reply
 
 

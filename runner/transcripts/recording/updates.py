@@ -9,8 +9,7 @@ from runner.core.errors import UsageError
 from runner.transcripts.files.documents import rewrite
 from runner.transcripts.files.edits import renewed_expectations
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.files.schema import COMPONENTS
-from runner.transcripts.model import Transcript
+from runner.transcripts.model import COMPONENTS, Transcript
 from runner.transcripts.recording.keeping import keep, prune_blobs, restamped
 from runner.transcripts.recording.live import Taken, take
 from runner.transcripts.redaction import Redactor

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.core import errors
 from runner.core.cancel import Cancel, Cancelled
@@ -24,8 +23,7 @@ class Unhurried(Cancel):
         self.check()
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """One reply as it was served: to which request, and what that request's hashes are today."""
 
     turn: str
@@ -36,8 +34,7 @@ class Served:
     seen: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """What the tape noticed besides staleness: `kind` is extra-call, left-over, forbidden, unrecorded or tool-drift."""
 
     kind: str

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
+from typing import NamedTuple
 
 from runner.transcripts.verdicts import WORST_FIRST, Outcome
 
 FORMATS = ("console", "junit", "github", "json", "tap")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """All outcomes of a run, in the order of their files; `colour` is for terminals that show it."""
 
     outcomes: Sequence[Outcome]
