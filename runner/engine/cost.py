@@ -8,7 +8,6 @@ from importlib import import_module
 from threading import Timer
 
 from runner.core.messages import Usage
-from runner.gateways.keys import host_of, is_loopback
 
 _LATER = 0.2  # seconds, so that the import does not hold up the request
 
@@ -63,4 +62,8 @@ def expect(gateway: str, *, where: str) -> None:
 def _seller(gateway: str, where: str) -> str | None:
     """Who is paid, in the price table's words."""
     seller = PRICED.get(gateway)
-    return None if seller is None or is_loopback(host_of(where)) else seller
+    if seller is None:
+        return None
+    from runner.gateways.keys import host_of, is_loopback  # lazy: for what may be paid alone
+
+    return None if is_loopback(host_of(where)) else seller

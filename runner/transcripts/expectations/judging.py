@@ -9,8 +9,6 @@ from typing import Any
 from runner.config.agent import Place
 from runner.transcripts.expectations import PASSED, Facts, Judged, kind
 from runner.transcripts.expectations.matchers import same, show
-from runner.transcripts.expectations.text import diff
-from runner.transcripts.expectations.tools import shown
 from runner.transcripts.model import Expectation, RecordedReply, Said
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.verdicts import Finding
@@ -87,9 +85,13 @@ def _golden(replies: Sequence[RecordedReply], facts: Facts) -> Judged:
     dispatched = [(call.name, call.raw if call.arguments is None else call.arguments) for call in calls]
     made = [(call.name, call.raw if call.arguments is None else call.arguments) for call in facts.calls]
     if not same(dispatched, made) and last.error is None:
+        from runner.transcripts.expectations.tools import shown  # lazy: for a failure
+
         wanted = "\n".join(f"-{name}({show(arguments)})" for name, arguments in dispatched)
         return Judged("fail", "other tools were called", wanted + "".join(f"\n+{shown(call)}" for call in facts.calls))
     if last.text != facts.text:
+        from runner.transcripts.expectations.text import diff  # lazy: for a failure
+
         return Judged("fail", "the text is not the recorded one", diff(last.text, facts.text))
     ended = {facts.finish, facts.reason}
     if last.error is None and last.finish not in ended:

@@ -14,10 +14,8 @@ from runner.transcripts.expectations.judging import Tally, recorded_failure
 from runner.transcripts.fingerprint import Stamper
 from runner.transcripts.model import Recording, Said, Transcript
 from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
-from runner.transcripts.replaying.staleness import changes
 from runner.transcripts.replaying.tape import Tape, Unhurried
 from runner.transcripts.replaying.tools import TapedTools
-from runner.transcripts.replaying.trace import trace
 from runner.transcripts.stage import Stage, ghosts, model_of
 from runner.transcripts.verdicts import Change, Outcome
 
@@ -79,7 +77,12 @@ class Cell:
             self._play()
         finally:
             self.play.session.close()
-        return self._outcome(trace(self.facts) if traced else "")
+        return self._outcome(self._trace() if traced else "")
+
+    def _trace(self) -> str:
+        from runner.transcripts.replaying.trace import trace  # lazy: few replays are compared
+
+        return trace(self.facts)
 
     def _play(self) -> None:
         brought = self.recording.expect
@@ -156,7 +159,11 @@ class Cell:
             yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.place, "", what)
         spots = {turn.id: turn for turn in self.transcript.turns}
         policy = self.transcript.stale
-        yield from changes(self.recording, self.tape.served, self.agent, self.stamper, self.redactor, policy, spots)
+        served = self.tape.served
+        if any(one.seen != one.reply.seen for one in served):
+            from runner.transcripts.replaying.staleness import changes  # lazy: most recordings are fresh
+
+            yield from changes(self.recording, served, self.agent, self.stamper, self.redactor, policy, spots)
         yield from self.changes
         if not self.recording.by_hand:
             for turn in self.recording.turns:
