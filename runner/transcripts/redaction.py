@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -24,7 +25,12 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("url-password", r"(?<=://)[^\s/:@«»]+:[^\s/@«»]+(?=@)"),
 )
 # A cheap look before the expensive one: every shape holds one of these.
-_HINTS = ("sk-", "gh", "github_pat_", "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
+_GITHUB = ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_")
+_HINTS = (*_GITHUB, "sk-", "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
+
+
+_HEX = re.compile("%[0-9A-F]{2}")
+_PLACEHOLDER = re.compile(r"(«[^«»\n]*»)")
 
 
 class Redactor:
@@ -38,9 +44,7 @@ class Redactor:
         self.counts: Counter[str] = Counter()
         self._values = _spellings(secrets or {})
         self._exact = re.compile("|".join(map(re.escape, self._values))) if self._values else None
-        own = tuple((patterns or {}).items())
-        self._shapes = _compiled(own)
-        self._own = bool(own)
+        self._own = tuple((name, re.compile(pattern)) for name, pattern in (patterns or {}).items())
 
     def concerns(self, text: str) -> bool:
         """The text, or the JSON text of a value, may hold a secret; a cheap look."""
@@ -52,8 +56,10 @@ class Redactor:
         """The text with every secret replaced."""
         if self._exact is not None:
             text = self._exact.sub(self._known, text)
-        if self._own or _hinted(text):
-            text = self._shapes.sub(self._shaped, text)
+        for name, pattern in self._own:
+            text = self._masked(name, pattern, text)
+        if _hinted(text):
+            text = _shapes().sub(self._shaped, text)
         return text
 
     def value(self, value: Any) -> Any:
@@ -69,14 +75,22 @@ class Redactor:
     def left(self, text: str) -> tuple[str, ...]:
         """The names of secrets that still stand in a text about to be written."""
         found = {self._values[match.group()] for match in self._exact.finditer(text)} if self._exact else set()
-        found |= {str(match.lastgroup).replace("_", "-") for match in self._shapes.finditer(text)}
+        found |= {_name(match) for match in _shapes().finditer(text)}
+        bare = _PLACEHOLDER.sub(" ", text)
+        found |= {name for name, pattern in self._own if pattern.search(bare)}
         return tuple(sorted(found))
+
+    def _masked(self, name: str, pattern: re.Pattern[str], text: str) -> str:
+        """The text without what the pattern matches; what is masked already stays, since replays mask again."""
+        parts = _PLACEHOLDER.split(text)
+        parts[::2] = [pattern.sub(lambda _: self._placeholder(name), part) for part in parts[::2]]
+        return "".join(parts)
 
     def _known(self, match: re.Match[str]) -> str:
         return self._placeholder(self._values[match.group()])
 
     def _shaped(self, match: re.Match[str]) -> str:
-        return self._placeholder(str(match.lastgroup).replace("_", "-"))
+        return self._placeholder(_name(match))
 
     def _placeholder(self, name: str) -> str:
         self.counts[name] += 1
@@ -91,14 +105,14 @@ def _hinted(text: str) -> bool:
     return False
 
 
-_SHIPPED: dict[tuple[tuple[str, str], ...], re.Pattern[str]] = {}
+@cache
+def _shapes() -> re.Pattern[str]:
+    """One pattern for all shapes, compiled when a text may hold one."""
+    return re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in _SHAPES))
 
 
-def _compiled(own: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
-    if own not in _SHIPPED:
-        shapes = "|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in (*own, *_SHAPES))
-        _SHIPPED[own] = re.compile(shapes)
-    return _SHIPPED[own]
+def _name(match: re.Match[str]) -> str:
+    return str(match.lastgroup).replace("_", "-")
 
 
 def _spellings(secrets: Mapping[str, str]) -> dict[str, str]:
@@ -113,14 +127,15 @@ def _spellings(secrets: Mapping[str, str]) -> dict[str, str]:
 
 def _ways(value: str) -> Iterable[str]:
     yield value
-    yield from {quote(value, safe=""), quote_plus(value)}
+    for quoted in {quote(value, safe=""), quote_plus(value)}:
+        yield from {quoted, _HEX.sub(lambda found: found[0].lower(), quoted)}
     yield from {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     raw = value.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         coded = encode(raw).decode()
         yield from {coded, coded.rstrip("=")}
         # A value inside a longer encoded text starts at any of three offsets: its inner characters are always the same.
-        for shift in (1, 2):
-            inner = encode(b"\0" * shift + raw).decode().rstrip("=")[4:-1]
+        for shift in (0, 1, 2):
+            inner = encode(b"\0" * shift + raw).decode().rstrip("=")[4 if shift else 0 : -1]
             if len(inner) >= SHORTEST:
                 yield inner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import permutations
 
 import pytest
@@ -229,6 +230,40 @@ def test_a_known_secret_never_stays(secret: str, before: str, after: str) -> Non
     assert mask(masked) == masked or secret in "«env:IT»"
     assert secret not in masked or secret in "«env:IT»"
     assert mask.value({"a": [secret, 1], secret: None}) == {"a": ["«env:IT»", 1], "«env:IT»": None}
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "user:", "user12:"])
+@pytest.mark.parametrize("after", ["", "x", ":tail", "tail12"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_inside_base64_is_found_wherever_it_begins(before: str, after: str, encode) -> None:
+    secret = "p@ss/w0rd+canary=42~??>>"
+    coded = encode(f"{before}{secret}{after}".encode()).decode()
+    masked = Redactor({"env:IT": secret})(f"Basic {coded}")
+    assert "«env:IT»" in masked
+    left = masked.replace("«env:IT»", "").removeprefix("Basic ")
+    assert all(coded[at : at + 12] not in left for at in range(len(before) * 4 // 3 + 2, len(coded) - 12))
+
+
+@pytest.mark.parametrize("spelling", ["p%40ss%2Fw0rd", "p%40ss%2fw0rd", "p@ss/w0rd"])
+def test_a_secret_in_a_url_is_found(spelling: str) -> None:
+    mask = Redactor({"env:IT": "p@ss/w0rd"})
+    assert mask(f"https://x.test/?t={spelling}&u=1") == "https://x.test/?t=«env:IT»&u=1"
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "text", "masked"),
+    [
+        ("jwt", "o+", "foo", "f«jwt»"),
+        ("order", r"(?i)ord-\d+", "ORD-12", "«order»"),
+        ("order", "[order]+", "-red-", "-«order»-"),
+        ("twin", r"(?P<y>a)(?P=y)|(b)\2", "aa bb ab", "«twin» «twin» ab"),
+    ],
+)
+def test_whatever_pattern_the_user_writes(name: str, pattern: str, text: str, masked: str) -> None:
+    mask = Redactor({}, {name: pattern})
+    assert mask(text) == masked
+    assert mask(masked) == masked
+    assert (mask.left(text), mask.left(masked)) == ((name,), ())
 
 
 def test_equal_secrets_stay_equal_and_own_patterns_count() -> None:

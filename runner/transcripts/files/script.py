@@ -68,8 +68,10 @@ def patterns(sheet: Sheet) -> dict[str, str]:
     good = {}
     for name, text in sheet.document.value.get("redact", {}).items():
         try:
-            re.compile(text)
-            good[name] = text
+            if re.compile(text).search(""):
+                sheet.problem(("redact", name), f"redact.{name}: this matches even nothing", "say what must be there")
+            else:
+                good[name] = text
         except re.error as error:
             sheet.problem(("redact", name), f"redact.{name}: not a regular expression: {error}")
     return good
