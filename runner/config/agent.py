@@ -19,14 +19,14 @@ DEFAULT_GREETING = "Chatbot started. Type 'exit' to quit."
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands in a file, for messages: `path:line`."""
+    """Where something stands in a file, for messages: `path:line`; the command line has no lines, and counts as 0."""
 
     path: Path
     line: int
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}"
+        return f"{self.path}:{self.line}" if self.line else str(self.path)
 
 
 @dataclass(frozen=True, slots=True)

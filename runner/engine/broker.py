@@ -23,11 +23,12 @@ Draft = Callable[["Route", Capabilities], tuple[Request, Sequence[Notice]]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One model behind one gateway, with the options it is asked with."""
+    """One model behind one gateway, with the options it is asked with; `place` is where a file names it."""
 
     gateway: Gateway
     model: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    place: str = ""
 
     def __str__(self) -> str:
         return f"{self.gateway.name}/{self.model}"
@@ -38,7 +39,8 @@ class Broker:
 
     `gateway`: a Gateway or its class. `options`: what is sent with each request, in the agent file's words.
     `fallback`: routes as in the agent file (`{gateway, model, options}`), each gateway a name, a class or an instance.
-    `retry`, `timeouts`: as in the agent file. Nothing here touches the network.
+    `retry`, `timeouts`: as in the agent file. `place`: where a file names the gateway, a fallback's under the same key;
+    errors tell it. Nothing here touches the network.
     """
 
     def __init__(
@@ -50,8 +52,9 @@ class Broker:
         fallback: Sequence[Mapping[str, Any]] = (),
         retry: Retry | Mapping[str, Any] | None = None,
         timeouts: Timeouts | Mapping[str, Any] | None = None,
+        place: str = "",
     ) -> None:
-        first = Route(_instance(gateway), model, dict(options or {}))
+        first = Route(_instance(gateway), model, dict(options or {}), place)
         self.routes: tuple[Route, ...] = (first, *(_other(other, first) for other in fallback))
         self.retry = _policy(Retry, "retry", retry)
         self.timeouts = _policy(Timeouts, "timeouts", timeouts)
@@ -101,7 +104,7 @@ class Broker:
                 return
             except GatewayError as error:
                 if heard.anything or not error.falls_back or asked + 1 == len(self.routes):
-                    raise
+                    raise _placed(error, route) from None
                 asked += 1
                 self._active = max(self._active, asked)  # another thread may be further already
                 yield Notice(
@@ -179,7 +182,9 @@ def _other(given: Mapping[str, Any], first: Route) -> Route:
     """A fallback, with the first route's options unless it has its own."""
     if not {"gateway", "model"} <= given.keys():
         raise UsageError(f"a fallback needs a gateway and a model, not {dict(given)!r}")
-    return Route(_instance(given["gateway"]), given["model"], given.get("options") or first.options)
+    return Route(
+        _instance(given["gateway"]), given["model"], given.get("options") or first.options, given.get("place", "")
+    )
 
 
 def _policy(kind: type[P], name: str, given: P | Mapping[str, Any] | None) -> P:
@@ -202,6 +207,12 @@ def _instance(gateway: Any) -> Gateway:
     if not callable(getattr(made, "stream", None)):
         raise UsageError(f"{made!r} is not a gateway", fix="give a class or an instance from runner.gateways")
     return made
+
+
+def _placed(error: GatewayError, route: Route) -> GatewayError:
+    if route.place:
+        error.where = f"{error.where} ({route.place})" if error.where else route.place
+    return error
 
 
 def _spent(error: GatewayError, attempts: int) -> GatewayError:

@@ -149,10 +149,17 @@ def _broker(agent: Agent, gateway: Gateway | None) -> Broker:
         reach(agent.gateway),
         options=agent.options,
         fallback=[
-            {"gateway": reach(each.gateway), "model": each.model, "options": each.options} for each in agent.fallback
+            {
+                "gateway": reach(each.gateway),
+                "model": each.model,
+                "options": each.options,
+                "place": agent.place("fallback"),
+            }
+            for each in agent.fallback
         ],
         retry=agent.retry,
         timeouts=agent.timeouts,
+        place=agent.place("gateway"),
     )
 
 

@@ -376,3 +376,14 @@ def test_a_chat_that_fails_is_recorded_as_far_as_it_came(tmp_path):
     file = tmp_path / "failed.transcript.yaml"
     assert run(agent, "-m", "a", "-m", "b", "--record", file).returncode == 4
     assert "fine" in file.read_text() and "refused" in file.read_text()
+
+
+def test_a_failing_server_is_told_with_its_address_and_the_line_that_names_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    agent = tmp_path / "agent.yaml"
+    agent.write_text("name: a\ngateway: ollama\nmodel: m\nretry: {attempts: 1}\n")
+    done = run("agent.yaml", "-m", "Hi", "--output", "jsonl", cwd=tmp_path)
+    assert done.returncode == 4 and "where: http://127.0.0.1:9 (agent.yaml:2)\n" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["where"] == "http://127.0.0.1:9 (agent.yaml:2)"
+    overridden = run("agent.yaml", "-m", "Hi", "--gateway", "ollama", cwd=tmp_path)
+    assert "where: http://127.0.0.1:9 (--gateway ollama)\n" in overridden.stderr
