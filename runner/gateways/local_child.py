@@ -119,6 +119,8 @@ class Child:
         if code == -signal.SIGKILL:
             fix = "if memory ran out: set a smaller context.max_tokens, or choose a smaller model"
         why = _complaint(words.decode("utf-8", "replace"))
+        if why.startswith(("ImportError", "ModuleNotFoundError")):  # the file is not to blame
+            fix = 'pip install --force-reinstall "agent-run[local]"'
         return LocalDied(what, where=f"{self.model}, log in {kept.name}", why=why, fix=fix)
 
     def _listen(self) -> None:

@@ -216,6 +216,15 @@ def test_a_file_that_is_no_model(local, tmp_path, embedded_weights):
     log_of(failure.value).unlink()
 
 
+def test_a_library_that_does_not_load_is_not_blamed_on_the_file(local, tmp_path, monkeypatch, embedded_weights):
+    (tmp_path / "xllamacpp.py").write_text("raise ImportError('libgomp.so.1: cannot open shared object file')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(LocalDied, match="could not be loaded") as failure:
+        next(local.stream(ask()))
+    assert "libgomp" in failure.value.why and "pip install" in failure.value.fix
+    log_of(failure.value).unlink()
+
+
 def test_weights_that_are_not_there_say_what_to_run(monkeypatch, tmp_path):
     monkeypatch.setenv("AGENT_RUN_CACHE_HOME", str(tmp_path))
     with pytest.raises(ModelMissing, match=r"agent-run pull hf:a/b/c\.gguf"):
