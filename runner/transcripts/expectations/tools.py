@@ -102,12 +102,13 @@ def _misses(mode: str, wishes: Sequence[Wish], calls: Sequence[Called]) -> str:
 
 
 def _failed(why: str, wishes: Sequence[Wish], calls: Sequence[Called]) -> Judged:
-    """The failure with both sides, and what keeps each unmet wish from the nearest call of its tool."""
+    """The failure with both sides, and what keeps each unmet wish from the nearest call that is left of its tool."""
     lines = [f"-{wish}" for wish in wishes] + [f"+{shown(call)}" for call in calls or ()] or ["+(no call)"]
-    for wish in wishes:
-        rivals = [wish.wrong(call) for call in calls if call.name == wish.name]
-        if rivals and all(rivals):
-            lines += [f"!{line}" for line in min(rivals, key=len)]
+    pairs = most_pairs(len(wishes), len(calls), lambda one, other: wishes[one].fits(calls[other]))
+    free = [call for other, call in enumerate(calls) if other not in pairs.values()]
+    for wish in (wish for one, wish in enumerate(wishes) if one not in pairs):
+        rivals = [wish.wrong(call) for call in free if call.name == wish.name]
+        lines += [f"!{line}" for line in min(rivals, key=len, default=())]
     return Judged("fail", why, "\n".join(dict.fromkeys(lines)))
 
 
