@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from runner.core.chunks import Chunk
-from runner.core.messages import ToolSpec
-from runner.engine.broker import Broker
-from runner.gateways import Capabilities, Gateway, Request
+from runner.engine.broker import Broker, Route
+from runner.gateways import Request
 from runner.transcripts.model import RecordedRequest, Transcript
+from runner.transcripts.recording.around import stand_between
 from runner.transcripts.recording.live import drifted, take
 from runner.transcripts.replaying.cell import replay
 from runner.transcripts.stage import Stage, declared_models, secrets_of
@@ -61,52 +61,32 @@ def _conclusion(outcome: Outcome, changed: Sequence[Change]) -> str:
 
 
 def _send_as_recorded(broker: Broker, sent: RecordedRequest, secrets: Mapping[str, str]) -> None:
-    routes = (replace(route, gateway=_AsRecorded(route.gateway, sent, secrets)) for route in broker.routes)
-    broker.routes = tuple(routes)
+    def stream(route: Route, request: Request) -> Iterator[Chunk]:
+        return route.gateway.stream(_as_recorded(request, sent, secrets))
+
+    stand_between(broker, stream)
 
 
-class _AsRecorded:
-    """A gateway that is sent the recorded request with today's messages."""
+def _as_recorded(request: Request, sent: RecordedRequest, secrets: Mapping[str, str]) -> Request:
+    """The recorded request with today's messages."""
 
-    def __init__(self, inner: Gateway, sent: RecordedRequest, secrets: Mapping[str, str]) -> None:
-        self._inner = inner
-        self._sent = sent
-        self._secrets = secrets
-
-    @property
-    def name(self) -> str:
-        return self._inner.name
-
-    @property
-    def where(self) -> str:
-        return self._inner.where
-
-    def capabilities(self, model: str) -> Capabilities:
-        return self._inner.capabilities(model)
-
-    def stream(self, request: Request) -> Iterator[Chunk]:
-        options = dict(self._sent.options)
-        return self._inner.stream(
-            replace(
-                request,
-                system=self._unmasked(self._sent.system),
-                tools=tuple(self._tools(request.tools)),
-                tool_choice=options.pop("tool_choice", "auto"),
-                schema=options.pop("schema", None),
-                options=options,
-            )
-        )
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def _tools(self, specs: Iterable[ToolSpec]) -> Iterator[ToolSpec]:
-        today = {spec.name: spec for spec in specs}
-        for name, tool in self._sent.tools.items():
-            if name in today:
-                yield replace(today[name], description=self._unmasked(tool.description))
-
-    def _unmasked(self, text: str) -> str:
-        for name, value in self._secrets.items():
+    def unmasked(text: str) -> str:
+        for name, value in secrets.items():
             text = text.replace(f"«{name}»", value)
         return text
+
+    today = {spec.name: spec for spec in request.tools}
+    tools = (
+        replace(today[name], description=unmasked(tool.description))
+        for name, tool in sent.tools.items()
+        if name in today
+    )
+    options = dict(sent.options)
+    return replace(
+        request,
+        system=unmasked(sent.system),
+        tools=tuple(tools),
+        tool_choice=options.pop("tool_choice", "auto"),
+        schema=options.pop("schema", None),
+        options=options,
+    )

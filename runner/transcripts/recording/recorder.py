@@ -13,8 +13,8 @@ from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk
 from runner.core.errors import GatewayError, IncompleteReply, UsageError
 from runner.core.events import Event, Notice, Replied, ToolFinished, ToolStarted
 from runner.core.messages import Message, Opaque, ToolResult
-from runner.engine.broker import Broker
-from runner.gateways import Capabilities, Gateway, Request
+from runner.engine.broker import Broker, Route
+from runner.gateways import Capabilities, Request
 from runner.transcripts.fingerprint import Stamper, sent_options, signature
 from runner.transcripts.model import (
     RecordedCall,
@@ -25,6 +25,7 @@ from runner.transcripts.model import (
     Recording,
     Setting,
 )
+from runner.transcripts.recording.around import stand_between
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.tape import able
 
@@ -80,9 +81,7 @@ class Recorder:
 
     def listen_to(self, broker: Broker) -> None:
         """Hear every reply that the broker gets, whoever gives it."""
-        broker.routes = tuple(
-            replace(route, gateway=_Listening(route.gateway, str(route), self)) for route in broker.routes
-        )
+        stand_between(broker, self._listen)
 
     def begin(self, turn: str) -> None:
         """What follows belongs to this turn."""
@@ -144,15 +143,15 @@ class Recorder:
             dict(sorted(mask.counts.items())),
         )
 
-    def listen(self, inner: Gateway, route: str, request: Request) -> Iterator[Chunk]:
-        """The inner gateway's chunks, noted as they pass."""
+    def _listen(self, route: Route, request: Request) -> Iterator[Chunk]:
+        """The gateway's chunks, noted as they pass."""
         if self._first is None:
             self._first = request
-            self._capabilities = inner.capabilities(request.model)
-        heard = _Heard(route, self._stamper.seen(request), request, time.monotonic())
+            self._capabilities = route.gateway.capabilities(request.model)
+        heard = _Heard(str(route), self._stamper.seen(request), request, time.monotonic())
         self._current.append(heard)
         try:
-            for chunk in inner.stream(request):
+            for chunk in route.gateway.stream(request):
                 heard.hear(chunk)
                 yield chunk
         except IncompleteReply:
@@ -194,32 +193,6 @@ class Recorder:
                 returned = mask.value(result.output)
                 calls.append(RecordedCall(mask(call.name), arguments, raw, returned, result.failed, True))
         return tuple(calls)
-
-
-class _Listening:
-    """A gateway whose replies are noted by a recorder as they pass."""
-
-    def __init__(self, inner: Gateway, route: str, recorder: Recorder) -> None:
-        self._inner = inner
-        self._route = route
-        self._recorder = recorder
-
-    @property
-    def name(self) -> str:
-        return self._inner.name
-
-    @property
-    def where(self) -> str:
-        return self._inner.where
-
-    def capabilities(self, model: str) -> Capabilities:
-        return self._inner.capabilities(model)
-
-    def stream(self, request: Request) -> Iterator[Chunk]:
-        return self._recorder.listen(self._inner, self._route, request)
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 def recorded_request(request: Request, stamper: Stamper, mask: Redactor) -> RecordedRequest:
