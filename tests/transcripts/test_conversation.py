@@ -59,3 +59,27 @@ def test_what_the_user_stopped(case, stop_at: type, turns: int) -> None:
     assert len(transcript.turns) == turns
     outcome = replay(transcript, transcript.recordings[0], Stage())
     assert (outcome.verdict, outcome.changes) == ("pass", ())
+
+
+HOSTILE = [
+    "{{ x }} {% raw %} {# no #}",
+    "{{\r",
+    "{{\r\r\n",
+    "a\r\nb\n",
+    "---\nrecording: x/y\n",
+    " lead \u2028\x85",
+    "\x07#: &*!",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_whatever_the_user_said_is_said_again(case, text: str) -> None:
+    agent = load_agent(case.agent)
+    tape = ConversationTape(case.folder / "chat.transcript.yaml", agent)
+    with ChatSession.from_agent(agent, clock=tape.clock) as session:
+        tape.listen_to(session)
+        for event in session.send(text):
+            tape.hear(event)
+    transcript = load_transcript(tape.write())
+    outcome = replay(transcript, transcript.recordings[0], Stage())
+    assert (outcome.verdict, outcome.changes) == ("pass", ())

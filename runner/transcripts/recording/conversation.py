@@ -21,7 +21,8 @@ from runner.transcripts.redaction import Redactor
 from runner.transcripts.stage import secrets_of
 from runner.transcripts.suite import SUFFIX
 
-_MARK = re.compile(r"\{[{%#]")
+# What a template would take for its own: its marks, and a line end that it would write as another.
+_MARK = re.compile(r"\{[{%#]|\r")
 
 
 class ConversationTape:
@@ -94,7 +95,7 @@ class ConversationTape:
 
 def _literal(text: str) -> str:
     """The text as a template that gives it back."""
-    return _MARK.sub(lambda mark: f"{{{{ '{mark[0]}' }}}}", text)
+    return _MARK.sub(lambda mark: f"{{{{ {mark[0]!r} }}}}", text)
 
 
 def _turn_id(number: int) -> str:
