@@ -23,6 +23,7 @@ from runner.transcripts.suite import SUFFIX
 
 # What a template would take for its own: its marks, and a line end that it would write as another.
 _MARK = re.compile(r"\{[{%#]|\r")
+_MARKS = re.compile(r"\{+[%#]?|\r+")
 
 
 class ConversationTape:
@@ -95,7 +96,9 @@ class ConversationTape:
 
 def _literal(text: str) -> str:
     """The text as a template that gives it back."""
-    return _MARK.sub(lambda mark: f"{{{{ {mark[0]!r} }}}}", text)
+    if not _MARK.search(text):
+        return text
+    return _MARKS.sub(lambda mark: f"{{{{ {mark[0]!r} }}}}", text)
 
 
 def _turn_id(number: int) -> str:
