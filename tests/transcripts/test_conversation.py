@@ -65,6 +65,8 @@ HOSTILE = [
     "{{ x }} {% raw %} {# no #}",
     "{{\r",
     "{{\r\r\n",
+    "{\r\n",
+    "{ {{{",
     "a\r\nb\n",
     "---\nrecording: x/y\n",
     " lead \u2028\x85",
