@@ -12,6 +12,7 @@ from statistics import median
 
 import yaml
 
+from bench.measure import against, process, tell
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.recording.keeping import keep
 from runner.transcripts.recording.live import take
@@ -96,10 +97,12 @@ def run(count: int = 1000, rounds: int = 3) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = build(Path(folder), count)
         rows = [(load(files), replay(files), replay(files, jobs=2)) for _ in range(rounds)]
+        floor, shot = against(process("-c", "import click, yaml"), process("-m", "runner", "replay", str(files[0])))
     loading, alone, paired = (median(column) for column in zip(*rows, strict=True))
     print(f"  load {count} files with the C loader   {loading:.2f} s")
     print(f"  replay, one process            {alone:.2f} s   {count / alone:.0f}/s   {alone / loading:.2f} × loading")
     print(f"  replay, two processes          {paired:.2f} s   {count / paired:.0f}/s   {alone / paired:.2f} × faster")
+    tell("replay of one transcript / import click, yaml", shot, floor, 2.5)
 
 
 if __name__ == "__main__":

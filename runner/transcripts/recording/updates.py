@@ -104,7 +104,7 @@ class Updates:
 
     def _expect(self, outcome: Outcome) -> None:
         count = renewed_expectations(Path(outcome.path), outcome.findings)
-        self._tell(f"{outcome.name}: renewed {count} expectations")
+        self._tell(f"{outcome.name}: renewed {count} of the failing expectations")
 
     def _redactor(self, transcript: Transcript, model: str) -> Redactor:
         return redactor_for(self._offline.agent(transcript, model), transcript)
