@@ -47,7 +47,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """The hint `did you mean 'x'?` for a misspelt name, or nothing."""
     from difflib import get_close_matches  # lazy: only a mistake needs it
 
-    found = get_close_matches(name.lower(), [each for each in known if isinstance(each, str)], 1, 0.6)
+    names = [each for each in known if isinstance(each, str)]
+    found = get_close_matches(name.lower(), names, 1, 0.6)
+    found = found or [each for each in names if len(name) > 2 and each.startswith(name.lower())]
     return f"did you mean {found[0]!r}?" if found else ""
 
 

@@ -99,7 +99,8 @@ def _explain(errors: Iterable[Any], value: Any, root: Mapping[str, Any]) -> Iter
             yield from _union(error, value, root, node)
         elif keyword == "additionalProperties":
             for key in error.kind.unexpected:
-                yield Mistake((*path, key), _unknown(path, key), nearest(key, node.get("properties", ())), at_key=True)
+                hint = nearest(key, node.get("properties", ())) or ("" if path else _elsewhere(key, root))
+                yield Mistake((*path, key), _unknown(path, key), hint, at_key=True)
         elif keyword == "required":
             missing = error.kind.property
             yield Mistake((*path, missing), f"{dotted((*path, missing))}: required, and missing")
@@ -113,6 +114,15 @@ def _explain(errors: Iterable[Any], value: Any, root: Mapping[str, Any]) -> Iter
 
 def _unknown(path: Sequence[Key], key: str) -> str:
     return f"{dotted((*path, key))}: unknown {'option' if path else 'key'}"
+
+
+def _elsewhere(key: str, root: Mapping[str, Any]) -> str:
+    """Where a key that stands at the top belongs, if one of the mappings there has it."""
+    for name, node in root["properties"].items():
+        named = node.get("$ref", "").removeprefix("#/$defs/")
+        if key in root["$defs"].get(named, node).get("properties", ()):
+            return f"it belongs under {name}:"
+    return ""
 
 
 def _union(error: Any, value: Any, root: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -133,7 +143,10 @@ def _union(error: Any, value: Any, root: Mapping[str, Any], node: Mapping[str, A
         yield Mistake((*path, keys[0]), _unknown(path, keys[0]), hint, at_key=True)
     else:
         expected = node.get("title") or _types(branch.get("type", "object") for branch in node["anyOf"])
-        yield Mistake(path, f"{where}: expected {expected}, not {_shown(found)}")
+        if keys and known and not kinds:
+            yield Mistake((*path, keys[0]), _unknown(path, keys[0]), f"expected {expected}", at_key=True)
+        else:
+            yield Mistake(path, f"{where}: expected {expected}, not {_shown(found)}")
 
 
 def _meant(branches: Sequence[Sequence[Any]], path: tuple[Key, ...]) -> Sequence[Any]:

@@ -9,6 +9,7 @@ from runner.config.document import Key
 from runner.config.draft import Draft
 from runner.config.problems import Problem, nearest
 from runner.config.secrets import has_known_secret, looks_secret
+from runner.core.errors import ModelMissing
 from runner.gateways import CATALOGUE, DIALECTS
 from runner.tools.arguments import validator
 
@@ -24,6 +25,20 @@ def gateway_names(draft: Draft) -> Iterator[Problem]:
         if draft.sound(*path) and (name := _at(draft, path)) not in known and not offered("agent_run.gateways", name):
             hint = nearest(name, known) or f"known: {', '.join(sorted(known))}"
             yield draft.problem(path, f"no gateway is named {name!r}", hint)
+
+
+def embedded_models(draft: Draft) -> Iterator[Problem]:
+    """Models of gateway local that name neither a known one nor a GGUF file: a warning, since others may be asked."""
+    choices = [((), draft.value), *((("fallback", index), each) for index, each in enumerate(_list(draft, "fallback")))]
+    paths = [(*path, "model") for path, each in choices if isinstance(each, dict) and each.get("gateway") == "local"]
+    for path in filter(lambda path: draft.sound(*path), paths):
+        from runner.gateways.weights import KNOWN, weights  # lazy: few agents name such a model
+
+        try:
+            weights(_at(draft, path))
+        except ModelMissing as missing:
+            hint = nearest(_at(draft, path), KNOWN) or missing.fix
+            yield draft.problem(path, missing.what, hint, severity="warning")
 
 
 def gateway_rows(draft: Draft) -> Iterator[Problem]:
@@ -147,4 +162,12 @@ def _mappings(draft: Draft, key: str) -> Iterator[Mapping[str, Any]]:
     return (each for each in _list(draft, key) if isinstance(each, dict))
 
 
-CHECKS: tuple[Check, ...] = (gateway_names, gateway_rows, literal_secrets, script, reply_schema, variable_values)
+CHECKS: tuple[Check, ...] = (
+    gateway_names,
+    embedded_models,
+    gateway_rows,
+    literal_secrets,
+    script,
+    reply_schema,
+    variable_values,
+)
