@@ -54,7 +54,7 @@ def open_session(
     `approve` answers where a rule says `ask`, `ask` answers a tool's questions. `trust` consents, this once, to what
     the file can execute and reach; `consent` is shown it and may. Raises ConfigError, UsageError, NeedsTrust.
     """
-    bound = bind(agent.variables, variables or {}, where=str(agent.path))
+    bound = bind(agent.variables, variables or {}, where=agent.place("variables"))
     system_prompt = render(agent.system_prompt, bound, now=clock)
     broker, deny = _broker(agent, gateway), tuple(deny)
     if toolbox is None or gateway is None:

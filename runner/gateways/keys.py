@@ -130,6 +130,8 @@ def check_url(name: str, url: str) -> None:
 
 def _address_fix(name: str) -> str:
     row = CATALOGUE.get(name)
+    if row and os.environ.get(row.url_from):
+        return f"export {row.url_from}=http://… or https://…"
     for variable in _VARIABLE.findall(row.url) if row else ():
         if not os.environ.get(variable):
             return f"export {variable}=https://…"

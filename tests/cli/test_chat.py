@@ -387,3 +387,18 @@ def test_a_failing_server_is_told_with_its_address_and_the_line_that_names_it(tm
     assert json.loads(done.stdout.splitlines()[-1])["where"] == "http://127.0.0.1:9 (agent.yaml:2)"
     overridden = run("agent.yaml", "-m", "Hi", "--gateway", "ollama", cwd=tmp_path)
     assert "where: http://127.0.0.1:9 (--gateway ollama)\n" in overridden.stderr
+
+
+def test_an_address_of_the_environment_that_is_none_names_its_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "127.0.0.1:9/v1")
+    agent = tmp_path / "agent.yaml"
+    agent.write_text("gateway: openai\nmodel: m\n")
+    done = run(agent, "-m", "Hi")
+    assert done.returncode == 4 and "fix:   export OPENAI_BASE_URL=http" in done.stderr
+
+
+def test_a_variable_without_a_value_is_told_where_it_is_declared(tmp_path):
+    agent = write(tmp_path, "- Hello", system_prompt="\"{{ b }}\"", variables="{b: {type: integer}}")
+    done = run("agent.yaml", "-m", "Hi", cwd=tmp_path)
+    assert done.returncode == 2 and "where: agent.yaml:4\n" in done.stderr
+    assert run(agent, "-m", "Hi", "--var", "b=2").returncode == 0
