@@ -55,6 +55,8 @@ def _as_text(shown: dict[str, Any]) -> str:
     lines += ["", "system prompt:", *(f"  {line}" for line in shown["system"].rstrip("\n").split("\n"))]
     for tool in shown["tools"]:
         lines += ["", f"tool {tool['name']} ({tool['kind']}): {tool['description']}".rstrip(": ")]
-        if tool["parameters"] is not None:
+        if tool["parameters"] is None:
+            lines.append("  its schema is known once it is opened, when the agent runs")
+        else:
             lines += [f"  {line}" for line in json.dumps(tool["parameters"], indent=2, ensure_ascii=False).split("\n")]
     return inert("\n".join(lines))
