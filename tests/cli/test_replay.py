@@ -300,3 +300,37 @@ def test_a_terminal_that_knows_ascii_alone_gets_a_report(recorded: Path) -> None
     )
     assert done.returncode == 3, done.stderr
     assert b"CHANGED" in done.stdout
+
+
+def test_a_broken_agent_is_told_once_and_by_check_too(recorded: Path) -> None:
+    change(recorded / "agent.yaml", "temperature", "temprature")
+    for word in ("replay", "record"):
+        done = run(recorded, word, "a.transcript.yaml")
+        assert done.returncode == 2
+        assert done.stdout.count("did you mean 'temperature'?") == 1
+    assert done.stdout.startswith("ERROR  agent.yaml:4 › file   a.transcript.yaml\n")
+    checked = run(recorded, "check", "a.transcript.yaml")
+    assert checked.returncode == 2
+    assert checked.stdout.startswith("agent.yaml:4:11: error: options.temprature: unknown option")
+    assert run(recorded, "check", ".").stdout.count("temprature: unknown option") == 1
+
+
+def test_an_agent_is_named_without_detours(recorded: Path) -> None:
+    (recorded / "sub").mkdir()
+    text = (recorded / "a.transcript.yaml").read_text().replace("agent: agent.yaml", "agent: ../agent.yaml")
+    (recorded / "sub" / "a.transcript.yaml").write_text(text)
+    change(recorded / "agent.yaml", "a calendar", "an almanac")
+    assert "  system   CHANGED   (agent.yaml:3)" in run(recorded, "replay", "sub").stdout
+
+
+def test_mutations_of_what_is_not_trusted_are_not_judged(recorded: Path) -> None:
+    (recorded / "checks.py").write_text("def fine(facts):\n    assert 'March' in facts.text\n")
+    change(
+        recorded / "a.transcript.yaml",
+        "  - contains: March 13 ",
+        "  - python: 'checks.py:fine'\n  - contains: March 13 ",
+    )
+    (recorded / "a.transcript.yaml").rename(recorded / "named.yaml")
+    assert run(recorded, "check", "--mutate", "named.yaml").returncode == 6
+    trusted = run(recorded, "check", "--mutate", "--trust", "named.yaml")
+    assert (trusted.returncode, trusted.stdout) == (0, "")
