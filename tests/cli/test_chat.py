@@ -398,7 +398,7 @@ def test_an_address_of_the_environment_that_is_none_names_its_variable(tmp_path,
 
 
 def test_a_variable_without_a_value_is_told_where_it_is_declared(tmp_path):
-    agent = write(tmp_path, "- Hello", system_prompt="\"{{ b }}\"", variables="{b: {type: integer}}")
+    agent = write(tmp_path, "- Hello", system_prompt='"{{ b }}"', variables="{b: {type: integer}}")
     done = run("agent.yaml", "-m", "Hi", cwd=tmp_path)
     assert done.returncode == 2 and "where: agent.yaml:4\n" in done.stderr
     assert run(agent, "-m", "Hi", "--var", "b=2").returncode == 0
