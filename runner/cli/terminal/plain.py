@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from typing import Any, TextIO
@@ -35,6 +36,7 @@ class Plain:
         self._out = out
         self._err = err
         self._terminal = out.isatty()
+        self._one_screen = self._terminal or _same_file(out, err)
         self._verbose = verbose
         self._mid_line = False
         self._countdown = Countdown(err)
@@ -81,7 +83,7 @@ class Plain:
 
     def say(self, line: str) -> None:
         """One line on stderr, below whatever stands unfinished on the same screen."""
-        if self._terminal:
+        if self._one_screen:
             self.end_line()
         print(one_line(line), file=self._err, flush=True)
 
@@ -92,6 +94,14 @@ class Plain:
             self._out.write("\n")
             self._out.flush()
             self._mid_line = False
+
+
+def _same_file(out: TextIO, err: TextIO) -> bool:
+    """Whether both streams end in one place, as after `2>&1`."""
+    try:
+        return os.path.sameopenfile(out.fileno(), err.fileno())
+    except (OSError, ValueError):
+        return False
 
 
 def warn(text: str) -> None:
