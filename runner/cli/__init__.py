@@ -77,6 +77,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and end the process with the contract's exit code."""
     prepare()
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - nobody's home, which must not become the current folder
+        os.environ["HOME"] = os.path.abspath(os.sep)  # noqa: PTH100
     for each in ("SIGTERM", "SIGHUP"):
         # Whoever wants us to ignore it, as nohup does, is obeyed.
         if (number := getattr(signal, each, None)) and signal.getsignal(number) == signal.SIG_DFL:

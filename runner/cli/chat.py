@@ -28,7 +28,7 @@ _SLASH = re.compile(r"/[a-z]+")
 
 
 @click.command()
-@click.argument("agent", type=click.Path())
+@click.argument("agent", type=click.Path(readable=False))
 @click.option("-m", "--message", "messages", multiple=True, metavar="TEXT", help="Ask this and exit; once a turn.")
 @click.option("-a", "--attach", "files", multiple=True, metavar="FILE", help="Send this image with the first message.")
 @click.option("--lines", is_flag=True, help="Piped input: one message a line, each answer ended by a newline.")

@@ -15,7 +15,7 @@ _FIRST = (2, 6, 4)
 
 
 @click.command()
-@click.argument("agent", type=click.Path(), required=False)
+@click.argument("agent", type=click.Path(readable=False), required=False)
 @click.option(
     "--format",
     "form",

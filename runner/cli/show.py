@@ -9,7 +9,7 @@ import click
 
 
 @click.command()
-@click.argument("agent", type=click.Path())
+@click.argument("agent", type=click.Path(readable=False))
 @click.option("--var", "variables", multiple=True, metavar="K=V", help="Set a variable of the agent's templates.")
 @click.option("--set", "settings", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the agent file.")
 @click.option("--gateway", metavar="NAME", help="As for chat: ask this gateway.")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("agent", type=click.Path(), required=False)
+@click.argument("agent", type=click.Path(readable=False), required=False)
 @click.option("-y", "--yes", is_flag=True, help="Consent without being asked.")
 @click.option("--list", "listed", is_flag=True, help="List the files that were trusted.")
 @click.option("--revoke", is_flag=True, help="Take back the consent for AGENT.")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner.config.agent import User
 from runner.config.loader import Examined, examine
-from runner.config.paths import real
+from runner.config.paths import kind_of, real
 from runner.config.problems import Problem, in_order
 from runner.config.user import load_user
 from runner.core.errors import ConfigError
@@ -57,7 +57,7 @@ def _incomplete(examined: Examined) -> bool:
 
 def _files(path: Path) -> Iterator[Path]:
     """The file itself; or the agents and transcripts in a folder, hidden ones left out."""
-    if not path.is_dir():
+    if kind_of(path) != "folder":
         yield path
         return
     for folder, folders, names in os.walk(path):

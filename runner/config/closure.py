@@ -11,6 +11,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from runner.config.agent import Agent, PromptSource
+from runner.config.paths import kind_of
 from runner.config.reach import Reach
 from runner.tools.toolbox import Declared
 
@@ -53,13 +54,13 @@ def _files(agent: Agent) -> Iterator[Path]:
     for path in (*agent.files, *_includes(agent.system_prompt)):
         yield path.resolve()
     for model in (agent.model, *(each.model for each in agent.fallback)):
-        if model.endswith(".gguf") and Path(model).is_file():
+        if model.endswith(".gguf") and kind_of(Path(model)) == "file":
             yield Path(model).resolve()
     for declared in agent.tools:
         for name in _named(declared):
             path = declared.base / name
             ours = not Path(name).is_absolute() or path.is_relative_to(declared.base.resolve())
-            if ours and os.path.isfile(path):  # noqa: PTH113 - an argument need not be fit for a file name
+            if ours and kind_of(path) == "file":  # an argument need not be fit for a file name
                 yield path.resolve()
 
 
@@ -69,7 +70,7 @@ def _includes(source: PromptSource) -> Iterator[Path]:
     while waiting:
         for name in _INCLUDE.findall(waiting.pop()):
             path = source.root / name
-            if path not in seen and path.is_file():
+            if path not in seen and kind_of(path) == "file":
                 seen.add(path)
                 yield path
                 waiting.append(path.read_text(encoding="utf-8", errors="replace"))

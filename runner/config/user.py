@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.config.agent import Permissions, User
 from runner.config.layers import Layers
+from runner.config.paths import kind_of
 from runner.config.problems import Problem, in_order
 from runner.config.schema import mistakes
 from runner.config.secrets import Secrets
@@ -36,7 +37,7 @@ def load_user(environ: Mapping[str, str] | None = None) -> tuple[User, Secrets]:
     """The user's configuration and the secrets in it; empty if there is none. Raises ConfigError."""
     environ = os.environ if environ is None else environ
     path = user_file(environ)
-    if not path.exists():
+    if not kind_of(path):  # in a home that is not ours to look into, neither
         return User(), Secrets()
     documents = load_documents(path)
     if not documents:

@@ -73,7 +73,7 @@ def find(model: str) -> Path:
     """The model's file on this machine. Raises ModelMissing with the command that fetches it."""
     wanted = weights(model)
     path = Path(model).expanduser() if wanted is None else installed(wanted) or wanted.cached
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - nor is it there in a folder that is not ours to look into
         return path
     raise ModelMissing(
         f"the weights of {model} are not on this machine",

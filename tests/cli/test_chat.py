@@ -402,3 +402,19 @@ def test_a_variable_without_a_value_is_told_where_it_is_declared(tmp_path):
     done = run("agent.yaml", "-m", "Hi", cwd=tmp_path)
     assert done.returncode == 2 and "where: agent.yaml:4\n" in done.stderr
     assert run(agent, "-m", "Hi", "--var", "b=2").returncode == 0
+
+
+def test_remarks_stand_in_lines_of_their_own_where_both_streams_are_one(agent):
+    command = [sys.executable, "-m", "runner", str(agent), "-m", "When?"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, timeout=60)
+    assert done.stdout.splitlines() == [
+        "Looking it up. ",
+        '→ resolve_date(date="July 4th, 2025")',
+        "It was a Friday.",
+    ]
+
+
+def test_a_folder_that_cannot_be_looked_into_holds_no_configuration(agent, monkeypatch):
+    monkeypatch.setenv("AGENT_RUN_CONFIG_HOME", "/" + "x" * 300)  # no system has such a name
+    assert run(agent, "-m", "When?").returncode == 0
+    assert "error: cannot be read" in run("check", "y" * 300).stdout
