@@ -203,7 +203,7 @@ def not_a_reply(scene: Scene, data: bytes, content_type: str) -> ProtocolBroken:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return str(error).strip() or type(error).__name__
 
 
 def read_error(payload: Any) -> tuple[tuple[str, ...], str]:
