@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,7 +39,7 @@ class Pairs:
         return clean(half)
 
 
-class EventDecoder:
+class EventDecoder(ABC):
     """What the decoders of JSON events share: when a reply is complete, and what a missing terminator means."""
 
     def __init__(self, scene: Scene = Scene()) -> None:
@@ -66,13 +67,13 @@ class EventDecoder:
         elif self.events and not self.complete:
             raise cut_off(self._scene, self.events)
 
+    @abstractmethod
     def _taken(self, event: dict[str, Any]) -> Iterator[Chunk]:
         """The chunks of one event, which counts in `events` if it is one of the dialect's."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _done(self) -> Iterator[Chunk]:
         """The last chunks, once the terminator was seen and nothing more will come."""
-        raise NotImplementedError
 
 
 def parsed(payload: bytes, scene: Scene, what: str = "the reply") -> dict[str, Any]:
