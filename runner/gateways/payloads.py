@@ -71,9 +71,9 @@ class EventDecoder(ABC):
     def _taken(self, event: dict[str, Any]) -> Iterator[Chunk]:
         """The chunks of one event, which counts in `events` if it is one of the dialect's."""
 
-    @abstractmethod
     def _done(self) -> Iterator[Chunk]:
-        """The last chunks, once the terminator was seen and nothing more will come."""
+        """The last chunks where the bytes end after the terminator; none where its own event gives them."""
+        yield from ()
 
 
 def parsed(payload: bytes, scene: Scene, what: str = "the reply") -> dict[str, Any]:
