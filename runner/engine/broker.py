@@ -15,7 +15,7 @@ from runner.core.errors import GatewayError, Unreachable, UsageError
 from runner.core.events import Notice
 from runner.core.messages import Message, Usage
 from runner.core.policy import Limits, Retry, Timeouts
-from runner.gateways import Capabilities, Gateway, Request
+from runner.gateways import OPTIONS, Capabilities, Gateway, Request
 
 P = TypeVar("P", Retry, Timeouts)
 Draft = Callable[["Route", Capabilities], tuple[Request, Sequence[Notice]]]
@@ -54,7 +54,7 @@ class Broker:
         timeouts: Timeouts | Mapping[str, Any] | None = None,
         place: str = "",
     ) -> None:
-        first = Route(_instance(gateway), model, dict(options or {}), place)
+        first = Route(_instance(gateway), model, _options(options), place)
         self.routes: tuple[Route, ...] = (first, *(_other(other, first) for other in fallback))
         self.retry = _policy(Retry, "retry", retry)
         self.timeouts = _policy(Timeouts, "timeouts", timeouts)
@@ -75,18 +75,20 @@ class Broker:
 
     def generate(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[Message] | str,
         *,
         tools: Sequence[Any] = (),
         schema: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
     ) -> Any:
-        """Answer `messages` without a session: the text, or with `schema` the JSON value that keeps it.
+        """Answer `messages`, or one text, without a session: the text, or with `schema` the JSON value that keeps it.
 
         Tools the model asks for are run. Raises GatewayError, LimitReached.
         """
         from runner.engine.single import answer  # lazy: it is built on this module
 
+        if isinstance(messages, str):
+            messages = [Message.user(messages)]
         return answer(self, messages, tools, schema, limits or Limits())
 
     def reply(self, draft: Draft, cancel: Cancel, seconds: float | None = None) -> Iterator[Chunk | Notice]:
@@ -182,9 +184,17 @@ def _other(given: Mapping[str, Any], first: Route) -> Route:
     """A fallback, with the first route's options unless it has its own."""
     if not {"gateway", "model"} <= given.keys():
         raise UsageError(f"a fallback needs a gateway and a model, not {dict(given)!r}")
-    return Route(
-        _instance(given["gateway"]), given["model"], given.get("options") or first.options, given.get("place", "")
-    )
+    options = _options(given.get("options")) or first.options
+    return Route(_instance(given["gateway"]), given["model"], options, given.get("place", ""))
+
+
+def _options(given: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if unknown := (given or {}).keys() - OPTIONS - {"extra"}:
+        what = f"there is no option {min(unknown)!r}"
+        raise UsageError(
+            what, fix=f"give one of {', '.join(sorted(OPTIONS))}; what its server alone knows, under extra"
+        )
+    return dict(given or {})
 
 
 def _policy(kind: type[P], name: str, given: P | Mapping[str, Any] | None) -> P:

@@ -108,3 +108,17 @@ def test_what_is_no_gateway_is_refused_with_words(asked):
 def test_policies_of_another_shape_are_refused_with_words(asked, given):
     with pytest.raises(UsageError):
         Broker("m", asked(), **given)
+
+
+def test_one_text_is_a_question_of_its_own(asked):
+    gateway = asked("fine")
+    assert Broker("m", gateway).generate("hi") == "fine"
+    assert [message.text for message in gateway.requests[0].messages] == ["hi"]
+
+
+def test_an_option_that_nothing_would_send_is_refused(asked):
+    with pytest.raises(UsageError, match="temprature"):
+        Broker("m", asked(), options={"temprature": 0})
+    with pytest.raises(UsageError, match="topp"):
+        Broker("m", asked(), fallback=[{"gateway": asked(), "model": "n", "options": {"topp": 1}}])
+    assert Broker("m", asked(), options={"seed": 1, "extra": {"mirostat": 2}}).route.options["seed"] == 1
