@@ -155,6 +155,8 @@ class Talk:
         """Ask each message in turn; the first failure ends the run."""
         asked = 0
         for message in messages:
+            if not message.strip():
+                raise UsageError("the message is empty", fix="give -m some text")
             self._turn(message, files if not asked else ())
             asked += 1
         if not asked:

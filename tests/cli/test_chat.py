@@ -418,3 +418,8 @@ def test_a_folder_that_cannot_be_looked_into_holds_no_configuration(agent, monke
     monkeypatch.setenv("AGENT_RUN_CONFIG_HOME", "/" + "x" * 300)  # no system has such a name
     assert run(agent, "-m", "When?").returncode == 0
     assert "error: cannot be read" in run("check", "y" * 300).stdout
+
+
+def test_a_blank_message_is_not_sent(agent):
+    done = run(agent, "-m", " ")
+    assert done.returncode == 2 and done.stdout == "" and "message is empty" in done.stderr
