@@ -69,9 +69,12 @@ def render_text(problems: Sequence[Problem], source: bool = False) -> str:
 def _excerpt(problem: Problem, lines: Sequence[str]) -> list[str]:
     if problem.line > len(lines):
         return []
+    from shutil import get_terminal_size  # lazy: only a mistake needs it
+
+    room = max(40, min(110, get_terminal_size().columns) - len("    7 | "))
     line = masked(lines[problem.line - 1].replace("\t", " "))
-    start = max(0, problem.column - 60)
-    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line[start : start + 100])
+    start = max(0, problem.column - room * 3 // 5)
+    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line[start : start + room])
     carets = "^" * max(1, min(problem.length, len(shown) - (problem.column - 1 - start)))
     return [f"{problem.line:5} | {shown}", f"      | {' ' * (problem.column - 1 - start)}{carets}"]
 

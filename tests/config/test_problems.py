@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,11 +29,13 @@ def test_text_with_source_and_caret(tmp_path: Path):
     assert shown[1:] == ["    7 |   options: {temprature: 0.2}", "      |             ^^^^^^^^^^"]
 
 
-def test_a_long_line_is_cut_around_its_caret(tmp_path: Path):
+@pytest.mark.parametrize("columns", ["20", "80", "500"])
+def test_a_long_line_is_cut_around_its_caret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str):
+    monkeypatch.setenv("COLUMNS", columns)
     file = tmp_path / "long.yaml"
     file.write_text("a" * 5000 + "HERE" + "b" * 5000)
     _, line, caret = render_text([Problem(str(file), 1, 5001, "wrong", length=4)], source=True).splitlines()
-    assert len(line) < 120
+    assert len(line) <= max(60, min(110, int(columns)))
     assert line[caret.index("^") : caret.rindex("^") + 1] == "HERE"
 
 
