@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
+from runner.core.errors import ProtocolBroken
 from runner.core.messages import Message, ToolCall, Usage
 from runner.gateways import Capabilities, Request
 from runner.gateways.bodies import (
@@ -28,6 +29,7 @@ from runner.gateways.remote import Remote
 
 _NOWHERE = Scene()
 _PORT = 11434
+_NO_SUCH_PATH = (404, 405)
 _LACKS = frozenset({"parallel_calls", "tool_choice"})
 _LEVELS = {"none": False, "minimal": "low", "xhigh": "max"}
 
@@ -132,8 +134,17 @@ class Ollama(Remote):
     def capabilities(self, model: str) -> Capabilities:
         """What /api/show says of the model; asked once. Raises GatewayError: Unreachable, ModelMissing."""
         if model not in self._shown:
-            self._shown[model] = _capabilities(self.wire.post("/api/show", {"model": model}, model=model))
+            self._shown[model] = _capabilities(self._description(model))
         return self._shown[model]
+
+    def _description(self, model: str) -> Any:
+        """What the server says of the model: nothing, if it stands in for Ollama and can only chat."""
+        try:
+            return self.wire.post("/api/show", {"model": model}, model=model)
+        except ProtocolBroken as error:
+            if error.status not in _NO_SUCH_PATH:
+                raise
+            return {}
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         """The reply's chunks, a DoneChunk last. Raises GatewayError, Cancelled."""

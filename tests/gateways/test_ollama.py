@@ -153,6 +153,21 @@ class TestCapabilities:
         assert caught.value.where == fault_server.url
         gateway.close()
 
+    @pytest.mark.parametrize("status", [404, 405])
+    def test_a_server_that_can_only_chat_may(self, fault_server, status):
+        fault_server.answers(fault_server.whole(b"404 page not found", status, "text/plain"))
+        gateway = Ollama(url=fault_server.url)
+        assert gateway.capabilities("qwen3") == gateway.capabilities("qwen3")
+        assert gateway.capabilities("qwen3").window is None and len(fault_server.asked) == 1
+        gateway.close()
+
+    def test_what_is_no_ollama_at_all(self, fault_server):
+        fault_server.answers(fault_server.whole(b"<html>It works!</html>", 200, "text/html"))
+        gateway = Ollama(url=fault_server.url)
+        with pytest.raises(ProtocolBroken):
+            gateway.capabilities("qwen3")
+        gateway.close()
+
     def test_nobody_there(self):
         with pytest.raises(Unreachable) as caught:
             Ollama(url="http://127.0.0.1:9").capabilities("qwen3")
