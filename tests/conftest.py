@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,6 +23,12 @@ ROOT = Path(__file__).parent.parent
 EMBEDDED = "smollm2-135m"
 KEY = "test-key"
 WINDOW = 4096
+
+
+def pytest_configure() -> None:
+    """A shell starts what it puts into the background with ^C ignored, which programs under test would inherit."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True, slots=True)
