@@ -200,6 +200,8 @@ class Talk:
 
         shown = self._machine or self._plain
         attached = [attach(file) for file in files]
+        if self._tape is not None:
+            self._tape.attach(files)
         try:
             with closing(self._session.send(message, attached)) as events:
                 for event in events:

@@ -8,6 +8,7 @@ from runner.config.loader import load_agent
 from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.events import TextDelta, ToolStarted
+from runner.engine.attachments import attach
 from runner.engine.session import ChatSession
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.recording.conversation import ConversationTape
@@ -32,6 +33,24 @@ def test_a_chat_is_a_transcript(case) -> None:
     assert (outcome.verdict, outcome.changes) == ("pass", ())
     with pytest.raises(UsageError, match="exists already"):
         ConversationTape(path, agent)
+
+
+def test_images_of_a_chat_are_named_and_sent_again(case) -> None:
+    picture = case.folder / "dot.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    agent = load_agent(case.agent)
+    tape = ConversationTape(case.folder / "chat.transcript.yaml", agent)
+    with ChatSession.from_agent(agent, clock=tape.clock) as session:
+        tape.listen_to(session)
+        tape.attach([picture])
+        for event in session.send("When is it?", [attach(picture)]):
+            tape.hear(event)
+    transcript = load_transcript(tape.write())
+    assert transcript.turns[0].files == (picture,) and transcript.turns[0].user == "When is it?"
+    assert replay(transcript, transcript.recordings[0], Stage()).verdict == "pass"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(21))
+    outcome = replay(transcript, transcript.recordings[0], Stage())
+    assert (outcome.verdict, [change.component for change in outcome.changes]) == ("stale", ["messages"])
 
 
 def test_a_chat_in_which_nothing_was_said_writes_nothing(case) -> None:

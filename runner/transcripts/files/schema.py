@@ -135,6 +135,14 @@ def _suite() -> dict[str, Any]:
     )
 
 
+def _user() -> dict[str, Any]:
+    """What the user says: a text, or a text with files."""
+    said = "What the user says; `{{ … }}` takes variables and captured groups."
+    files = _list_of(_NAME, "Images that go with it, relative to this file.")
+    both = _object({"text": _said(said, minLength=1), "files": files}, required=("text",))
+    return both | {"type": ["string", "object"], "minLength": 1, "description": said}
+
+
 def _turn() -> dict[str, Any]:
     answers = _object(
         {
@@ -147,8 +155,7 @@ def _turn() -> dict[str, Any]:
         {
             "include": _said("A partial of _suite.yaml, in place of this turn.", minLength=1),
             "id": _said("The turn's name in recordings and reports.", pattern=r"^[^\s/]+$"),
-            "user": _said("What the user says; `{{ … }}` takes variables and captured groups.", minLength=1),
-            "files": _list_of(_NAME, "Files that go with it, relative to this file."),
+            "user": _user(),
             "answers": answers,
             "keep_going": _said("Go on after this turn fails.", "boolean", default=False),
             "expect": _EXPECT,

@@ -121,13 +121,14 @@ def _spoken(sheet: Sheet, route: Route, turn: Mapping[str, Any]) -> Iterator[tup
 
 def _turn(sheet: Sheet, route: Route, turn: Mapping[str, Any], name: str, normalize: tuple[str, ...]) -> Said:
     answers = turn.get("answers", {})
-    files = tuple(sheet.path.parent / file for file in turn.get("files", ()))
+    user = {"text": turn["user"]} if isinstance(turn["user"], str) else turn["user"]
+    files = tuple(sheet.path.parent / file for file in user.get("files", ()))
     for position, file in enumerate(files):
         if not file.is_file():
-            sheet.problem((*route, "files", position), f"there is no file {file}")
+            sheet.problem((*route, "user", "files", position), f"there is no file {file}")
     return Said(
         name,
-        turn["user"],
+        user["text"],
         sheet.spot(*route),
         expected(sheet, (*route, "expect"), turn.get("expect", ()), normalize),
         Answers(tuple(answers.get("ask_user", ())), tuple(answers["approve"]) if "approve" in answers else None),

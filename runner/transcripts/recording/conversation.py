@@ -41,7 +41,8 @@ class ConversationTape:
         self._setting = Setting(datetime.now().astimezone().replace(microsecond=0), None, dict(variables or {}))
         self._redactor = Redactor(secrets_of(agent))
         self._recorder = Recorder(self._redactor, self._setting)
-        self._said: list[str] = []
+        self._said: list[tuple[str, tuple[Path, ...]]] = []
+        self._attached: tuple[Path, ...] = ()
         self._over = False
         self._route: Callable[[], str] = lambda: f"{agent.gateway}/{agent.model}"
 
@@ -55,12 +56,17 @@ class ConversationTape:
         self._recorder.listen_to(session.broker)
         self._route = lambda: str(session.broker.route)
 
+    def attach(self, files: Iterable[str | Path]) -> None:
+        """These images go with what the user says next."""
+        self._attached = tuple(map(Path, files))
+
     def hear(self, event: Event) -> None:
         """Take note of one of the session's events; what the user says begins a turn."""
         if self._over:
             return
         if isinstance(event, Asked):
-            self._said.append(event.text)
+            self._said.append((event.text, self._attached))
+            self._attached = ()
             self._recorder.begin(_turn_id(len(self._said)))
         self._recorder.hear(event)
         if isinstance(event, TurnEnded) and event.reason == "cancelled" and self._recorder.interrupted:
@@ -86,12 +92,13 @@ class ConversationTape:
         yield "clock", self.clock().isoformat()
         if variables := recording.setting.variables:
             yield "variables", dict(variables)
-        yield "turns", [self._turn(number, text, recording) for number, text in enumerate(self._said, 1)]
+        yield "turns", [self._turn(number, *said, recording) for number, said in enumerate(self._said, 1)]
 
-    def _turn(self, number: int, text: str, recording: Recording) -> dict[str, Any]:
-        turn = _turn_id(number)
+    def _turn(self, number: int, said: str, files: tuple[Path, ...], recording: Recording) -> dict[str, Any]:
+        turn, text = _turn_id(number), _literal(self._redactor(said))
         calls = list(_calls(recording.turns.get(turn, ())))
-        return {"id": turn, "user": _literal(self._redactor(text)), "expect": [{"tools": calls}]}
+        beside = [os.path.relpath(file, self._path.parent) for file in files]
+        return {"id": turn, "user": {"text": text, "files": beside} if files else text, "expect": [{"tools": calls}]}
 
 
 def _literal(text: str) -> str:
