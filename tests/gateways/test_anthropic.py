@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from decoding import assembled
 from runner import Broker, ChatSession
-from runner.core.chunks import Assembly, Chunk
+from runner.core.chunks import Assembly
 from runner.core.errors import (
     IncompleteReply,
     KeyRefused,
@@ -80,13 +80,6 @@ def finish(reason: str | None = "end_turn", **usage: int) -> list[dict[str, Any]
 def decoded(data: bytes, model: str = SONNET) -> Assembly:
     decoder = Decoder(Scene("anthropic", "https://x", model))
     return assembled([*decoder.feed(data), *([] if decoder.ended else decoder.end())])
-
-
-def assembled(chunks: Iterable[Chunk]) -> Assembly:
-    assembly = Assembly()
-    for chunk in chunks:
-        assembly.add(chunk)
-    return assembly
 
 
 THOUGHT = [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from runner.core.chunks import Assembly, Chunk
+from decoding import assembled
+from runner.core.chunks import Assembly
 from runner.core.errors import (
     ContentFiltered,
     IncompleteReply,
@@ -58,13 +58,6 @@ def call(name: str, args: dict[str, Any] | None = None, **more: Any) -> dict[str
 def decoded(data: bytes, model: str = NEWER) -> Assembly:
     decoder = Decoder(Scene("gemini", "https://x", model))
     return assembled([*decoder.feed(data), *decoder.end()])
-
-
-def assembled(chunks: Iterable[Chunk]) -> Assembly:
-    assembly = Assembly()
-    for chunk in chunks:
-        assembly.add(chunk)
-    return assembly
 
 
 SIGNED = [

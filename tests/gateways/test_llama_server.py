@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from runner.core.chunks import Assembly, Chunk
+from decoding import assembled
 from runner.core.errors import PromptTooLong
 from runner.core.messages import Message, ToolCall, ToolResult, ToolSpec
 from runner.gateways import Gateway, Request, dialect_class
@@ -21,13 +21,6 @@ def gateway(request: pytest.FixtureRequest, llama_server: Any) -> Iterator[Gatew
     made = dialect_class(request.param)(url=llama_server.url + "/v1", key=llama_server.key)
     yield made
     made.close()
-
-
-def assembled(chunks: Iterable[Chunk]) -> Assembly:
-    assembly = Assembly()
-    for chunk in chunks:
-        assembly.add(chunk)
-    return assembly
 
 
 def test_a_stream_says_what_one_piece_says_and_can_be_answered(gateway, llama_server):

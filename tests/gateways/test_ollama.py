@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -12,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk, ThinkingChunk
+from decoding import assembled, so_far
+from runner.core.chunks import Chunk, DoneChunk, TextChunk, ThinkingChunk
 from runner.core.errors import (
     GatewayError,
     IncompleteReply,
@@ -55,26 +55,6 @@ def decode(*pieces: bytes) -> list[Chunk]:
     decoder = Decoder()
     chunks = [chunk for piece in pieces for chunk in decoder.feed(piece)]
     return [*chunks, *decoder.end()]
-
-
-def so_far(data: bytes) -> tuple[list[Chunk], type[GatewayError] | None]:
-    """The chunks, and the error that ended them."""
-    decoder, chunks = Decoder(), []
-    try:
-        for chunk in decoder.feed(data):
-            chunks.append(chunk)
-        for chunk in decoder.end():
-            chunks.append(chunk)
-    except GatewayError as error:
-        return chunks, type(error)
-    return chunks, None
-
-
-def assembled(chunks: Iterable[Chunk]) -> Message:
-    assembly = Assembly()
-    for chunk in chunks:
-        assembly.add(chunk)
-    return assembly.message()
 
 
 class TestAddress:
@@ -178,7 +158,7 @@ class TestCapabilities:
 class TestDecoding:
     def test_a_rich_stream(self):
         chunks = decode(RICH)
-        message = assembled(chunks)
+        message = assembled(chunks).message()
         assert (message.text, message.thinking) == ("Grüße\u2028 \U0001f600!", "hm \U0001f914")
         assert [(each.name, each.arguments) for each in message.calls] == [
             ("look", {"at": "door"}),
@@ -196,11 +176,11 @@ class TestDecoding:
     def test_a_cut_at_any_byte_is_complete_with_a_terminator_or_incomplete(self):
         whole = decode(RICH)
         for place in range(len(RICH) - 1):
-            chunks, error = so_far(RICH[:place])
+            chunks, error = so_far(Decoder(), [RICH[:place]])
             assert error is IncompleteReply
             assert chunks == whole[: len(chunks)]
             assert not any(isinstance(chunk, DoneChunk) for chunk in chunks)
-        assert so_far(RICH[:-1]) == (whole, None)
+        assert so_far(Decoder(), [RICH[:-1]]) == (whole, None)
 
     def test_a_whole_reply_gives_the_same_message_as_its_stream(self):
         message = {
@@ -213,7 +193,7 @@ class TestDecoding:
             ],
         }
         whole = list(Decoder().whole(json.dumps({**DONE, "message": message}).encode()))
-        once, again = assembled(whole), assembled(decode(RICH))
+        once, again = assembled(whole).message(), assembled(decode(RICH)).message()
         assert (once.text, once.thinking, once.finish) == (again.text, again.thinking, again.finish)
         assert [each.arguments for each in once.calls] == [each.arguments for each in again.calls]
         assert whole[-1] == decode(RICH)[-1]
@@ -241,7 +221,7 @@ class TestDecoding:
         ],
     )
     def test_errors_in_the_stream_are_typed_and_what_came_is_kept(self, before, broken, kind):
-        chunks, error = so_far(lines(*map(line, before), broken))
+        chunks, error = so_far(Decoder(), [lines(*map(line, before), broken)])
         assert (chunks, error) == ([TextChunk(piece) for piece in before], kind)
 
     @pytest.mark.parametrize("odd", [None, [], {"function": None}, {"function": {"name": None, "arguments": None}}])

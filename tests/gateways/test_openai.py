@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.core.chunks import Assembly, CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
+from decoding import assembled, so_far
+from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
 from runner.core.errors import (
-    AgentRunError,
     ContentFiltered,
     GatewayError,
     IncompleteReply,
@@ -61,28 +60,6 @@ def decode(*pieces: bytes, echo: str = "") -> list[Chunk]:
     return [*chunks, *decoder.end()]
 
 
-def so_far(pieces: Iterable[bytes]) -> tuple[list[Chunk], type[AgentRunError] | None]:
-    """The chunks, and the error that ended them."""
-    decoder = Decoder()
-    chunks: list[Chunk] = []
-    try:
-        for piece in pieces:
-            for chunk in decoder.feed(piece):
-                chunks.append(chunk)
-        for chunk in decoder.end():
-            chunks.append(chunk)
-    except GatewayError as error:
-        return chunks, type(error)
-    return chunks, None
-
-
-def assembled(chunks: Iterable[Chunk]) -> Message:
-    assembly = Assembly()
-    for chunk in chunks:
-        assembly.add(chunk)
-    return assembly.message()
-
-
 RICH = sse(
     event({"role": "assistant", "content": ""}, model="m-1"),
     event({"reasoning_content": "hm \U0001f914"}),
@@ -102,7 +79,7 @@ RICH = sse(
 class TestDecoding:
     def test_a_rich_stream(self):
         chunks = decode(RICH)
-        message = assembled(chunks)
+        message = assembled(chunks).message()
         assert message.text == "Grüße\u2028 \U0001f600!"
         assert message.thinking == "hm \U0001f914"
         assert [(each.id, each.name, each.arguments) for each in message.calls] == [
@@ -124,7 +101,7 @@ class TestDecoding:
         whole = decode(RICH)
         terminator = RICH.index(b'"finish_reason": "tool_calls"')
         for place in range(len(RICH)):
-            chunks, error = so_far([RICH[:place]])
+            chunks, error = so_far(Decoder(), [RICH[:place]])
             shown = chunks[:-1] if error is None else chunks
             assert shown == whole[: len(shown)]
             if error is None:
@@ -149,7 +126,7 @@ class TestDecoding:
         choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
         whole = list(Decoder().whole(json.dumps({"model": "m-1", "choices": [choice], "usage": usage}).encode()))
         streamed = decode(RICH)
-        assert assembled(whole) == assembled(streamed)
+        assert assembled(whole).message() == assembled(streamed).message()
         assert whole[-1] == streamed[-1]
 
     def test_a_line_end_of_any_kind_and_comments_between(self):
@@ -245,7 +222,7 @@ class TestTerminators:
 
     @pytest.mark.parametrize("last", [event({"content": "b"}), event({"content": "b"}, ""), {"choices": []}])
     def test_what_does_not(self, last):
-        chunks, error = so_far([sse(event({"content": "a"}), last)])
+        chunks, error = so_far(Decoder(), [sse(event({"content": "a"}), last)])
         assert chunks[0] == TextChunk("a")
         assert error is IncompleteReply
 
@@ -272,7 +249,7 @@ class TestCalls:
     @pytest.mark.parametrize("finish", ["tool_calls", "stop", "eos"])
     @pytest.mark.parametrize("pieces", CALLS.values(), ids=CALLS)
     def test_they_are_put_together(self, pieces, finish):
-        message = assembled(decode(sse(*pieces, event(finish=finish))))
+        message = assembled(decode(sse(*pieces, event(finish=finish)))).message()
         assert [(each.id, each.name, each.arguments) for each in message.calls] == [
             ("a", "f", {"x": 1}),
             ("b", "g", {}),
@@ -280,19 +257,21 @@ class TestCalls:
         assert message.finish == "tool_calls"
 
     def test_without_ids_they_get_some(self):
-        message = assembled(decode(sse(call(0, None, "f", "{}"), call(1, "", "g", "{}"), event(finish="stop"))))
+        message = assembled(
+            decode(sse(call(0, None, "f", "{}"), call(1, "", "g", "{}"), event(finish="stop")))
+        ).message()
         assert [each.name for each in message.calls] == ["f", "g"]
         assert len({each.id for each in message.calls}) == 2
         assert all(each.id for each in message.calls)
 
     def test_arguments_that_were_cut_off_are_no_arguments(self):
-        message = assembled(decode(sse(call(0, "a", "f", '{"path": "/a'), event(finish="length"))))
+        message = assembled(decode(sse(call(0, "a", "f", '{"path": "/a'), event(finish="length")))).message()
         [cut] = message.calls
         assert (cut.arguments, cut.raw, message.finish) == (None, '{"path": "/a', "length")
 
     def test_the_old_way_of_calling(self):
         sent = sse(event({"function_call": {"name": "f", "arguments": "{}"}}), event(finish="function_call"))
-        [only] = assembled(decode(sent)).calls
+        [only] = assembled(decode(sent)).message().calls
         assert (only.name, only.arguments) == ("f", {})
 
     def test_nonsense_where_calls_should_be(self):
@@ -324,7 +303,7 @@ class TestErrorsInTheStream:
     @pytest.mark.parametrize(("broken", "kind"), ERRORS, ids=[str(each[0])[:40] for each in ERRORS])
     def test_they_are_typed_and_what_came_is_kept(self, before, broken, kind):
         pieces = sse(*(event({"content": piece}) for piece in before), broken)
-        chunks, error = so_far([pieces])
+        chunks, error = so_far(Decoder(), [pieces])
         assert (chunks, error) == ([TextChunk(piece) for piece in before], kind)
 
     @pytest.mark.parametrize(
@@ -354,9 +333,9 @@ VALUES = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(VALUES)
 def test_no_json_makes_the_decoder_fail_otherwise_than_by_our_errors(value):
-    so_far([sse(value, event(finish="stop"))])
-    chunks, _ = so_far([sse({"choices": [value]}, {"choices": [{"delta": value}]}, event(finish="stop"))])
-    assert assembled(chunks).role == "assistant"
+    so_far(Decoder(), [sse(value, event(finish="stop"))])
+    chunks, _ = so_far(Decoder(), [sse({"choices": [value]}, {"choices": [{"delta": value}]}, event(finish="stop"))])
+    assert assembled(chunks).message().role == "assistant"
     try:
         list(Decoder().whole(json.dumps(value).encode()))
     except GatewayError as error:
@@ -626,7 +605,7 @@ def test_recorded_streams_decode_to_what_the_sdk_makes_of_them(recorded, fault_s
     gateway = OpenAI(url=fault_server.url)
     chunks = list(gateway.stream(Request("m", (Message.user("x"),))))
     gateway.close()
-    ours, done = assembled(chunks), chunks[-1]
+    ours, done = assembled(chunks).message(), chunks[-1]
     choice = theirs.choices[0]
     assert ours.text == _joined(choice.message.content)
     assert [(each.id, each.name, each.raw) for each in ours.calls] == [
@@ -646,7 +625,7 @@ def test_threads_share_a_gateway(fault_server):
     gateway = OpenAI(url=fault_server.url)
     with ThreadPoolExecutor(6) as pool:
         asked = [pool.submit(lambda: list(gateway.stream(Request("m", (Message.user("x"),))))) for _ in texts]
-        said = [assembled(each.result()).text for each in asked]
+        said = [assembled(each.result()).message().text for each in asked]
     gateway.close()
     assert sorted(said) == sorted(texts)
     assert fault_server.connections <= 6

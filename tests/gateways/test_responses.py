@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runner.core.chunks import Assembly, Chunk
+from decoding import assembled
+from runner.core.chunks import Assembly
 from runner.core.errors import IncompleteReply, KeyRefused, ProtocolBroken, RateLimited, ServerFailed
 from runner.core.history import Exchange
 from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
@@ -73,13 +74,6 @@ def finish(items: Iterable[dict[str, Any]] = (), status: str = "completed", **mo
 def decoded(data: bytes, model: str = MODEL) -> Assembly:
     decoder = Decoder(Scene("responses", "https://x", model))
     return assembled([*decoder.feed(data), *decoder.end()])
-
-
-def assembled(chunks: Iterable[Chunk]) -> Assembly:
-    assembly = Assembly()
-    for chunk in chunks:
-        assembly.add(chunk)
-    return assembly
 
 
 def said_before(text: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.core.chunks import Assembly, CallChunk, Chunk, DoneChunk
+from decoding import assembled
+from runner.core.chunks import CallChunk, Chunk, DoneChunk
 from runner.core.errors import GatewayError, IncompleteReply
 from runner.core.history import Exchange
 from runner.core.messages import Message, Opaque, ToolCall, ToolResult, ToolSpec
@@ -134,13 +135,6 @@ def chunks_of(decoder: Any, pieces: Iterable[bytes]) -> list[Chunk]:
         if decoder.ended:
             return chunks
     return [*chunks, *decoder.end()]
-
-
-def assembled(chunks: Iterable[Chunk]) -> Assembly:
-    assembly = Assembly()
-    for chunk in chunks:
-        assembly.add(chunk)
-    return assembly
 
 
 def spoken(message: Message) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from parts import missing
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
 
@@ -48,7 +49,7 @@ def call(box: Toolbox, name: str, /, **arguments: object) -> ToolResult:
 def test_the_time_server_tells_the_time(boxes: list[Toolbox]) -> None:
     command = shutil.which("mcp-server-time") or shutil.which("mcp-server-time", path=str(Path(sys.executable).parent))
     if command is None:
-        pytest.skip("mcp-server-time is not installed")
+        missing("mcp-server-time is not installed")
     declared = Declared("mcp", "time", {"command": [command], "tools": ["get_current_time"]}, "agent.yaml:1")
     boxes.append(open_toolbox([declared], Opening(seconds=30)))
     (spec,) = boxes[0].specs
