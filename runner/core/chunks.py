@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.core import strict
+from runner.core import strict_json as strict
 from runner.core.messages import Message, Opaque, ToolCall, Usage, clean
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from runner.core.abridge import abridged
 from runner.core.errors import ContextOverflowError
 from runner.core.history import Turn
 from runner.core.messages import Message
 from runner.core.tokens import Calibration
+from runner.core.truncate import abridged
 
 _SHORTER = {
     "system prompt and tools": "shorten the system prompt, or leave tools out",

@@ -26,7 +26,7 @@ from runner.core.events import Event, Notice, Replied, TextDelta, ThinkingDelta,
 from runner.core.history import Exchange
 from runner.core.messages import Message, ToolCall, ToolResult, Usage
 from runner.core.policy import Limits
-from runner.core.workers import Job, side_by_side
+from runner.core.thread_pool import Job, side_by_side
 from runner.engine.spent import Spent
 from runner.engine.structured import ReplySchema
 from runner.engine.textual import written_call

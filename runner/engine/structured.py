@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from runner.core import strict
+from runner.core import strict_json as strict
 from runner.core.errors import UsageError
 from runner.tools.arguments import validator
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 from runner.core.cancel import Cancelled
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
-from runner.core.workers import Job, side_by_side
+from runner.core.thread_pool import Job, side_by_side
 from runner.tools.context import Context, Outcome, ToolFailed
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner.core.abridge import abridged
 from runner.core.errors import ContextOverflowError
 from runner.core.history import Exchange, History, Turn
 from runner.core.messages import Message, ToolCall, ToolResult
 from runner.core.tokens import Calibration
+from runner.core.truncate import abridged
 from runner.core.window import fit
 
 

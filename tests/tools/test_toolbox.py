@@ -18,7 +18,7 @@ from runner.core.cancel import Cancel
 from runner.core.chunks import parse_arguments
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
-from runner.core.workers import Job, side_by_side
+from runner.core.thread_pool import Job, side_by_side
 from runner.tools import Context, DateResolver, Declared, Opening, Outcome, Toolbox, ToolFailed, open_toolbox, tool
 
 

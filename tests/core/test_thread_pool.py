@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from runner.core.workers import AT_ONCE, Job, side_by_side
+from runner.core.thread_pool import AT_ONCE, Job, side_by_side
 
 
 def late(position: int) -> str:
