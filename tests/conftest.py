@@ -18,7 +18,8 @@ import pytest
 
 from parts import missing
 from runner.core.errors import ModelMissing
-from runner.gateways import local_worker, weights
+from runner.gateways.local import models as weights
+from runner.gateways.local import worker as local_worker
 
 ROOT = Path(__file__).parent.parent
 EMBEDDED = "smollm2-135m"

@@ -121,7 +121,7 @@ def test_one_file_alone_imports_httpx():
         for path in MODULES
         if any(module.split(".")[0] in {"httpx", "httpcore"} for module, _ in imports(parsed(path)))
     }
-    assert importers == {"runner.gateways.transport"}
+    assert importers == {"runner.gateways.http.transport"}
 
 
 def test_the_core_and_the_catalogues_import_nothing_heavy():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from runner.gateways.weights import Weights
+    from runner.gateways.local.models import Weights
 
 
 @click.command()
@@ -23,7 +23,7 @@ def pull(model: str) -> None:
     broke off goes on where it stopped.
     """
     from runner.core.errors import ModelMissing, UsageError  # lazy, as the next: `--help` needs neither
-    from runner.gateways.weights import installed, weights
+    from runner.gateways.local.models import installed, weights
 
     try:
         wanted = weights(model)
@@ -35,7 +35,7 @@ def pull(model: str) -> None:
 
 
 def _fetched(model: str, wanted: Weights) -> Path:
-    from runner.gateways.fetch import fetch  # lazy: it brings the network
+    from runner.gateways.local.download import fetch  # lazy: it brings the network
 
     with _progress(model) as progress:
         try:

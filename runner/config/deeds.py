@@ -120,7 +120,7 @@ def _gateway(agent: Agent, name: str, written: _Written) -> Iterator[Deed]:
         yield Deed("import", f"the gateway {name} of an installed package", agent.place("gateway"))
     if row is None or row == CATALOGUE.get(name) or not (own := written.at("gateways", name)):
         return
-    from runner.gateways.keys import address, host_of  # lazy: most agents ask a server of the catalogue
+    from runner.gateways.http.credentials import address, host_of  # lazy: most agents ask a server of the catalogue
 
     url, ca = address(row), row.quirks.get("ca_bundle")
     sent = dict.fromkeys(filter(None, [row.key_from])) | _variables(own)

@@ -32,7 +32,7 @@ def embedded_models(draft: Draft) -> Iterator[Problem]:
     choices = [((), draft.value), *((("fallback", index), each) for index, each in enumerate(_list(draft, "fallback")))]
     paths = [(*path, "model") for path, each in choices if isinstance(each, dict) and each.get("gateway") == "local"]
     for path in filter(lambda path: draft.sound(*path), paths):
-        from runner.gateways.weights import KNOWN, weights  # lazy: few agents name such a model
+        from runner.gateways.local.models import KNOWN, weights  # lazy: few agents name such a model
 
         try:
             weights(_at(draft, path))

@@ -147,7 +147,7 @@ def _trusted() -> Iterator[Finding]:
 
 
 def _embedded() -> Finding:
-    from runner.gateways.weights import KNOWN, find  # lazy, as above
+    from runner.gateways.local.models import KNOWN, find  # lazy, as above
 
     model = next(iter(KNOWN))
     try:
@@ -167,7 +167,7 @@ def _answers(name: str, user: User) -> Finding:
 
 def _listed(gateway: object) -> str:
     """Ask a server for its models: that it answers tells that it is there and takes the key. Raises GatewayError."""
-    from runner.gateways.remote import Remote  # lazy, as above
+    from runner.gateways.http.gateway import Remote  # lazy, as above
 
     if not isinstance(gateway, Remote) or gateway.dialect not in _LISTS:
         return "not contacted"

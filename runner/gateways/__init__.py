@@ -16,12 +16,12 @@ from runner.core.policy import Timeouts
 from runner.gateways.catalogue import CATALOGUE, Row
 
 if TYPE_CHECKING:
-    from runner.gateways.anthropic import Anthropic
-    from runner.gateways.gemini import Gemini
-    from runner.gateways.local import Local
-    from runner.gateways.ollama import Ollama
-    from runner.gateways.openai import OpenAI
-    from runner.gateways.responses import Responses
+    from runner.gateways.dialects.anthropic import Anthropic
+    from runner.gateways.dialects.gemini import Gemini
+    from runner.gateways.dialects.ollama import Ollama
+    from runner.gateways.dialects.openai import OpenAI
+    from runner.gateways.dialects.responses import Responses
+    from runner.gateways.local.gateway import Local
     from runner.gateways.scripted import Scripted
 
 
@@ -107,12 +107,12 @@ class Gateway(Protocol):
 
 
 DIALECTS: Mapping[str, str] = {
-    "anthropic": "runner.gateways.anthropic:Anthropic",
-    "gemini": "runner.gateways.gemini:Gemini",
-    "local": "runner.gateways.local:Local",
-    "ollama": "runner.gateways.ollama:Ollama",
-    "openai": "runner.gateways.openai:OpenAI",
-    "responses": "runner.gateways.responses:Responses",
+    "anthropic": "runner.gateways.dialects.anthropic:Anthropic",
+    "gemini": "runner.gateways.dialects.gemini:Gemini",
+    "local": "runner.gateways.local.gateway:Local",
+    "ollama": "runner.gateways.dialects.ollama:Ollama",
+    "openai": "runner.gateways.dialects.openai:OpenAI",
+    "responses": "runner.gateways.dialects.responses:Responses",
     "scripted": "runner.gateways.scripted:Scripted",
 }
 

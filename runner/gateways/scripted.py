@@ -121,7 +121,7 @@ def _failure(error: Mapping[str, Any], where: str) -> GatewayError:
     status, message = error.get("status", 0), error.get("message", "")
     if not status:
         return Unreachable("the script breaks the connection", where=where, why=message)
-    from runner.gateways.failures import Scene, failure  # lazy: most scripts never fail
+    from runner.gateways.http.errors import Scene, failure  # lazy: most scripts never fail
 
     wait = error.get("retry_after")
     headers = {} if wait is None else {"retry-after": str(wait)}

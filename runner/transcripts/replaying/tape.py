@@ -148,7 +148,7 @@ def _failure(error: RecordedError, where: str) -> GatewayError:
     if kind is not None:
         what = error.message or f"the recording answers with {error.code}"
         return kind(what, where=where, status=error.status, retry_after=error.retry_after)
-    from runner.gateways.failures import Scene, failure  # lazy: only hand-written errors have no code
+    from runner.gateways.http.errors import Scene, failure  # lazy: only hand-written errors have no code
 
     scene = Scene("the recording", where)
     made: Any = failure(scene, error.message or f"status {error.status}", status=error.status)

@@ -1,0 +1,1 @@
+"""HTTP to a model's server: connections, timers, server-sent events, credentials, errors."""

@@ -1,0 +1,153 @@
+"""The parent's end of the process that holds an embedded model.
+
+Native code may crash, run out of memory or hold the interpreter; in a child none of that reaches the conversation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import BinaryIO
+
+from runner.core.cancel import Cancel
+from runner.core.errors import GatewayError, LocalDied, TimedOut
+from runner.gateways.dialects.openai import OpenAI
+
+_WORKER = Path(__file__).with_name("worker.py")
+_GRACE = 2.0
+_QUIRKS = {"alternate": True}  # many chat templates insist on it
+_COMPLAINT = re.compile(r"^\S+ E (.+)$", re.MULTILINE)
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+
+
+class Child:
+    """One process with one model; made in an instant, it then loads on its own time. Raises GatewayError, LocalDied.
+
+    `window`: the context in tokens that the model is given. `replies`: how many are being made or waited for.
+    """
+
+    def __init__(self, model: Path, window: int) -> None:
+        if find_spec("xllamacpp") is None:
+            raise GatewayError(
+                "the embedded model needs llama.cpp",
+                why="xllamacpp is not installed",
+                fix='pip install "agent-run[local]"',
+            )
+        self.model = model
+        self.window = window
+        self.replies = 0
+        self._key = os.urandom(16).hex()
+        self._address = ""
+        self._answered = threading.Event()
+        self._gateway: OpenAI | None = None
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the process may write
+        self._process = _spawn(model, self._log)
+        orders = json.dumps({"model": str(model), "window": window, "key": self._key}) + "\n"
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it has died already: the listener hears of it
+            self._process.stdin.write(orders.encode())
+            self._process.stdin.flush()
+        threading.Thread(target=self._listen, daemon=True, name="local-model").start()
+
+    def gateway(self, name: str, seconds: float, cancel: Cancel) -> OpenAI:
+        """Who speaks to the child, once the model is loaded. Raises LocalDied, TimedOut, Cancelled."""
+        deadline = time.monotonic() + seconds
+        while not self._answered.wait(0.05):
+            cancel.check()
+            if time.monotonic() > deadline:  # it goes on loading: asked again, it may be there
+                raise TimedOut(
+                    f"the embedded model was not loaded within {seconds:g} s",
+                    where=str(self.model),
+                    fix="raise timeouts.first_token in the agent file, or choose a smaller model",
+                )
+        if not self._address:
+            if not self.ended(_GRACE):
+                self.end()
+            raise self.death()
+        if self._gateway is None:
+            self._gateway = OpenAI(url=f"{self._address}/v1", key=self._key, name=name, quirks=_QUIRKS)
+        return self._gateway
+
+    def ended(self, grace: float = 0) -> bool:
+        """Whether the process is gone, after waiting for that up to `grace` seconds."""
+        try:
+            self._process.wait(grace)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def end(self) -> None:
+        """Make the process end: its stdin does, and if that is not enough it is killed."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        if not self.ended(_GRACE):
+            self._process.kill()
+            self._process.wait()
+
+    def close(self) -> None:
+        """End the process and let go of its log."""
+        self.end()
+        if self._gateway is not None:
+            self._gateway.close()
+        self._log.close()
+
+    def death(self) -> LocalDied:
+        """What a process that is gone died of: the signal, and its own words, all of them in a file."""
+        words = b""
+        if not self._log.closed:
+            self._log.seek(0)
+            words = self._log.read()
+        with tempfile.NamedTemporaryFile(prefix="agent-run-local-", suffix=".log", delete=False) as kept:
+            kept.write(words)
+        code = self._process.returncode
+        what, fix = f"the embedded model's process ended with status {code}", "ask again: it is started anew"
+        if code < 0:
+            what = f"the embedded model's process was ended by {signal.Signals(-code).name}"
+        elif not self._address:
+            what, fix = "the embedded model could not be loaded", "fetch the file again, or choose another model"
+        if code == -signal.SIGKILL:
+            fix = "if memory ran out: set a smaller context.max_tokens, or choose a smaller model"
+        why = _complaint(words.decode("utf-8", "replace"))
+        if why.startswith(("ImportError", "ModuleNotFoundError")):  # the file is not to blame
+            fix = 'pip install --force-reinstall "agent-run[local]"'
+        return LocalDied(what, where=f"{self.model}, log in {kept.name}", why=why, fix=fix)
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as answer:
+            self._address = answer.readline().decode().strip()
+        self._answered.set()
+
+
+def _spawn(model: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
+    """The child: out of reach of the terminal's signals, without our secrets."""
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", str(_WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={name: value for name, value in os.environ.items() if not _SECRET.search(name)},
+            start_new_session=True,
+        )
+    except OSError as error:
+        log.close()
+        raise LocalDied("the embedded model's process could not be started", where=str(model), why=str(error)) from None
+
+
+def _complaint(log: str) -> str:
+    """The first error of a log, of which the others follow, or its last line."""
+    if first := _COMPLAINT.search(log):
+        return first[1]
+    return next(reversed(log.strip().splitlines()), "")

@@ -1,0 +1,56 @@
+"""HTTP's own framing: chunks however they are split, and where a request goes."""
+
+from __future__ import annotations
+
+from http.client import HTTPException
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.gateways.http.connection import Chunks
+from runner.gateways.http.request import target
+
+FRAMED = b"5\r\nhello\r\n1;name=value\r\n \r\nA\r\n0123456789\r\n2\r\n\r\n\r\n0\r\nTrailer: x\r\n\r\n"
+BODY = b"hello 0123456789\r\n"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, len(FRAMED)), max_size=10))
+def test_any_split_gives_the_same_body(places: list[int]):
+    chunks = Chunks()
+    edges = [0, *sorted(places), len(FRAMED)]
+    assert b"".join(chunks.feed(FRAMED[start:end]) for start, end in pairwise(edges)) == BODY
+    assert chunks.ended
+
+
+def test_the_end_is_seen_at_the_last_byte_and_not_before():
+    for place in range(len(FRAMED)):
+        chunks = Chunks()
+        assert BODY.startswith(chunks.feed(FRAMED[:place]))
+        assert not chunks.ended
+
+
+def test_what_has_come_of_a_large_chunk_is_given_at_once():
+    assert Chunks().feed(b"FFFF\r\nabc") == b"abc"
+
+
+@pytest.mark.parametrize("line", [b"hello\r\n", b"-5\r\n", b"0x5\r\n", b"1_0\r\n", b"f" * 16 + b"\r\n", b"5" * 70_000])
+def test_what_is_no_chunk_is_refused(line: bytes):
+    with pytest.raises(HTTPException):
+        Chunks().feed(line)
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "expected"),
+    [
+        ("http://a", "/chat", "/chat"),
+        ("http://a/v1/", "/chat", "/v1/chat"),
+        ("http://a/v1", "/chat?alt=sse", "/v1/chat?alt=sse"),
+        ("http://a/v1?api-version=1", "/chat", "/v1/chat?api-version=1"),
+        ("http://a/v1?api-version=1", "/chat?alt=sse", "/v1/chat?api-version=1&alt=sse"),
+    ],
+)
+def test_where_a_request_goes(url: str, path: str, expected: str):
+    assert target(url, path) == expected
