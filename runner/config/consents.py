@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.config.closure import Closure
 from runner.core.errors import UsageError
-from runner.tools.spill import state_home
+from runner.tools.output_limit import state_home
 
 _Notify = Callable[[str], None]
 

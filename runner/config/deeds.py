@@ -218,7 +218,7 @@ def _unasked(declared: Declared) -> str:
 
 def _described(declared: Declared) -> str:
     """The server of an OpenAPI document; one that cannot be read gives no tools later on."""
-    from runner.tools.openapi import server  # lazy: few agents have one
+    from runner.tools.kinds.openapi import server  # lazy: few agents have one
 
     try:
         return origin(server(declared.base / declared.options["spec"]))

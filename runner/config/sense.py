@@ -11,7 +11,7 @@ from runner.config.problems import Problem, nearest
 from runner.config.secrets import has_known_secret, looks_secret
 from runner.core.errors import ModelMissing
 from runner.gateways import CATALOGUE, DIALECTS
-from runner.tools.arguments import validator
+from runner.tools.argument_validator import validator
 
 Check = Callable[[Draft], Iterator[Problem]]
 

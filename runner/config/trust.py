@@ -108,8 +108,8 @@ def seal(agent: Agent) -> str:
 def accept_servers(agent: Agent) -> None:
     """Take the tools of the agent's MCP servers as they are listed next, whatever they were when first used."""
     from runner.tools.context import Opening  # lazy, as the next: only a user's explicit word comes here
-    from runner.tools.mcp.pins import forget
-    from runner.tools.mcp.server import server_of
+    from runner.tools.mcp.pinned_tools import forget
+    from runner.tools.mcp.server_config import server_of
 
     for each in reach(agent).agents:
         for declared in each.tools:
@@ -132,7 +132,7 @@ def _refusal(now: Standing, *, shown: bool) -> NeedsTrust:
 
 
 def _changed_files(then: Consent, now: Closure) -> Iterator[str]:
-    from runner.tools.naming import difference  # lazy: a file that was trusted mostly is as it was
+    from runner.tools.tool_names import difference  # lazy: a file that was trusted mostly is as it was
 
     texts = now.texts()
     for name, digest in now.files.items():

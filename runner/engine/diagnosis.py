@@ -197,7 +197,7 @@ def _tool(declared: Declared) -> Iterator[Finding]:
     argv = declared.options.get("run") or declared.options.get("command")
     if not argv:
         return
-    from runner.tools.environment import child_environment, program_path  # lazy, as above
+    from runner.tools.child_environment import child_environment, program_path  # lazy, as above
 
     program = str(argv[0])
     folder = declared.base / str(declared.options.get("cwd", "."))

@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.core import strict_json as strict
 from runner.core.errors import UsageError
-from runner.tools.arguments import validator
+from runner.tools.argument_validator import validator
 
 _MOST = 5
 _FENCE = re.compile(r"```[A-Za-z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)

@@ -7,29 +7,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from runner.tools.context import Context, Opening, Outcome, ToolFailed
-from runner.tools.declared import open_toolbox
+from runner.tools.open_tools import open_toolbox
 from runner.tools.toolbox import Declared, Source, Tool, Toolbox, Tools
 
 if TYPE_CHECKING:
-    from runner.tools.dates import CurrentDateTime, DateResolver
+    from runner.tools.builtin.dates import CurrentDateTime, DateResolver
     from runner.tools.function import tool
 
 BUILT_INS: Mapping[str, str] = {
-    "ask_user": "runner.tools.people:ask_user",
-    "resolve_date": "runner.tools.dates:DateResolver",
-    "current_datetime": "runner.tools.dates:CurrentDateTime",
-    "tasks": "runner.tools.tasks:TASKS",
-    "tell_user": "runner.tools.people:tell_user",
+    "ask_user": "runner.tools.builtin.ask_user:ask_user",
+    "resolve_date": "runner.tools.builtin.dates:DateResolver",
+    "current_datetime": "runner.tools.builtin.dates:CurrentDateTime",
+    "tasks": "runner.tools.builtin.tasks:TASKS",
+    "tell_user": "runner.tools.builtin.ask_user:tell_user",
 }
 
 KINDS: Mapping[str, str] = {
-    "agent": "runner.tools.agent:open_agent",
-    "command": "runner.tools.command:open_command",
-    "files": "runner.tools.files:open_files",
-    "http": "runner.tools.http:open_http",
+    "agent": "runner.tools.kinds.agent:open_agent",
+    "command": "runner.tools.kinds.command:open_command",
+    "files": "runner.tools.builtin.files:open_files",
+    "http": "runner.tools.kinds.http:open_http",
     "mcp": "runner.tools.mcp:open_mcp",
-    "openapi": "runner.tools.openapi:open_openapi",
-    "python": "runner.tools.python:open_python",
+    "openapi": "runner.tools.kinds.openapi:open_openapi",
+    "python": "runner.tools.kinds.python:open_python",
 }
 
 _LAZY = {

@@ -12,7 +12,7 @@ from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolSpec
 from runner.tools.context import Context, ToolFailed
-from runner.tools.hints import Shape, Unfit, Unshapely, at, default_of, object_schema, shape_of
+from runner.tools.function_schema import Shape, Unfit, Unshapely, at, default_of, object_schema, shape_of
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 

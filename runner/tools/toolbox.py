@@ -19,7 +19,7 @@ from runner.core.thread_pool import Job, side_by_side
 from runner.tools.context import Context, Outcome, ToolFailed
 
 if TYPE_CHECKING:
-    from runner.tools.arguments import Checker
+    from runner.tools.argument_validator import Checker
 
 T = TypeVar("T")
 
@@ -180,8 +180,8 @@ class Toolbox:
             self._notify(f"the tool {name!r} of a server is left out: {why}")
 
     def _outcome(self, call: ToolCall, context: Context) -> Outcome:
-        from runner.tools.printing import Printed  # lazy: many a session calls no tool
-        from runner.tools.results import present  # lazy, as above
+        from runner.tools.captured_output import Printed  # lazy: many a session calls no tool
+        from runner.tools.tool_output import present  # lazy, as above
 
         printed = Printed()
         with nullcontext() if self.seconds(call) is None else printed:
@@ -208,7 +208,7 @@ class Toolbox:
     def _checker(self, spec: ToolSpec) -> Checker:
         checker = self._checkers.get(spec.name)
         if checker is None or checker.schema is not spec.parameters:
-            from runner.tools.arguments import Checker  # lazy: many a session calls no tool
+            from runner.tools.argument_validator import Checker  # lazy: many a session calls no tool
 
             checker = self._checkers[spec.name] = Checker(spec.parameters)
         return checker

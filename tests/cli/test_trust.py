@@ -124,8 +124,8 @@ def test_a_changed_server_is_accepted(folder: Path):
     pins = folder / "user" / "STATE" / "mcp-pins"
     from runner.config.loader import load_agent
     from runner.tools.context import Opening
-    from runner.tools.mcp.pins import pinned_file
-    from runner.tools.mcp.server import server_of
+    from runner.tools.mcp.pinned_tools import pinned_file
+    from runner.tools.mcp.server_config import server_of
 
     pinned = pinned_file(server_of(load_agent("a.yaml").tools[0], Opening()))
     pins.mkdir(parents=True)

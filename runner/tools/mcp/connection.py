@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from runner.tools.environment import program_path
-from runner.tools.mcp.server import Server
+from runner.tools.child_environment import program_path
+from runner.tools.mcp.server_config import Server
 
 if TYPE_CHECKING:
     from mcp.client.session import ClientSession
@@ -160,12 +160,12 @@ async def _way(
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())  # the SDK's warnings are for its developers
     if server.url:
-        from runner.tools.mcp.remote import talk  # lazy: pipes need none of it
+        from runner.tools.mcp.streamable_http import talk  # lazy: pipes need none of it
 
         async with talk(server) as reached:
             yield reached
         return
-    from runner.tools.mcp.process import ServerProcess  # lazy, likewise
+    from runner.tools.mcp.stdio import ServerProcess  # lazy, likewise
 
     try:
         process = ServerProcess(_argv(server), server.env, server.cwd, tell, ended)

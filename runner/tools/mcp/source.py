@@ -12,13 +12,13 @@ from runner.core.cancel import Cancel
 from runner.core.errors import NeedsTrust, ToolsUnavailable, UsageError
 from runner.core.messages import ToolSpec
 from runner.tools.context import Context, Opening, Outcome, ToolFailed
-from runner.tools.mcp import pins
-from runner.tools.mcp.asking import EXTRAS, Ask, call_of, tools_of
+from runner.tools.mcp import pinned_tools as pins
 from runner.tools.mcp.connection import Connection, NotStarted
-from runner.tools.mcp.listing import Listed, judge
-from runner.tools.mcp.portal import Portal
-from runner.tools.mcp.server import server_of
-from runner.tools.naming import qualified, visible
+from runner.tools.mcp.requests import EXTRAS, Ask, call_of, tools_of
+from runner.tools.mcp.server_config import server_of
+from runner.tools.mcp.server_thread import Portal
+from runner.tools.mcp.tool_list import Listed, judge
+from runner.tools.tool_names import qualified, visible
 from runner.tools.toolbox import Declared, Tool
 
 _GRACE_SECONDS = 2.0

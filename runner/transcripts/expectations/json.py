@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from runner.engine.structured import json_value
-from runner.tools.arguments import validator
+from runner.tools.argument_validator import validator
 from runner.transcripts.expectations import Facts, Judged, Kind
 from runner.transcripts.expectations.jsonpath import compiled, find
 from runner.transcripts.expectations.matchers import differences, problem

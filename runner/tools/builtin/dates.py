@@ -42,7 +42,7 @@ class DateResolver:
         self._languages = tuple(languages)
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> dict[str, str]:
-        from runner.tools.days import Unresolved, resolve  # lazy: at the first question of this kind
+        from runner.tools.builtin.date_parser import Unresolved, resolve  # lazy: at the first question of this kind
 
         now = context.clock()
         try:
@@ -83,7 +83,7 @@ class CurrentDateTime:
                 raise UsageError(f"current_datetime: {problem}") from None
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> dict[str, str]:
-        from runner.tools.days import WEEKDAYS  # lazy, as above
+        from runner.tools.builtin.date_parser import WEEKDAYS  # lazy, as above
 
         now = context.clock()
         if name := arguments.get("timezone") or self._timezone:

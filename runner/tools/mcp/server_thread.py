@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from runner.core.cancel import Cancel
 from runner.tools.context import ToolFailed
 from runner.tools.mcp.connection import Connection, NotStarted, connect
-from runner.tools.mcp.server import Server
+from runner.tools.mcp.server_config import Server
 
 if TYPE_CHECKING:
     import asyncio

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.core.messages import Effects, ToolSpec
-from runner.tools.arguments import Checker
-from runner.tools.naming import qualified, visible
-from runner.tools.references import inlined
+from runner.tools.argument_validator import Checker
+from runner.tools.schema_refs import inlined
+from runner.tools.tool_names import qualified, visible
 
 LONGEST_DESCRIPTION = 8_000
 

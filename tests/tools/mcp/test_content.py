@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from runner.core.messages import Attachment
 from runner.tools.context import Outcome
 from runner.tools.mcp import content
-from runner.tools.mcp.listing import judge
-from runner.tools.naming import qualified, visible
+from runner.tools.mcp.tool_list import judge
+from runner.tools.tool_names import qualified, visible
 
 WORDS = st.sampled_from(
     ["name", "type", "object", "text", "image", "resource", "blob", "uri", "data", "description", "inputSchema",

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from runner.tools.mcp.server import Server
-from runner.tools.reach import is_loopback
+from runner.tools.allowed_hosts import is_loopback
+from runner.tools.mcp.server_config import Server
 
 LARGEST_EVENT = 64 * 1024 * 1024
 _CONNECT_SECONDS = 30.0

@@ -9,8 +9,8 @@ from typing import Any
 from runner.tools.context import Outcome
 from runner.tools.mcp import content
 from runner.tools.mcp.connection import Connection
-from runner.tools.mcp.listing import Listed
-from runner.tools.naming import visible
+from runner.tools.mcp.tool_list import Listed
+from runner.tools.tool_names import visible
 
 Ask = Callable[[Connection, Mapping[str, Any], float], Awaitable[Outcome]]
 

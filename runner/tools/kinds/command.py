@@ -17,11 +17,11 @@ from typing import Any
 from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import ToolSpec
+from runner.tools.child_environment import child_environment, program_path
 from runner.tools.context import Context, Opening, Outcome, ToolFailed
-from runner.tools.environment import child_environment, program_path
-from runner.tools.offspring import Offspring
+from runner.tools.output_limit import MOST, Capture
 from runner.tools.parameters import PLACE, fill, places, plain, schema_of, with_defaults
-from runner.tools.spill import MOST, Capture
+from runner.tools.process_tree import Offspring
 from runner.tools.toolbox import Declared
 
 _GRACE = 5.0

@@ -14,7 +14,7 @@ from typing import Any
 
 from runner.core.messages import Attachment, clean
 from runner.tools.context import Outcome
-from runner.tools.spill import Capture
+from runner.tools.output_limit import Capture
 
 _DEEPEST = 32
 _MOST_ITEMS = 10_000

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.messages import ToolSpec
-from runner.tools.mcp.server import Server
-from runner.tools.naming import difference
-from runner.tools.spill import state_home
+from runner.tools.mcp.server_config import Server
+from runner.tools.output_limit import state_home
+from runner.tools.tool_names import difference
 
 _LONGEST_DIFF = 20
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from runner.core.cancel import Cancel
+from runner.tools.allowed_hosts import PORTS, Reach, authority, port_of
 from runner.tools.context import ToolFailed
-from runner.tools.reach import PORTS, Reach, authority, port_of
 
 if TYPE_CHECKING:
     import http.client

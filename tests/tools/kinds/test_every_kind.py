@@ -18,7 +18,7 @@ from runner import ChatSession, load_agent
 if TYPE_CHECKING:
     from tests.tools.conftest import Serve
 
-FAULTS = Path(__file__).parent.parent / "equipment" / "mcp_fault_server.py"
+FAULTS = Path(__file__).parent.parent.parent / "equipment" / "mcp_fault_server.py"
 
 
 class Echo(BaseHTTPRequestHandler):

@@ -19,13 +19,13 @@ from runner.core.cancel import Cancel
 from runner.core.errors import NeedsTrust, ToolsUnavailable, UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
-from runner.tools.mcp import pins
-from runner.tools.mcp.listing import judge
-from runner.tools.mcp.server import server_of
-from runner.tools.naming import LONGEST_NAME, qualified, visible
-from runner.tools.references import inlined
+from runner.tools.mcp import pinned_tools as pins
+from runner.tools.mcp.server_config import server_of
+from runner.tools.mcp.tool_list import judge
+from runner.tools.schema_refs import inlined
+from runner.tools.tool_names import LONGEST_NAME, qualified, visible
 
-FAULTS = Path(__file__).parent.parent / "equipment" / "mcp_fault_server.py"
+FAULTS = Path(__file__).parent.parent.parent / "equipment" / "mcp_fault_server.py"
 
 
 class Box:
@@ -360,7 +360,7 @@ class TestEnd:
             "assert box.specs\n"
             "if how == 'raise': raise SystemExit('done')\n"
         )
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent.parent)}
         runs = []
         for how, fault in (("return", "grandchild"), ("raise", "ok")):
             argv = [sys.executable, str(program), how, sys.executable, "-S", str(FAULTS), fault, str(it.diary)]

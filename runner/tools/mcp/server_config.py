@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from runner.core.errors import UsageError
 from runner.core.messages import Effects
+from runner.tools.child_environment import child_environment
 from runner.tools.context import Opening
-from runner.tools.environment import child_environment
 from runner.tools.toolbox import Declared
 
 START_SECONDS = 60.0

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolSpec
-from runner.tools.arguments import Checker
+from runner.tools.argument_validator import Checker
 from runner.tools.context import Opening
-from runner.tools.http import DEFAULT_SECONDS, HttpTool
-from runner.tools.naming import qualified, visible
+from runner.tools.kinds.http import DEFAULT_SECONDS, HttpTool
 from runner.tools.parameters import PLACE, schema_of
-from runner.tools.references import inlined
+from runner.tools.schema_refs import inlined
+from runner.tools.tool_names import qualified, visible
 from runner.tools.toolbox import Declared
 
 LARGEST_DOCUMENT = 10_000_000

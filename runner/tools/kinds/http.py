@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from runner.core.errors import UsageError
 from runner.core.messages import Attachment, Effects, ToolSpec
 from runner.tools.context import Context, Opening, Outcome, ToolFailed
-from runner.tools.outbound import MAX_BODY, Answer, Outgoing, fetch
+from runner.tools.guarded_http import MAX_BODY, Answer, Outgoing, fetch
 from runner.tools.parameters import PLACE, fill, fill_json, places, plain, schema_of
 from runner.tools.toolbox import Declared
 

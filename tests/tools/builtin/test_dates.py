@@ -263,7 +263,7 @@ def test_a_zone_that_does_not_exist_fails(name: str) -> None:
 
 def test_dateparser_is_imported_only_for_what_needs_it() -> None:
     program = (
-        "import sys; from datetime import datetime, timezone; from runner.tools.days import resolve;"
+        "import sys; from datetime import datetime, timezone; from runner.tools.builtin.date_parser import resolve;"
         "now = datetime(2026, 3, 5, tzinfo=timezone.utc);"
         "[resolve(each, now) for each in ('2025-07-04', 'next Friday', 'in 3 days', 'tomorrow at 5pm')];"
         "print('dateparser' in sys.modules); resolve('July 4th, 2025', now); print('dateparser' in sys.modules)"

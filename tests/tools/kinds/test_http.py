@@ -20,9 +20,9 @@ from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Declared, Opening, Toolbox, ToolFailed, open_toolbox
-from runner.tools.http import HttpTool, open_http
-from runner.tools.outbound import MAX_BODY
-from runner.tools.reach import Reach, is_public
+from runner.tools.allowed_hosts import Reach, is_public
+from runner.tools.guarded_http import MAX_BODY
+from runner.tools.kinds.http import HttpTool, open_http
 
 if TYPE_CHECKING:
     from tests.tools.conftest import Serve

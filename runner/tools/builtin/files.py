@@ -9,9 +9,9 @@ from itertools import islice
 from typing import Annotated, Any
 
 from runner.core.errors import UsageError
+from runner.tools.builtin.rooted_folder import Refused, Rooted, names_of
 from runner.tools.context import Opening, ToolFailed
 from runner.tools.function import FunctionTool
-from runner.tools.rooted import Refused, Rooted, names_of
 from runner.tools.toolbox import Declared, Tool
 
 _MOST_PATHS = 1_000

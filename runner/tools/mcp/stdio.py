@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from runner.tools.naming import visible
-from runner.tools.offspring import Offspring
+from runner.tools.process_tree import Offspring
+from runner.tools.tool_names import visible
 
 if TYPE_CHECKING:
     import anyio

@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import Any
 
 from runner.core.errors import UsageError
+from runner.tools.captured_output import Printed
 from runner.tools.context import Opening
-from runner.tools.declared import adjusted
-from runner.tools.printing import Printed
+from runner.tools.open_tools import adjusted
 from runner.tools.toolbox import Declared, Source, Tool, attempt, offer
 
 

@@ -103,7 +103,7 @@ def _union(members: list[Shape]) -> Shape:
     schema = {"anyOf": [dict(member.schema) for member in members]}
     if all(member.convert is _same for member in members):
         return Shape(schema)
-    from runner.tools.arguments import Checker  # lazy: few unions hold anything but plain values
+    from runner.tools.argument_validator import Checker  # lazy: few unions hold anything but plain values
 
     checked = [(Checker(member.schema), member.convert) for member in members]
 
@@ -122,7 +122,7 @@ def _union(members: list[Shape]) -> Shape:
 
 def _checked(shape: Shape, value: Any) -> Any:
     """The value as a shape within itself takes it, of which the outer schema says nothing."""
-    from runner.tools.arguments import Checker  # lazy: few types hold themselves
+    from runner.tools.argument_validator import Checker  # lazy: few types hold themselves
 
     if problems := Checker(shape.schema).problems(value):
         raise Unfit(f": {problems[0]}")
@@ -178,7 +178,7 @@ def _class(hint: type, within: tuple[type, ...]) -> Shape:
         by_value = {member.value: member for member in hint if type(member.value) in _JSON_TYPES}
         return _choice(by_value if len(by_value) == len(hint) else dict(hint.__members__))
     if _is_pydantic(hint):
-        from runner.tools.references import inlined  # lazy: only pydantic's schemas have references
+        from runner.tools.schema_refs import inlined  # lazy: only pydantic's schemas have references
 
         schema = hint.model_json_schema()  # type: ignore[attr-defined]
         return Shape(inlined(schema, schema), hint.model_validate)  # type: ignore[attr-defined]
