@@ -77,7 +77,7 @@ def _machine(output: str) -> JsonLines | OneJson | None:
 
 def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson | None) -> int:
     from runner.config.loader import load_agent
-    from runner.config.variables import from_pairs
+    from runner.config.template.variables import from_pairs
     from runner.engine.opening import open_session
     from runner.tools.context import system_clock
 

@@ -28,8 +28,8 @@ def check(paths: tuple[str, ...], form: str, mutate: bool, trust: bool) -> int:
     Every problem of every file is shown as FILE:LINE:COL. Nothing that a file names is run, imported or contacted.
     An environment variable that is not set is a warning here, since the machine that checks need not hold the keys.
     """
-    from runner.config.checking import check_paths  # lazy: `--help` needs neither
-    from runner.config.problems import FORMATS, render_text
+    from runner.commands.check import check_paths  # lazy: `--help` needs neither
+    from runner.config.diagnostics import FORMATS, render_text
 
     checked = check_paths(paths)
     problems = checked.problems

@@ -25,7 +25,7 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     The script's own text is never touched; recordings named hand/… are left alone.
     """
     from runner.cli.reporting import Reports
-    from runner.config.variables import from_pairs
+    from runner.config.template.variables import from_pairs
     from runner.transcripts.recording.keeping import refuse_in_ci
     from runner.transcripts.recording.takes import record_all
     from runner.transcripts.suite import Choice, find_transcripts

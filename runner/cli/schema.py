@@ -13,6 +13,6 @@ def schema(kind: str) -> None:
     An editor with a YAML language server completes and checks a file that begins with
     `# yaml-language-server: $schema=PATH`.
     """
-    from runner.config.schema import schema_text  # lazy: `--help` needs it not
+    from runner.config.validation.schema import schema_text  # lazy: `--help` needs it not
 
     click.echo(schema_text(kind), nl=False)

@@ -29,9 +29,9 @@ def show(
 
     Nothing is sent, run or imported: of a Python tool, an MCP server or another agent the name alone is shown.
     """
+    from runner.commands.show import describe, explain
     from runner.config.loader import load_agent  # lazy: `--help` needs neither
-    from runner.config.showing import describe, explain
-    from runner.config.variables import from_pairs
+    from runner.config.template.variables import from_pairs
 
     loaded = load_agent(agent, overrides=settings, gateway=gateway, model=model)
     if call is not None:

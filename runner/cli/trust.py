@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from runner.config.trust import Standing
+    from runner.config.trust.trust import Standing
 
 
 @click.command()
@@ -32,7 +32,7 @@ def trust(agent: str | None, *, yes: bool, listed: bool, revoke: bool) -> None:
 def _trust(agent: str, *, yes: bool) -> None:
     from runner.cli.terminal.plain import inert, warn  # lazy, as the next: `--help` needs none of them
     from runner.config.loader import load_agent
-    from runner.config.trust import accept_servers, standing
+    from runner.config.trust.trust import accept_servers, standing
 
     loaded = load_agent(agent)
     now = standing(loaded, warn)
@@ -62,7 +62,7 @@ def _consent(now: Standing, *, yes: bool) -> None:
 
 def _list() -> None:
     from runner.cli.terminal.plain import inert, warn  # lazy, as above
-    from runner.config.consents import all_consents
+    from runner.config.trust.store import all_consents
 
     for consent in all_consents(warn):
         click.echo(f"{inert(consent.path)}  ({inert(consent.given)})")
@@ -71,7 +71,7 @@ def _list() -> None:
 def _revoke(agent: str) -> None:
     from pathlib import Path
 
-    from runner.config.consents import forget  # lazy, as above
+    from runner.config.trust.store import forget  # lazy, as above
 
     stood = forget(Path(agent))
     click.echo(f"{agent} is no longer trusted" if stood else f"{agent} was not trusted")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.config.secrets import Secrets
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
+from runner.core.secrets import Secrets
 from runner.gateways import Row
 from runner.tools.toolbox import Declared
 

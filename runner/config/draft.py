@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.agent import Place, User
-from runner.config.document import Key
+from runner.config.diagnostics import Problem
 from runner.config.layers import Layers
 from runner.config.paths import Outside, kind_of, rooted
-from runner.config.problems import Problem
-from runner.config.schema import Mistake, dotted
+from runner.config.validation.schema import Mistake, dotted
+from runner.config.yaml.document import Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from runner.config.document import Document, Key, Run, Span, place_in
+from runner.config.diagnostics import Problem, Severity
 from runner.config.paths import Outside, kind_of, real, rooted
-from runner.config.problems import Problem, Severity
-from runner.config.yamlfile import load_document, load_documents
+from runner.config.yaml.document import Document, Key, Run, Span, place_in
+from runner.config.yaml.parser import load_document, load_documents
 from runner.core.errors import ConfigError
 from runner.core.messages import clean
 

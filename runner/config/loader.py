@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.config.agent import Agent, Fallback, PromptSource, Reply, User
-from runner.config.declarations import declarations
-from runner.config.document import Document
+from runner.config.diagnostics import Problem, Severity, in_order
 from runner.config.draft import Draft
 from runner.config.layers import Layers, chain, from_settings, setting_document
 from runner.config.paths import kind_of, real
-from runner.config.problems import Problem, Severity, in_order
-from runner.config.prompts import prompt_problems, prompt_source
-from runner.config.rules import rule_problems
-from runner.config.schema import mistakes
-from runner.config.secrets import Secrets
-from runner.config.sense import CHECKS
-from runner.config.substitution import Substitution
-from runner.config.templates import uses
+from runner.config.template.render import uses
+from runner.config.template.system_prompt import prompt_problems, prompt_source
+from runner.config.template.variables import declared
 from runner.config.user import load_user, permissions
-from runner.config.variables import declared
+from runner.config.validation.checks import CHECKS
+from runner.config.validation.env_vars import Substitution
+from runner.config.validation.permissions import rule_problems
+from runner.config.validation.schema import mistakes
+from runner.config.validation.tools import declarations
+from runner.config.yaml.document import Document
 from runner.core.errors import ConfigError
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
+from runner.core.secrets import Secrets
 from runner.gateways import CATALOGUE, Row
 from runner.tools.toolbox import Declared
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.agent import Permissions, User
+from runner.config.diagnostics import Problem, in_order
 from runner.config.layers import Layers
 from runner.config.paths import kind_of
-from runner.config.problems import Problem, in_order
-from runner.config.schema import mistakes
-from runner.config.secrets import Secrets
-from runner.config.substitution import Substitution
-from runner.config.yamlfile import load_documents
+from runner.config.validation.env_vars import Substitution
+from runner.config.validation.schema import mistakes
+from runner.config.yaml.parser import load_documents
 from runner.core.errors import ConfigError
+from runner.core.secrets import Secrets
 from runner.gateways import Row
 
 
@@ -59,7 +59,7 @@ def _shape(value: Any) -> Iterable[Any]:
 
 
 def _wrong_rules(layers: Layers, value: Mapping[str, Any]) -> list[Problem]:
-    from runner.config.rules import malformed  # lazy: few have any
+    from runner.config.validation.permissions import malformed  # lazy: few have any
 
     return [
         layers.problem(("permissions", decision, index), f"permissions.{decision}[{index}]: {why}")

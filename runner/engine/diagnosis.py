@@ -20,7 +20,7 @@ from runner.core.policy import Timeouts
 from runner.gateways import CATALOGUE, Row, connect
 
 if TYPE_CHECKING:
-    from runner.config.trust import Standing
+    from runner.config.trust.trust import Standing
     from runner.tools import Declared, Toolbox
 
 EXTRAS = {"local": "xllamacpp", "mcp": "mcp", "dask": "distributed", "otel": "opentelemetry", "serve": "starlette"}
@@ -58,7 +58,7 @@ def of_machine() -> Iterator[Finding]:
 def of_agent(path: str) -> Iterator[Finding]:
     """What one agent file needs besides. Raises nothing: a file that is wrong is a finding."""
     from runner.config.loader import load_agent  # lazy: without a file, nothing is loaded
-    from runner.config.trust import standing  # lazy, likewise
+    from runner.config.trust.trust import standing  # lazy, likewise
 
     doubts: list[str] = []
     try:
@@ -137,7 +137,7 @@ def _key(variable: str, gateway: str) -> Finding:
 
 
 def _trusted() -> Iterator[Finding]:
-    from runner.config.consents import all_consents, folder  # lazy, as above
+    from runner.config.trust.store import all_consents, folder  # lazy, as above
 
     doubts: list[str] = []
     count = sum(1 for _ in all_consents(doubts.append))
@@ -247,7 +247,7 @@ def _routes(agent: Agent, now: Standing | None) -> Iterator[Finding]:
     if now is not None and not now.trusted and any(deed.kind == "connect" for deed in now.reach.deeds):
         yield Finding("routes", agent.gateway, "missing", "not contacted before the file is trusted")
         return
-    from runner.config.trust import consented_hosts  # lazy, as above
+    from runner.config.trust.trust import consented_hosts  # lazy, as above
 
     hosts = (*agent.user.hosts, *consented_hosts(agent))
     routes = [(agent.gateway, agent.model), *((each.gateway, each.model) for each in agent.fallback)]

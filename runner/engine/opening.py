@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.config.agent import Agent
-from runner.config.templates import render
-from runner.config.variables import bind
+from runner.config.template.render import render
+from runner.config.template.variables import bind
 from runner.core.errors import NeedsTrust
 from runner.core.messages import ToolSpec
 from runner.engine.broker import Broker
@@ -58,7 +58,7 @@ def open_session(
     system_prompt = render(agent.system_prompt, bound, now=clock)
     broker, deny = _broker(agent, gateway), tuple(deny)
     if toolbox is None or gateway is None:
-        from runner.config.trust import ensure_trusted  # lazy: a replay runs and reaches nothing
+        from runner.config.trust.trust import ensure_trusted  # lazy: a replay runs and reaches nothing
 
         ensure_trusted(agent, trust=trust, ask=consent, notify=notify)
     with ExitStack() as undo:
@@ -94,7 +94,7 @@ def open_tools(
 
     An agent that is a tool is held to `deny` as well, and was trusted with the file that names it.
     """
-    from runner.config.trust import seal  # lazy, as above
+    from runner.config.trust.trust import seal  # lazy, as above
 
     others = {each.base / each.options["file"] for each in agent.tools if each.kind == "agent"}
     seals = {path: seal(_loaded(path)) for path in others}
@@ -132,7 +132,7 @@ def open_tools(
 def _broker(agent: Agent, gateway: Gateway | None) -> Broker:
     if gateway is not None:
         return Broker(agent.model, gateway, options=agent.options, retry=agent.retry, timeouts=agent.timeouts)
-    from runner.config.trust import consented_hosts  # lazy, as above
+    from runner.config.trust.trust import consented_hosts  # lazy, as above
 
     hosts = (*agent.user.hosts, *consented_hosts(agent))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.checking import is_transcript
-from runner.config.problems import Problem
+from runner.commands.check import is_transcript
+from runner.config.diagnostics import Problem
 from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
 from runner.transcripts.files.loader import load_transcript

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from runner.config.agent import Agent, PromptSource
-from runner.config.templates import is_template, render
+from runner.config.template.render import is_template, render
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError
 from runner.core.events import Event

@@ -71,7 +71,7 @@ class Stage:
         return toolbox
 
     def _ensure_trusted(self, agent: Agent) -> None:
-        from runner.config.trust import ensure_trusted  # lazy: a replay of stubs runs nothing
+        from runner.config.trust.trust import ensure_trusted  # lazy: a replay of stubs runs nothing
 
         ensure_trusted(agent, trust=self.trust)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.config.agent import Place
-from runner.config.problems import Problem
+from runner.config.diagnostics import Problem
 from runner.core.errors import AgentRunError, ConfigError, UsageError
 from runner.transcripts.files.loader import SUITE_FILE, load_transcript
 from runner.transcripts.model import Recording, Transcript

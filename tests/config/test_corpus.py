@@ -73,7 +73,7 @@ def test_nothing_that_a_file_names_is_imported():
 
 
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch):
-    from runner.config.problems import FORMATS, render_text
+    from runner.config.diagnostics import FORMATS, render_text
 
     monkeypatch.chdir(HERE / "bad")
     problems = examine("literal-secrets.yaml", environ=ENVIRON).problems

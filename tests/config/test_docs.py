@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.config import sandbox
 from runner.config.loader import load_agent
-from runner.config.schema import schema
+from runner.config.template import sandbox
+from runner.config.validation.schema import schema
 from runner.core import errors
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 
 from runner.config.agent import Agent, Permissions, User, Variable
 from runner.config.loader import examine, load_agent
-from runner.config.templates import render
+from runner.config.template.render import render
 from runner.config.user import load_user
 from runner.core.errors import ConfigError
 from runner.gateways import Row

@@ -119,7 +119,7 @@ def test_a_recording_is_the_same_in_yaml_1_1(recorded) -> None:
 
 
 def _documents(path: Path):
-    from runner.config.yamlfile import load_documents
+    from runner.config.yaml.parser import load_documents
 
     return load_documents(path)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runner.config.diagnostics import Problem
 from runner.config.loader import examine
-from runner.config.problems import Problem
 from runner.core.errors import ConfigError
 from runner.transcripts.files.loader import SUITE_FILE, Suites, load_transcript
 from runner.transcripts.model import Transcript

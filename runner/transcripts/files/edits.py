@@ -8,7 +8,7 @@ from typing import Any
 
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
-from runner.config.yamlfile import load_documents
+from runner.config.yaml.parser import load_documents
 from runner.transcripts.files.documents import read_text, split, write_atomically
 from runner.transcripts.files.emit import inline
 from runner.transcripts.verdicts import Finding

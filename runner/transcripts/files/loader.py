@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.config.problems import Problem
-from runner.config.schema import mistakes
-from runner.config.yamlfile import Document, load_documents, read_text
+from runner.config.diagnostics import Problem
+from runner.config.validation.schema import mistakes
+from runner.config.yaml.parser import Document, load_documents, read_text
 from runner.core.errors import ConfigError
 from runner.transcripts.files import parse, script
 from runner.transcripts.files.blobs import Blobs

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.config.agent import Place
-from runner.config.problems import Problem
-from runner.config.schema import Mistake
-from runner.config.yamlfile import Document
+from runner.config.diagnostics import Problem
+from runner.config.validation.schema import Mistake
+from runner.config.yaml.parser import Document
 from runner.transcripts.model import Route
 
 

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from runner.config.agent import Agent
-from runner.config.trust import ensure_trusted
+from runner.config.trust.trust import ensure_trusted
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall, Usage

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from runner.config.secrets import masked
+from runner.core.secrets import masked
 
 Severity = Literal["error", "warning"]
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.config.schema import schema
-from runner.config.shape import surely_fits
-from runner.config.yamlfile import load_document
+from runner.config.validation.fast_validator import surely_fits
+from runner.config.validation.schema import schema
+from runner.config.yaml.parser import load_document
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent
 AGENT = schema("agent")
 LIBRARY = jsonschema.Draft202012Validator(AGENT)
 GOOD = [

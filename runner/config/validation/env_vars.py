@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from runner.config.document import Key
+from runner.config.diagnostics import Problem, Severity
 from runner.config.layers import Layers
-from runner.config.problems import Problem, Severity
-from runner.config.schema import dotted
-from runner.config.secrets import looks_secret
+from runner.config.validation.schema import dotted
+from runner.config.yaml.document import Key
+from runner.core.secrets import looks_secret
 
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _LOOKALIKE = re.compile(r"\$\{[^}\n]*\}?")

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.config.document import Key
+from runner.config.diagnostics import Problem, nearest
 from runner.config.draft import Draft
-from runner.config.problems import Problem, nearest
-from runner.config.sense import offered, schema_problems
-from runner.config.yamlfile import read_text
+from runner.config.validation.checks import offered, schema_problems
+from runner.config.yaml.document import Key
+from runner.config.yaml.parser import read_text
 from runner.core.errors import ConfigError
 from runner.tools import BUILT_INS
 from runner.tools.parameters import places

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.config.agent import Place, PromptSource
-from runner.config.templates import render, uses
-from runner.config.yamlfile import load_document
+from runner.config.template.render import render, uses
+from runner.config.yaml.parser import load_document
 from runner.core.errors import ConfigError
 
 NOW = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)

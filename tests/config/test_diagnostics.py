@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.problems import Problem, in_order, nearest, render_github, render_json, render_sarif, render_text
+from runner.config.diagnostics import Problem, in_order, nearest, render_github, render_json, render_sarif, render_text
 
 ONE = Problem("agents/bad.yaml", 7, 13, "options.temprature: unknown option", "did you mean 'temperature'?", length=10)
 WHOLE = Problem("gone.yaml", 0, 0, "cannot be read", severity="warning")

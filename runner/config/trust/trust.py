@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.config.agent import Agent
-from runner.config.deeds import escaped
-from runner.config.reach import Reach, reach
+from runner.config.trust.capabilities import escaped
+from runner.config.trust.reach import Reach, reach
 from runner.core.errors import NeedsTrust, UsageError
 
 if TYPE_CHECKING:
-    from runner.config.closure import Closure
-    from runner.config.consents import Consent
+    from runner.config.trust.manifest import Closure
+    from runner.config.trust.store import Consent
 
 _LONGEST_DIFF = 200
 _Notify = Callable[[str], None]
@@ -56,7 +56,7 @@ class Standing:
 
     def remember(self) -> None:
         """Keep consent for exactly this content. Raises UsageError."""
-        from runner.config.consents import Consent, keep  # lazy: consent is given rarely
+        from runner.config.trust.store import Consent, keep  # lazy: consent is given rarely
 
         keep(Consent.now(self.agent.path, self.closure))
 
@@ -66,8 +66,8 @@ def standing(agent: Agent, notify: _Notify = _silent) -> Standing | None:
     powers = reach(agent)
     if not powers:
         return None
-    from runner.config.closure import closure  # lazy, as the next: most agents need no trust
-    from runner.config.consents import recall
+    from runner.config.trust.manifest import closure  # lazy, as the next: most agents need no trust
+    from runner.config.trust.store import recall
 
     return Standing(agent, powers, closure(powers), recall(agent.path, notify))
 
@@ -100,7 +100,7 @@ def consented_hosts(agent: Agent) -> tuple[str, ...]:
 
 def seal(agent: Agent) -> str:
     """A hash that is another one as soon as anything is that the agent is made of, or that it can do."""
-    from runner.config.closure import closure  # lazy: only agents that are tools are sealed
+    from runner.config.trust.manifest import closure  # lazy: only agents that are tools are sealed
 
     return closure(reach(agent)).hash
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from runner.config.closure import Closure
+from runner.config.trust.manifest import Closure
 from runner.core.errors import UsageError
 from runner.tools.output_limit import state_home
 

@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.config.document import Key
-from runner.config.problems import nearest
-from runner.config.secrets import looks_secret
-from runner.config.shape import surely_fits
+from runner.config.diagnostics import nearest
+from runner.config.validation.fast_validator import surely_fits
+from runner.config.yaml.document import Key
+from runner.core.secrets import looks_secret
 
 _NAMES = {
     "string": "a text",
@@ -47,7 +47,7 @@ class Mistake:
 
 def schema_text(name: str) -> str:
     """The schema `agent` or `transcript` as it is shipped."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     for folder in (package / "schemas", package.parent / "schemas"):  # the wheel's, the checkout's
         try:
             return (folder / f"{name}.schema.json").read_text("utf-8")

@@ -10,14 +10,14 @@ import jsonschema
 import pytest
 
 from runner.config.agent import Agent, Fallback, Permissions, Reply, User, Variable
-from runner.config.declarations import FILE_KINDS
-from runner.config.schema import dotted, mistakes, schema, schema_text
-from runner.config.yamlfile import load_document
+from runner.config.validation.schema import dotted, mistakes, schema, schema_text
+from runner.config.validation.tools import FILE_KINDS
+from runner.config.yaml.parser import load_document
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.gateways import DIALECTS, Row
 from runner.tools import BUILT_INS, KINDS
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent
 AGENT = schema("agent")
 DEFS = AGENT["$defs"]
 PARTS = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from runner.config.agent import DEFAULT_SYSTEM_PROMPT, Place, PromptSource
-from runner.config.document import Key, Run
+from runner.config.diagnostics import Problem, nearest
 from runner.config.draft import Draft
-from runner.config.problems import Problem, nearest
-from runner.config.templates import is_template
-from runner.config.yamlfile import read_text
+from runner.config.template.render import is_template
+from runner.config.yaml.document import Key, Run
+from runner.config.yaml.parser import read_text
 from runner.core.errors import ConfigError
 
 _WHERE: tuple[Key, ...] = ("system_prompt",)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.config.agent import Agent, PromptSource
 from runner.config.paths import kind_of
-from runner.config.reach import Reach
+from runner.config.trust.reach import Reach
 from runner.tools.toolbox import Declared
 
 _LARGEST = 64 * 2**20

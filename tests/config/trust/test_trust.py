@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.config import consents
 from runner.config.agent import Agent
-from runner.config.closure import closure
-from runner.config.deeds import Deed, escaped
 from runner.config.loader import load_agent
-from runner.config.reach import reach
-from runner.config.trust import consented_hosts, ensure_trusted, standing
+from runner.config.trust import store as consents
+from runner.config.trust.capabilities import Deed, escaped
+from runner.config.trust.manifest import closure
+from runner.config.trust.reach import reach
+from runner.config.trust.trust import consented_hosts, ensure_trusted, standing
 from runner.core.errors import NeedsTrust, UsageError
 from runner.tools import KINDS
 from runner.tools.toolbox import Declared

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.config.problems import Problem
+from runner.config.diagnostics import Problem
 
 _QUOTE = "quote the whole value"
 _UNCLOSED = ("the text quoted at line {opened} is never closed", "add the closing quote")

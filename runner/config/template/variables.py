@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.config.agent import Variable
-from runner.config.problems import nearest
-from runner.config.yamlfile import parse_scalar
+from runner.config.diagnostics import nearest
+from runner.config.yaml.parser import parse_scalar
 from runner.core.errors import UsageError
 from runner.core.messages import clean
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.config.declarations import FILE_KINDS
+from runner.config.diagnostics import Problem, nearest
 from runner.config.draft import Draft
-from runner.config.problems import Problem, nearest
+from runner.config.validation.tools import FILE_KINDS
 from runner.core.errors import UsageError
 from runner.tools import BUILT_INS
 from runner.tools.toolbox import Declared

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.config.document import Document, Key, place_in
-from runner.config.yamlfile import MAX_BYTES, load_document, load_documents
+from runner.config.yaml.document import Document, Key, place_in
+from runner.config.yaml.parser import MAX_BYTES, load_document, load_documents
 from runner.core.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config.agent import Agent
-from runner.config.deeds import KINDS_OF_DEED, Deed, deeds, escaped, rules
+from runner.config.trust.capabilities import KINDS_OF_DEED, Deed, deeds, escaped, rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from runner.config.agent import User
+from runner.config.diagnostics import Problem, in_order
 from runner.config.loader import Examined, examine
 from runner.config.paths import kind_of, real
-from runner.config.problems import Problem, in_order
 from runner.config.user import load_user
 from runner.core.errors import ConfigError
 

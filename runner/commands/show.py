@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.agent import Agent
-from runner.config.problems import nearest
-from runner.config.templates import render
-from runner.config.variables import bind
+from runner.config.diagnostics import nearest
+from runner.config.template.render import render
+from runner.config.template.variables import bind
 from runner.core.errors import AgentRunError, GatewayError, UsageError
 from runner.core.messages import Effects, ToolSpec
 from runner.gateways import Gateway, connect

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.agent import PromptSource
-from runner.config.document import place_in
-from runner.config.problems import Problem, nearest
+from runner.config.diagnostics import Problem, nearest
+from runner.config.yaml.document import place_in
 from runner.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[],
         return source.text
     if _only_variables(source.text) and all(_simple(values.get(name, ())) for name in _VARIABLE.findall(source.text)):
         return _VARIABLE.sub(lambda found: _as_text(values[found[1]]), source.text)
-    from runner.config.sandbox import open_sandbox  # lazy: jinja2
+    from runner.config.template.sandbox import open_sandbox  # lazy: jinja2
 
     sandbox = open_sandbox(source.root, now)
     try:
@@ -69,7 +69,7 @@ def uses(source: PromptSource) -> Uses:
     """
     if _only_variables(source.text):
         return Uses(dict(_plain_names(source)))
-    from runner.config.sandbox import open_sandbox  # lazy: jinja2
+    from runner.config.template.sandbox import open_sandbox  # lazy: jinja2
 
     sandbox = open_sandbox(source.root, datetime.now)
     names: dict[str, Problem] = {}
@@ -135,7 +135,7 @@ def _mistakes() -> tuple[type[Exception], ...]:
     """What a template's author can cause."""
     from jinja2 import TemplateError
 
-    from runner.config.sandbox import Refused
+    from runner.config.template.sandbox import Refused
 
     return (Refused, TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 

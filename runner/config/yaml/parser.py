@@ -20,9 +20,9 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from runner.config.document import Document, span_of
-from runner.config.problems import Problem
-from runner.config.yamlerrors import reworded, undecodable
+from runner.config.diagnostics import Problem
+from runner.config.yaml.document import Document, span_of
+from runner.config.yaml.messages import reworded, undecodable
 from runner.core.errors import ConfigError
 
 try:

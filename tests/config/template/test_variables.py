@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner.config.agent import Variable
-from runner.config.variables import bind, declared, from_pairs
+from runner.config.template.variables import bind, declared, from_pairs
 from runner.core.errors import UsageError
 
 VARIABLES = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from runner.config.document import Key
+from runner.config.diagnostics import Problem, nearest
 from runner.config.draft import Draft
-from runner.config.problems import Problem, nearest
-from runner.config.secrets import has_known_secret, looks_secret
+from runner.config.yaml.document import Key
 from runner.core.errors import ModelMissing
+from runner.core.secrets import has_known_secret, looks_secret
 from runner.gateways import CATALOGUE, DIALECTS
 from runner.tools.argument_validator import validator
 
@@ -89,7 +89,7 @@ def reply_schema(draft: Draft) -> Iterator[Problem]:
 
 def variable_values(draft: Draft) -> Iterator[Problem]:
     """A variable's default suits its type and choices."""
-    from runner.config.variables import declared, misfit  # lazy: most files have none
+    from runner.config.template.variables import declared, misfit  # lazy: most files have none
 
     for name, entry in _mapping(draft, "variables").items():
         if not draft.sound("variables", name):

@@ -1,0 +1,1 @@
+"""Templates of system prompts: Jinja2 in a sandbox, and the variables that they use."""
