@@ -78,7 +78,7 @@ def _machine(output: str) -> JsonLines | OneJson | None:
 def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson | None) -> int:
     from runner.config.loader import load_agent
     from runner.config.template.variables import from_pairs
-    from runner.engine.opening import open_session
+    from runner.engine.from_agent import open_session
     from runner.tools.context import system_clock
 
     agent = load_agent(path, overrides=options["settings"], gateway=options["gateway"], model=options["model"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from runner.engine.diagnosis import Finding
+    from runner.commands.doctor import Finding
 
 _FIRST = (2, 6, 4)
 
@@ -31,7 +31,7 @@ def doctor(agent: str | None, form: str) -> int:
     2 its file or your configuration is wrong, 6 it is not trusted, 4 no gateway of it answers, or a program or server
     that it needs is missing.
     """
-    from runner.engine.diagnosis import of_agent, of_machine  # lazy: `--help` needs neither
+    from runner.commands.doctor import of_agent, of_machine  # lazy: `--help` needs neither
 
     findings = [*of_machine(), *(of_agent(agent) if agent else ())]
     click.echo(_json(findings) if form == "json" else _text(findings))

@@ -85,7 +85,7 @@ class Broker:
 
         Tools the model asks for are run. Raises GatewayError, LimitReached.
         """
-        from runner.engine.single import answer  # lazy: it is built on this module
+        from runner.engine.one_shot import answer  # lazy: it is built on this module
 
         if isinstance(messages, str):
             messages = [Message.user(messages)]

@@ -22,10 +22,10 @@ from runner.core.tokens import IMAGE, Calibration, estimate, estimate_tools
 from runner.core.window import View, fit
 from runner.engine.broker import Broker, Route
 from runner.engine.drafts import within
-from runner.engine.loop import Loop, Permit
-from runner.engine.spent import Spent
 from runner.engine.stream import StreamHandle
 from runner.engine.structured import ReplySchema
+from runner.engine.turn import Loop, Permit
+from runner.engine.usage import Spent
 from runner.gateways import Capabilities, Request
 from runner.tools import Context, Toolbox, Tools
 
@@ -90,8 +90,8 @@ class ChatSession:
 
     @classmethod
     def from_agent(cls, agent: Agent, **options: Any) -> ChatSession:
-        """The session an agent file describes; the options are those of `runner.engine.opening.open_session`."""
-        from runner.engine.opening import open_session  # lazy: it is built on this module
+        """The session an agent file describes; the options are those of `runner.engine.from_agent.open_session`."""
+        from runner.engine.from_agent import open_session  # lazy: it is built on this module
 
         return open_session(agent, **options)
 

@@ -22,7 +22,7 @@ import pytest
 from runner import ChatSession, load_agent
 from runner.core.errors import ToolsUnavailable
 from runner.core.messages import ToolResult
-from runner.engine.opening import open_tools
+from runner.engine.from_agent import open_tools
 
 if TYPE_CHECKING:
     from tests.tools.conftest import McpSite, Serve

@@ -14,7 +14,7 @@ from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall, Usage
 from runner.engine.broker import Broker
-from runner.engine.opening import open_tools
+from runner.engine.from_agent import open_tools
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
 from runner.transcripts.expectations.facts import summed

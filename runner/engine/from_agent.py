@@ -13,8 +13,8 @@ from runner.config.template.render import render
 from runner.config.template.variables import bind
 from runner.core.errors import NeedsTrust
 from runner.core.messages import ToolSpec
+from runner.engine.approval import Approve, Permits
 from runner.engine.broker import Broker
-from runner.engine.permits import Approve, Permits
 from runner.engine.session import ChatSession
 from runner.engine.structured import ReplySchema
 from runner.gateways import CATALOGUE, Gateway, connect

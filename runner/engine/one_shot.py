@@ -12,9 +12,9 @@ from runner.core.messages import Message
 from runner.core.policy import Limits
 from runner.engine.broker import Broker, Route
 from runner.engine.drafts import within
-from runner.engine.loop import Loop
-from runner.engine.spent import Spent
 from runner.engine.structured import ReplySchema
+from runner.engine.turn import Loop
+from runner.engine.usage import Spent
 from runner.gateways import Capabilities, Request
 from runner.tools import Context, Toolbox
 

@@ -27,9 +27,9 @@ from runner.core.history import Exchange
 from runner.core.messages import Message, ToolCall, ToolResult, Usage
 from runner.core.policy import Limits
 from runner.core.thread_pool import Job, side_by_side
-from runner.engine.spent import Spent
 from runner.engine.structured import ReplySchema
-from runner.engine.textual import written_call
+from runner.engine.textual_calls import written_call
+from runner.engine.usage import Spent
 from runner.tools import Context, Tools
 
 Ask = Callable[[tuple[Message, ...], float | None], Iterator[Chunk | Notice]]
