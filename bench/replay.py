@@ -14,12 +14,12 @@ import yaml
 
 from bench.measure import against, process, tell
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.recording.keeping import keep
-from runner.transcripts.recording.live import take
+from runner.transcripts.recording.live_run import take
+from runner.transcripts.recording.recording_file import keep
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.stage import Stage
-from runner.transcripts.suite import Choice, find_transcripts
-from runner.transcripts.suite import run as replay_all
+from runner.transcripts.suite.run import Choice, find_transcripts
+from runner.transcripts.suite.run import run as replay_all
+from runner.transcripts.suite.shared import Stage
 
 AGENT = """\
 gateway: scripted

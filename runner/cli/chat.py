@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runner.cli.terminal.machine import JsonLines, OneJson
     from runner.config.agent import Agent
     from runner.engine.session import ChatSession
-    from runner.transcripts.recording.conversation import ConversationTape
+    from runner.transcripts.recording.chat_recorder import ConversationTape
 
 GOODBYE = "exit"
 SLASH_COMMANDS = {"/continue": "Please go on exactly where you stopped."}
@@ -114,7 +114,7 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
 def _tape(path: str | None, agent: Agent, variables: dict[str, str]) -> ConversationTape | None:
     if path is None:
         return None
-    from runner.transcripts.recording.conversation import ConversationTape  # lazy: few chats are recorded
+    from runner.transcripts.recording.chat_recorder import ConversationTape  # lazy: few chats are recorded
 
     return ConversationTape(Path(path), agent, variables)
 

@@ -26,10 +26,10 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     """
     from runner.cli.reporting import Reports
     from runner.config.template.variables import from_pairs
-    from runner.transcripts.recording.keeping import refuse_in_ci
-    from runner.transcripts.recording.takes import record_all
-    from runner.transcripts.suite import Choice, find_transcripts
-    from runner.transcripts.verdicts import exit_code
+    from runner.transcripts.outcome import exit_code
+    from runner.transcripts.recording.batch import record_all
+    from runner.transcripts.recording.recording_file import refuse_in_ci
+    from runner.transcripts.suite.run import Choice, find_transcripts
 
     refuse_in_ci()
     started = time.monotonic()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from runner.transcripts.suite import Choice
-    from runner.transcripts.verdicts import Outcome
+    from runner.transcripts.outcome import Outcome
+    from runner.transcripts.suite.run import Choice
 
 
 @click.command(
@@ -40,7 +40,7 @@ def replay(paths: tuple[Path, ...], **options: Any) -> int:
     Nothing is sent to a model, no key is needed, and no tool with effects runs.
     """
     from runner.cli.reporting import Reports
-    from runner.transcripts.suite import find_transcripts
+    from runner.transcripts.suite.run import find_transcripts
 
     reports = Reports.of(options["reports"])
     choice = _choice(options)
@@ -56,8 +56,8 @@ def replay(paths: tuple[Path, ...], **options: Any) -> int:
 def _choice(options: dict[str, Any]) -> Choice:
     from runner.core.errors import UsageError
     from runner.transcripts.chunking import MODES, known_mode
-    from runner.transcripts.memory import failed_before
-    from runner.transcripts.suite import Choice
+    from runner.transcripts.suite.last_failures import failed_before
+    from runner.transcripts.suite.run import Choice
 
     if options["as_recorded"] and not options["live"]:
         raise UsageError("--as-recorded belongs to --live", fix="replay --live --as-recorded, or neither")
@@ -78,10 +78,10 @@ def _choice(options: dict[str, Any]) -> Choice:
 
 
 def _outcomes(files: Sequence[Path], choice: Choice, options: dict[str, Any]) -> Iterable[Outcome]:
-    from runner.transcripts.suite import run
+    from runner.transcripts.suite.run import run
 
     if options["live"]:
-        from runner.transcripts.recording.takes import run_live
+        from runner.transcripts.recording.batch import run_live
 
         return run_live(
             files, choice, as_recorded=options["as_recorded"], allow_writes=options["allow_writes"], tell=_tell
@@ -93,7 +93,7 @@ def _updated(
     files: Sequence[Path], choice: Choice, options: dict[str, Any], outcomes: Sequence[Outcome]
 ) -> Iterable[Outcome]:
     """Renew what the outcomes call for, and replay again."""
-    from runner.transcripts.recording.keeping import refuse_in_ci
+    from runner.transcripts.recording.recording_file import refuse_in_ci
     from runner.transcripts.recording.updates import Updates
 
     refuse_in_ci()
@@ -126,8 +126,8 @@ def _tell(text: str) -> None:
 
 
 def _end(outcomes: Sequence[Outcome], files: Sequence[Path]) -> int:
-    from runner.transcripts.memory import remember
-    from runner.transcripts.verdicts import exit_code
+    from runner.transcripts.outcome import exit_code
+    from runner.transcripts.suite.last_failures import remember
 
     remember(outcomes)
     if not outcomes:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.core.errors import UsageError
+from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import FORMATS, Run, renderer
-from runner.transcripts.verdicts import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import pytest
 
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Recording, Transcript
-from runner.transcripts.recording.keeping import keep
-from runner.transcripts.recording.live import take
-from runner.transcripts.replaying.cell import replay
-from runner.transcripts.stage import Stage, redactor_for
-from runner.transcripts.verdicts import Outcome
+from runner.transcripts.outcome import Outcome
+from runner.transcripts.recording.live_run import take
+from runner.transcripts.recording.recording_file import keep
+from runner.transcripts.replaying.replay import replay
+from runner.transcripts.suite.shared import Stage, redactor_for
 
 AGENT = """\
 gateway: scripted

@@ -8,8 +8,8 @@ import pytest
 
 from runner.transcripts.files.check import check_file
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.mutate import unbreakable
-from runner.transcripts.suite import Choice, find_transcripts, run
+from runner.transcripts.suite.mutations import unbreakable
+from runner.transcripts.suite.run import Choice, find_transcripts, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = find_transcripts([EXAMPLES, EXAMPLES / "trusted" / "python.yaml"])

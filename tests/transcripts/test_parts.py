@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from runner.gateways import Capabilities
 from runner.transcripts.chunking import cut, decode_lengths, encode_lengths, pieces
+from runner.transcripts.expectations.call_matching import in_order, most_pairs
 from runner.transcripts.expectations.jsonpath import compiled, find
 from runner.transcripts.expectations.matchers import differences, matches, problem
-from runner.transcripts.expectations.pairing import in_order, most_pairs
 from runner.transcripts.files.documents import split, with_recording
-from runner.transcripts.files.emit import document
+from runner.transcripts.files.writer import document
 from runner.transcripts.fingerprint import Stamper
 from runner.transcripts.model import Recording, Setting
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.tape import Tape, able
+from runner.transcripts.replaying.recorded_gateway import Tape, able
 
 lengths = st.lists(st.integers(1, 40), max_size=30)
 texts = st.text(max_size=200)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.transcripts.expectations import PASSED, Called, Facts, Judged, Kind
+from runner.transcripts.expectations.call_matching import in_order, most_pairs
 from runner.transcripts.expectations.matchers import differences, problem, show
-from runner.transcripts.expectations.pairing import in_order, most_pairs
 
 MODES = {
     "exact": "the same calls in the same order",

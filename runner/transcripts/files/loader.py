@@ -11,11 +11,12 @@ from runner.config.diagnostics import Problem
 from runner.config.validation.schema import mistakes
 from runner.config.yaml.parser import Document, load_documents, read_text
 from runner.core.errors import ConfigError
-from runner.transcripts.files import parse, script
+from runner.transcripts.files import recording_parser as parse
+from runner.transcripts.files import script_parser as script
 from runner.transcripts.files.blobs import Blobs
 from runner.transcripts.files.documents import MAX_BYTES, MAX_VALUES
-from runner.transcripts.files.places import Sheet
-from runner.transcripts.files.script import Suite
+from runner.transcripts.files.location import Sheet
+from runner.transcripts.files.script_parser import Suite
 from runner.transcripts.model import FORMAT, Recording, Transcript
 
 SUITE_FILE = "_suite.yaml"

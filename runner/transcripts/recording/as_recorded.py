@@ -9,12 +9,12 @@ from runner.core.chunks import Chunk
 from runner.engine.broker import Broker, Route
 from runner.gateways import Request
 from runner.transcripts.model import RecordedRequest, Transcript
-from runner.transcripts.recording.around import stand_between
-from runner.transcripts.recording.live import drifted, take
-from runner.transcripts.replaying.cell import replay
-from runner.transcripts.stage import Stage, declared_models, secrets_of
-from runner.transcripts.suite import missing
-from runner.transcripts.verdicts import Change, Finding, Outcome
+from runner.transcripts.outcome import Change, Finding, Outcome
+from runner.transcripts.recording.gateway_wrapper import stand_between
+from runner.transcripts.recording.live_run import drifted, take
+from runner.transcripts.replaying.replay import replay
+from runner.transcripts.suite.run import missing
+from runner.transcripts.suite.shared import Stage, declared_models, secrets_of
 
 
 def probe(

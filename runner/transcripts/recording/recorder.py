@@ -25,9 +25,9 @@ from runner.transcripts.model import (
     Recording,
     Setting,
 )
-from runner.transcripts.recording.around import stand_between
+from runner.transcripts.recording.gateway_wrapper import stand_between
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.tape import able
+from runner.transcripts.replaying.recorded_gateway import able
 
 
 @dataclass(slots=True)

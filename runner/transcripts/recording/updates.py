@@ -7,14 +7,14 @@ from pathlib import Path
 
 from runner.core.errors import UsageError
 from runner.transcripts.files.documents import rewrite
-from runner.transcripts.files.edits import renewed_expectations
+from runner.transcripts.files.expectation_edits import renewed_expectations
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import COMPONENTS, Transcript
-from runner.transcripts.recording.keeping import keep, prune_blobs, restamped
-from runner.transcripts.recording.live import Taken, take
+from runner.transcripts.outcome import Outcome
+from runner.transcripts.recording.live_run import Taken, take
+from runner.transcripts.recording.recording_file import keep, prune_blobs, restamped
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.stage import Stage, declared_models, model_of, redactor_for
-from runner.transcripts.verdicts import Outcome
+from runner.transcripts.suite.shared import Stage, declared_models, model_of, redactor_for
 
 CATEGORIES: Mapping[str, str] = {
     "create": "record what has no recording, live",

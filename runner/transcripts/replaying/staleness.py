@@ -8,9 +8,9 @@ from runner.config.agent import Agent
 from runner.transcripts.expectations.matchers import same, show
 from runner.transcripts.fingerprint import Stamper, fold, sent_options, signature
 from runner.transcripts.model import Located, RecordedRequest, Recording
+from runner.transcripts.outcome import Change
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.tape import Served
-from runner.transcripts.verdicts import Change
+from runner.transcripts.replaying.recorded_gateway import Served
 
 _Teller = Callable[[RecordedRequest, Served, Agent, Stamper, Redactor], tuple[str, Iterable[str]]]
 

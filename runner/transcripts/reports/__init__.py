@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from runner.transcripts.verdicts import WORST_FIRST, Outcome
+from runner.transcripts.outcome import WORST_FIRST, Outcome
 
 FORMATS = ("console", "junit", "github", "json", "tap")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from runner.transcripts.outcome import Change, Finding, Outcome
 from runner.transcripts.reports import Run
-from runner.transcripts.verdicts import Change, Finding, Outcome
 
 _COLOURS: Mapping[str, str] = {
     "pass": "32",

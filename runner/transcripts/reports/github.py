@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import Run
-from runner.transcripts.verdicts import Outcome
 
 _COMMANDS = {"warn": "warning", "info": "notice"}
 

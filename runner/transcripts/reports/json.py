@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from runner import __version__
+from runner.transcripts.outcome import exit_code
 from runner.transcripts.reports import Run
-from runner.transcripts.verdicts import exit_code
 
 FORMAT = 1
 

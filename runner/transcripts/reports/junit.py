@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
+from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import Run
-from runner.transcripts.verdicts import Outcome
 
 # XML 1.0 has no way at all to say these.
 _UNSAYABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner.transcripts.suite import Choice, find_transcripts, run
-from runner.transcripts.verdicts import WORST_FIRST
+from runner.transcripts.outcome import WORST_FIRST
+from runner.transcripts.suite.run import Choice, find_transcripts, run
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 FILES = [file.relative_to(EXAMPLES) for file in find_transcripts([EXAMPLES])]
 PIECES = [b"", b"---\n", b"{", b"}", b"[", b"]", b": ", b"- ", b'"', b"'", b"\n", b"  ", b"null", b"-1", b"1e400"]
 PIECES += [b"\xff", b"\x00", b"\t", b"{{", b"#", b"&a ", b"*a", b"!!x", b"|", b"\xc2\x85", b"not: ", b"true", b"{}"]

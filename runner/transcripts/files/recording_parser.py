@@ -10,8 +10,8 @@ from runner.core.chunks import parse_arguments
 from runner.core.messages import Opaque, Usage
 from runner.transcripts.chunking import decode_lengths
 from runner.transcripts.files.blobs import Blobs
-from runner.transcripts.files.places import Sheet
-from runner.transcripts.files.script import expected, setting
+from runner.transcripts.files.location import Sheet
+from runner.transcripts.files.script_parser import expected, setting
 from runner.transcripts.fingerprint import turns_digest
 from runner.transcripts.model import (
     RecordedCall,

@@ -10,8 +10,8 @@ from runner.config.agent import Place
 from runner.transcripts.expectations import PASSED, Facts, Judged, kind
 from runner.transcripts.expectations.matchers import same, show
 from runner.transcripts.model import Expectation, RecordedReply, Said
+from runner.transcripts.outcome import Finding
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.verdicts import Finding
 
 
 @dataclass(slots=True)

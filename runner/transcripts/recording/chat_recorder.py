@@ -14,12 +14,12 @@ from runner.core.errors import UsageError
 from runner.core.events import Asked, Event, TurnEnded
 from runner.engine.session import ChatSession
 from runner.transcripts.files.documents import write_atomically
-from runner.transcripts.files.emit import document, script
+from runner.transcripts.files.writer import document, script
 from runner.transcripts.model import FORMAT, RecordedReply, Recording, Setting
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.stage import secrets_of
-from runner.transcripts.suite import SUFFIX
+from runner.transcripts.suite.run import SUFFIX
+from runner.transcripts.suite.shared import secrets_of
 
 # What a template would take for its own: its marks, and a line end that it would write as another.
 _MARK = re.compile(r"\{[{%#]|\r")

@@ -17,7 +17,7 @@ from runner.engine.session import ChatSession
 from runner.gateways import Request
 from runner.tools.context import system_clock
 from runner.transcripts.expectations import Facts
-from runner.transcripts.expectations.facts import facts_of
+from runner.transcripts.expectations.turn_result import facts_of
 from runner.transcripts.model import Expectation, Located, Said, Setting, Transcript
 
 

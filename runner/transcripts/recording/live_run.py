@@ -17,15 +17,15 @@ from runner.engine.broker import Broker
 from runner.engine.from_agent import open_tools
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
-from runner.transcripts.expectations.facts import summed
-from runner.transcripts.expectations.judging import Tally
+from runner.transcripts.expectations.evaluate import Tally
 from runner.transcripts.expectations.matchers import show
+from runner.transcripts.expectations.turn_result import summed
 from runner.transcripts.model import RecordedReply, Recording, Said, Setting, Transcript
-from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
+from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.recording.recorder import Recorder
-from runner.transcripts.recording.understudy import Understudy
-from runner.transcripts.stage import Stage, declared_models, redactor_for
-from runner.transcripts.verdicts import Finding, Outcome
+from runner.transcripts.recording.stubbed_tools import Understudy
+from runner.transcripts.scripted_user import Person, Play, agents_own, frozen, merged, voice_of
+from runner.transcripts.suite.shared import Stage, declared_models, redactor_for
 
 
 class Taken(NamedTuple):

@@ -11,7 +11,7 @@ from runner.transcripts.files.check import check_file
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.files.schema import schema_text
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TURN = "turns: [{id: t, user: Hi.}]\n"
 HEAD = "transcript: 1\nagent: agent.yaml\n"
 

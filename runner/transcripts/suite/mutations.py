@@ -12,10 +12,10 @@ from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
-from runner.transcripts.replaying.cell import replay
-from runner.transcripts.stage import Stage
-from runner.transcripts.suite import find_transcripts
-from runner.transcripts.verdicts import Outcome
+from runner.transcripts.outcome import Outcome
+from runner.transcripts.replaying.replay import replay
+from runner.transcripts.suite.run import find_transcripts
+from runner.transcripts.suite.shared import Stage
 
 SPOILT = "(nothing of the kind)"
 _MANY = 50

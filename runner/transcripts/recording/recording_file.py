@@ -8,12 +8,12 @@ from pathlib import Path
 from runner.core.errors import UsageError
 from runner.transcripts.files.blobs import FOLDER, Blobs
 from runner.transcripts.files.documents import read_text, rewrite
-from runner.transcripts.files.emit import document
+from runner.transcripts.files.writer import document
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.recording.recorder import recorded_request
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.cell import Cell
-from runner.transcripts.stage import Stage
+from runner.transcripts.replaying.replay import Cell
+from runner.transcripts.suite.shared import Stage
 
 
 def refuse_in_ci() -> None:

@@ -10,8 +10,8 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from runner.config.yaml.parser import load_documents
 from runner.transcripts.files.documents import read_text, split, write_atomically
-from runner.transcripts.files.emit import inline
-from runner.transcripts.verdicts import Finding
+from runner.transcripts.files.writer import inline
+from runner.transcripts.outcome import Finding
 
 RENEWABLE = frozenset({"text", "finish", "exit"})
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from runner.transcripts.outcome import Outcome, exit_code
 from runner.transcripts.reports import Run, renderer
-from runner.transcripts.verdicts import Outcome, exit_code
 
 
 def told(outcome: Outcome) -> str:

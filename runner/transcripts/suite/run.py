@@ -14,9 +14,9 @@ from runner.config.diagnostics import Problem
 from runner.core.errors import AgentRunError, ConfigError, UsageError
 from runner.transcripts.files.loader import SUITE_FILE, load_transcript
 from runner.transcripts.model import Recording, Transcript
-from runner.transcripts.replaying.cell import replay
-from runner.transcripts.stage import Stage, declared_models
-from runner.transcripts.verdicts import Finding, Outcome
+from runner.transcripts.outcome import Finding, Outcome
+from runner.transcripts.replaying.replay import replay
+from runner.transcripts.suite.shared import Stage, declared_models
 
 # Where it is sound, a fork spares each process the start and the imports.
 _START = "fork" if sys.platform == "linux" else "spawn"

@@ -9,7 +9,7 @@ from runner.tools import Context, Tool, Toolbox
 from runner.transcripts.expectations.matchers import differences
 from runner.transcripts.model import RecordedCall, ToolMode
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.tape import Tape
+from runner.transcripts.replaying.recorded_gateway import Tape
 
 _ASKS = "ask_user"
 RUNNING = frozenset({"verify", "execute"})

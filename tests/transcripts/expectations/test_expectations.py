@@ -12,7 +12,7 @@ from runner.core.events import Notice, Replied, ToolStarted, TurnEnded
 from runner.core.messages import ToolCall, ToolSpec, Usage
 from runner.gateways import Request
 from runner.transcripts.expectations import FAMILY_OF, Called, Facts, kind
-from runner.transcripts.expectations.judging import outcome
+from runner.transcripts.expectations.evaluate import outcome
 from runner.transcripts.files.schema import assembled
 from runner.transcripts.model import Expectation
 

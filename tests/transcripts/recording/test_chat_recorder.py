@@ -11,9 +11,9 @@ from runner.core.events import TextDelta, ToolStarted
 from runner.engine.attachments import attach
 from runner.engine.session import ChatSession
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.recording.conversation import ConversationTape
-from runner.transcripts.replaying.cell import replay
-from runner.transcripts.stage import Stage
+from runner.transcripts.recording.chat_recorder import ConversationTape
+from runner.transcripts.replaying.replay import replay
+from runner.transcripts.suite.shared import Stage
 
 
 def test_a_chat_is_a_transcript(case) -> None:

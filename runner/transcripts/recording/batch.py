@@ -8,12 +8,12 @@ from pathlib import Path
 from runner.core.errors import AgentRunError
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Transcript
+from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.as_recorded import probe
-from runner.transcripts.recording.live import drifted, take
+from runner.transcripts.recording.live_run import drifted, take
 from runner.transcripts.recording.updates import Review, Tell, record
-from runner.transcripts.stage import Stage
-from runner.transcripts.suite import Choice, broken
-from runner.transcripts.verdicts import Outcome
+from runner.transcripts.suite.run import Choice, broken
+from runner.transcripts.suite.shared import Stage
 
 
 def run_live(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from runner.transcripts import expectations
-from runner.transcripts.files.places import Sheet
+from runner.transcripts.files.location import Sheet
 from runner.transcripts.model import Answers, Expectation, Route, Said, Setting, ToolMode
 
 _MODIFIERS = ("when", "severity", "normalize")

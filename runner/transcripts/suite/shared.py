@@ -16,7 +16,7 @@ from runner.tools import Opening, Toolbox, open_toolbox
 from runner.transcripts.files.loader import Suites
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.tools import RUNNING, ghost, mode_of
+from runner.transcripts.replaying.recorded_tools import RUNNING, ghost, mode_of
 
 # Only a running server can say what its tools are: in a replay the recording says it instead.
 _SERVED = frozenset({"mcp"})

@@ -9,15 +9,15 @@ from typing import Any
 from runner.core.errors import ConfigError, RecordingError
 from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
-from runner.transcripts.expectations.facts import summed
-from runner.transcripts.expectations.judging import Tally, recorded_failure
+from runner.transcripts.expectations.evaluate import Tally, recorded_failure
+from runner.transcripts.expectations.turn_result import summed
 from runner.transcripts.fingerprint import Stamper
 from runner.transcripts.model import Recording, Said, Transcript
-from runner.transcripts.play import Person, Play, agents_own, frozen, merged, voice_of
-from runner.transcripts.replaying.tape import Tape, Unhurried
-from runner.transcripts.replaying.tools import TapedTools
-from runner.transcripts.stage import Stage, ghosts, model_of
-from runner.transcripts.verdicts import Change, Outcome
+from runner.transcripts.outcome import Change, Outcome
+from runner.transcripts.replaying.recorded_gateway import Tape, Unhurried
+from runner.transcripts.replaying.recorded_tools import TapedTools
+from runner.transcripts.scripted_user import Person, Play, agents_own, frozen, merged, voice_of
+from runner.transcripts.suite.shared import Stage, ghosts, model_of
 
 _LEVELS: Mapping[str, Any] = {"tool-drift": "drift"}
 
@@ -80,7 +80,7 @@ class Cell:
         return self._outcome(self._trace() if traced else "")
 
     def _trace(self) -> str:
-        from runner.transcripts.replaying.trace import trace  # lazy: few replays are compared
+        from runner.transcripts.replaying.event_hash import trace  # lazy: few replays are compared
 
         return trace(self.facts)
 

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from runner.core.errors import AgentRunError, Denied, RateLimited, UsageError
 from runner.transcripts.files.documents import split, write_atomically
-from runner.transcripts.files.emit import document
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.recording.keeping import keep
-from runner.transcripts.recording.live import take
+from runner.transcripts.files.writer import document
+from runner.transcripts.recording.live_run import take
+from runner.transcripts.recording.recording_file import keep
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.cell import replay
+from runner.transcripts.replaying.replay import replay
 from runner.transcripts.reports import FORMATS, Run, renderer
-from runner.transcripts.stage import Stage, redactor_for
+from runner.transcripts.suite.shared import Stage, redactor_for
 
 HOSTILE = [
     "tab\tand bell\x07 and nul-ish \x01",

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from runner.transcripts.recording.takes import run_live
-from runner.transcripts.suite import Choice
-from runner.transcripts.verdicts import Outcome, exit_code
+from runner.transcripts.outcome import Outcome, exit_code
+from runner.transcripts.recording.batch import run_live
+from runner.transcripts.suite.run import Choice
 
 AGENT = """\
 gateway: here

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from runner.transcripts.verdicts import Outcome
+from runner.transcripts.outcome import Outcome
 
 FILE = Path(".agent-run", "failed.json")
 

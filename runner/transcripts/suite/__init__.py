@@ -1,0 +1,1 @@
+"""A run over many transcripts: which files and cells, in which processes, in which order."""
