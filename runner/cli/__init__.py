@@ -114,7 +114,7 @@ def run(arguments: list[str]) -> int:
         _abandon_stdout()
         return 0
     except Exception as error:  # noqa: BLE001 - the one handler: what is not ours to explain is our bug
-        from runner.cli.failure import tell  # lazy: nothing failed, as a rule
+        from runner.cli.error_output import tell  # lazy: nothing failed, as a rule
 
         return tell(error)
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli import Terminated
-from runner.cli.terminal.plain import Plain, inert, warn
+from runner.cli.terminal.plain_text import Plain, inert, warn
 from runner.core.errors import AgentRunError, UsageError
 
 if TYPE_CHECKING:
-    from runner.cli.terminal.machine import JsonLines, OneJson
+    from runner.cli.terminal.json_output import JsonLines, OneJson
     from runner.config.agent import Agent
     from runner.engine.session import ChatSession
     from runner.transcripts.recording.chat_recorder import ConversationTape
@@ -70,7 +70,7 @@ def chat(agent: str, **options: Any) -> int:
 def _machine(output: str) -> JsonLines | OneJson | None:
     if output == "text":
         return None
-    from runner.cli.terminal.machine import JsonLines, OneJson  # lazy: people read text
+    from runner.cli.terminal.json_output import JsonLines, OneJson  # lazy: people read text
 
     return JsonLines(sys.stdout) if output == "jsonl" else OneJson(sys.stdout)
 
@@ -86,7 +86,7 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
     at_prompt = not messages and sys.stdin is not None and sys.stdin.isatty()
     variables = from_pairs(options["variables"])
     tape = _tape(options["record"], agent, variables)
-    from runner.cli.terminal import people  # the questions that a tool, a rule or a file may put
+    from runner.cli.terminal import questions as people  # the questions that a tool, a rule or a file may put
 
     session = open_session(
         agent,
@@ -167,7 +167,7 @@ class Talk:
 
     def at_prompt(self, agent: Agent, files: Iterable[str] = ()) -> int:
         """Read and answer until the user leaves; a failed turn is told, and the conversation goes on."""
-        from runner.cli.failure import tell
+        from runner.cli.error_output import tell
         from runner.cli.terminal.prompt import read_lines
 
         print(inert(agent.greeting), file=sys.stdout if sys.stdout.isatty() and self._machine is None else sys.stderr)

@@ -24,7 +24,7 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
 
     The script's own text is never touched; recordings named hand/… are left alone.
     """
-    from runner.cli.reporting import Reports
+    from runner.cli.report_output import Reports
     from runner.config.template.variables import from_pairs
     from runner.transcripts.outcome import exit_code
     from runner.transcripts.recording.batch import record_all
@@ -47,6 +47,6 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
 
 
 def _review(*shown: Any) -> bool:
-    from runner.cli.reviewing import review
+    from runner.cli.review import review
 
     return review(*shown)

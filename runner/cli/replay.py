@@ -39,7 +39,7 @@ def replay(paths: tuple[Path, ...], **options: Any) -> int:
 
     Nothing is sent to a model, no key is needed, and no tool with effects runs.
     """
-    from runner.cli.reporting import Reports
+    from runner.cli.report_output import Reports
     from runner.transcripts.suite.run import find_transcripts
 
     reports = Reports.of(options["reports"])
@@ -112,7 +112,7 @@ def _updated(
 
 
 def _review(*shown: Any) -> bool:
-    from runner.cli.reviewing import review
+    from runner.cli.review import review
 
     return review(*shown)
 

@@ -42,7 +42,7 @@ def show(
 
 
 def _as_text(shown: dict[str, Any]) -> str:
-    from runner.cli.terminal.plain import inert  # lazy
+    from runner.cli.terminal.plain_text import inert  # lazy
 
     lines = [f"{shown['name']}  ({shown['file']})"]
     lines += [f"  {shown['description']}"] if shown["description"] else []

@@ -30,7 +30,7 @@ def trust(agent: str | None, *, yes: bool, listed: bool, revoke: bool) -> None:
 
 
 def _trust(agent: str, *, yes: bool) -> None:
-    from runner.cli.terminal.plain import inert, warn  # lazy, as the next: `--help` needs none of them
+    from runner.cli.terminal.plain_text import inert, warn  # lazy, as the next: `--help` needs none of them
     from runner.config.loader import load_agent
     from runner.config.trust.trust import accept_servers, standing
 
@@ -50,7 +50,7 @@ def _trust(agent: str, *, yes: bool) -> None:
 
 def _consent(now: Standing, *, yes: bool) -> None:
     """Show what the file can do; return if the user consents. Raises NeedsTrust."""
-    from runner.cli.terminal.people import consent  # lazy, as above
+    from runner.cli.terminal.questions import consent  # lazy, as above
     from runner.core.errors import NeedsTrust
 
     if yes or not sys.stdin.isatty():
@@ -61,7 +61,7 @@ def _consent(now: Standing, *, yes: bool) -> None:
 
 
 def _list() -> None:
-    from runner.cli.terminal.plain import inert, warn  # lazy, as above
+    from runner.cli.terminal.plain_text import inert, warn  # lazy, as above
     from runner.config.trust.store import all_consents
 
     for consent in all_consents(warn):

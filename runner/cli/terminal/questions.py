@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from runner.cli.terminal.plain import inert
+from runner.cli.terminal.plain_text import inert
 from runner.core.messages import ToolCall
 
 

@@ -18,7 +18,7 @@ def tell(error: Exception) -> int:
         print(render_text(error.problems, source=sys.stderr.isatty()), file=sys.stderr)
         return error.exit_code
     if isinstance(error, AgentRunError):
-        from runner.cli.terminal.plain import inert
+        from runner.cli.terminal.plain_text import inert
 
         print(f"agent-run: {inert(str(error))}", file=sys.stderr)
         return error.exit_code
@@ -35,7 +35,7 @@ def tell(error: Exception) -> int:
 
 
 def _bug(error: Exception) -> str:
-    from runner.cli.terminal.plain import inert
+    from runner.cli.terminal.plain_text import inert
 
     return (
         f"agent-run: a bug in agent-run: {type(error).__name__}: {inert(str(error))}\n"
