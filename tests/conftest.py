@@ -18,8 +18,7 @@ import pytest
 
 from parts import missing
 from runner.core.errors import ModelMissing
-from runner.gateways.local import models as weights
-from runner.gateways.local import worker as local_worker
+from runner.gateways.local import models, worker
 
 ROOT = Path(__file__).parent.parent
 EMBEDDED = "smollm2-135m"
@@ -49,7 +48,7 @@ def embedded_weights() -> str:
     if find_spec("xllamacpp") is None:
         missing("xllamacpp is not installed")
     try:
-        return str(weights.find(EMBEDDED))
+        return str(models.find(EMBEDDED))
     except ModelMissing:
         missing(f"the weights of {EMBEDDED} are not installed")
 
@@ -61,7 +60,7 @@ def llama_server(embedded_weights: str, tmp_path_factory: pytest.TempPathFactory
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            [sys.executable, "-P", str(local_worker.__file__), "shared"],
+            [sys.executable, "-P", str(worker.__file__), "shared"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -19,7 +19,8 @@ ROOMS = {
     "config": {"core", "gateways", "tools"},
     "engine": {"core", "gateways", "tools", "config"},
     "transcripts": {"core", "gateways", "tools", "config", "engine"},
-    "cli": {"core", "gateways", "tools", "config", "engine", "transcripts"},
+    "commands": {"core", "gateways", "tools", "config", "engine", "transcripts"},
+    "cli": {"core", "gateways", "tools", "config", "engine", "transcripts", "commands"},
 }
 FORBIDDEN_WORDS = {"provider", "manager", "helper", "utils", "base", "factory"}
 HEAVY = {

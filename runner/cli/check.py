@@ -34,7 +34,7 @@ def check(paths: tuple[str, ...], form: str, mutate: bool, trust: bool) -> int:
     checked = check_paths(paths)
     problems = checked.problems
     if mutate and not any(problem.severity == "error" for problem in problems):
-        from runner.transcripts.suite.mutations import unbreakable_in  # lazy: it replays
+        from runner.commands.mutations import unbreakable_in  # lazy: it replays
 
         problems = (*problems, *unbreakable_in(paths, trust=trust))
     if form != "text" or problems:

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from runner.config.agent import User
@@ -82,6 +81,6 @@ def _beginning(file: Path) -> str:
 
 
 def _transcript_problems(file: Path) -> Iterable[Problem]:
-    # By name: transcripts stand above this room, and are there to be asked only when one is checked.
-    found: Iterable[Problem] = import_module("runner.transcripts.files.check").check_file(file)
-    return found
+    from runner.transcripts.files.check import check_file  # lazy: only where a transcript is checked
+
+    return check_file(file)

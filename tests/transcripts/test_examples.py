@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.commands.mutations import unbreakable
 from runner.transcripts.files.check import check_file
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.suite.mutations import unbreakable
 from runner.transcripts.suite.run import Choice, find_transcripts, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

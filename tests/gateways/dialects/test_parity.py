@@ -63,7 +63,7 @@ class Held:
 
     def sent(self) -> Any:
         gateway = connect(self.name, url="http://127.0.0.1:1", key="")
-        encode = getattr(gateway, "encode", None) or import_module(f"runner.gateways.{self.name}").encode
+        encode = getattr(gateway, "encode", None) or import_module(f"runner.gateways.dialects.{self.name}").encode
         content = self.kept()
         opaque = Opaque(self.name, self.model, content) if content else None
         options = {"max_tokens": 99, "thinking": "low"}

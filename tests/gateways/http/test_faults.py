@@ -584,7 +584,7 @@ def test_f33_what_the_model_cannot_do_is_not_asked_of_it(fault_server):
     assert "tools_off" in notices
 
 
-ELSEWHERE = {"F62": "test_local.py::test_a_crash_is_told_and_the_next_request_starts_anew"}
+ELSEWHERE = {"F62": "local/test_gateway.py::test_a_crash_is_told_and_the_next_request_starts_anew"}
 
 
 def test_every_fault_of_the_wire_has_its_test():
@@ -594,4 +594,4 @@ def test_every_fault_of_the_wire_has_its_test():
         assert fault in tested, fault
     for place in ELSEWHERE.values():
         file, _, name = place.partition("::")
-        assert f"def {name}(" in (here.parent / file).read_text()
+        assert f"def {name}(" in (here.parents[1] / file).read_text()

@@ -36,7 +36,7 @@ def children(parent: int) -> list[int]:
             mother = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])
         except (OSError, ValueError):
             continue
-        if command.endswith(b"local_worker.py\0") and mother == parent:
+        if command.endswith(b"local/worker.py\0") and mother == parent:
             found.append(int(entry.name))
     return found
 
