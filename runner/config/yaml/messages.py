@@ -2,56 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from runner.config.diagnostics import Problem
 
 _QUOTE = "quote the whole value"
 _UNCLOSED = ("the text quoted at line {opened} is never closed", "add the closing quote")
+_BLOCK_TEXT = ("a block text begins on the next line", "end this line after | or >")
+_TAB = ("a tab cannot indent", "use spaces")
+_NO_CHARACTER = ("an escape that is no character", "write the character itself, not a pair of surrogates")
 
-# The parser's words -> (message, hint); `{opened}` is the line where the unfinished thing began.
-_WORDINGS: dict[str, tuple[str, str]] = {
-    "mapping values are not allowed in this context": (
-        "a ':' cannot stand here",
-        f"{_QUOTE}, or check the indentation of this line",
+# What a problem's text contains, in the words of libyaml and of PyYAML's own parser -> (message, hint). The first
+# row that matches counts; `{opened}` is the line where the unfinished thing began.
+_WORDINGS: tuple[tuple[str, tuple[str, str]], ...] = (
+    (
+        "mapping values are not allowed",
+        ("a ':' cannot stand here", f"{_QUOTE}, or check the indentation of this line"),
     ),
-    "did not find expected key": ("this line fits no mapping that is open", "check its indentation"),
-    "did not find expected '-' indicator": (
-        "the list that began at line {opened} goes on here without a '-'",
-        "check its indentation",
+    ("expected (key$|<block end>)", ("this line fits no mapping that is open", "check its indentation")),
+    ("expected '-'", ("the list that began at line {opened} goes on here without a '-'", "check its indentation")),
+    ("expected ',' or ']'", ("the list opened at line {opened} is not closed", "add ',' or ']'")),
+    ("expected ',' or '}'", ("the mapping opened at line {opened} is not closed", "add ',' or '}}'")),
+    ("unexpected (end of stream|document (indicator|separator))", _UNCLOSED),
+    ("unknown escape", ("an unknown escape in a double-quoted text", "double the backslash, or use single quotes")),
+    ("invalid Unicode", _NO_CHARACTER),
+    ("undefined alias", ("an alias of a name that no anchor gives", "define it with &name, or quote the '*'")),
+    ("second occurrence", ("an anchor that was given before, at line {opened}", "give it another name")),
+    ("expected ':'", ("a key without its ':'", "write KEY: VALUE, or quote a text of several lines")),
+    ("expected (a )?comment|expected chomping", _BLOCK_TEXT),
+    ("undefined tag handle", ("tags are not allowed", "quote the '!'")),
+    ("expected alphabetic", ("an anchor or alias without a name", _QUOTE)),
+    ("expected whitespace", ("a space is missing here", _QUOTE)),
+    ("expected (the )?node content", ("a value is missing here", "")),
+    (
+        "expected '?<document start>",
+        ("a value has ended, and another begins without a '---'", "check the indentation"),
     ),
-    "did not find expected ',' or ']'": ("the list opened at line {opened} is not closed", "add ',' or ']'"),
-    "did not find expected ',' or '}'": ("the mapping opened at line {opened} is not closed", "add ',' or '}}'"),
-    "found unexpected end of stream": ("the text quoted at line {opened} is never closed", "add the closing quote"),
-    "found unexpected document indicator": (
-        "the text quoted at line {opened} is never closed",
-        "add the closing quote",
-    ),
-    "found unknown escape character": (
-        "an unknown escape in a double-quoted text",
-        "double the backslash, or use single quotes",
-    ),
-    "found invalid Unicode character escape code": (
-        "an escape that is no character",
-        "write the character itself, not a pair of surrogates",
-    ),
-    "found undefined alias": ("an alias of a name that no anchor gives", "define it with &name, or quote the '*'"),
-    "second occurrence": ("an anchor that was given before, at line {opened}", "give it another name"),
-    "could not find expected ':'": ("a key without its ':'", "write KEY: VALUE, or quote a text of several lines"),
-    "did not find expected comment or line break": (
-        "a block text begins on the next line",
-        "end this line after | or >",
-    ),
-    "found undefined tag handle": ("tags are not allowed", "quote the '!'"),
-    "did not find expected alphabetic or numeric character": ("an anchor or alias without a name", _QUOTE),
-    "did not find expected whitespace or line break": ("a space is missing here", _QUOTE),
-    "did not find expected node content": ("a value is missing here", ""),
-    "did not find expected <document start>": (
-        "a value has ended, and another begins without a '---'",
-        "check the indentation",
-    ),
-    "found a tab character where an indentation space is expected": ("a tab cannot indent", "use spaces"),
-}
+    ("found a tab character where", _TAB),
+)
 
 
 def reworded(error: Any, path: str, text: str) -> Problem:
@@ -60,22 +49,28 @@ def reworded(error: Any, path: str, text: str) -> Problem:
     if mark is None and (mark := getattr(error, "context_mark", None)) is None:
         return _unreadable(error, path, text)
     opened = error.context_mark or mark
-    if (error.context or "").startswith("while scanning a quoted scalar") and "end of stream" in (error.problem or ""):
-        mark = opened
-    line, column = _place(text, mark.index) if mark.index < len(text) else _end(text)
-    char = text[mark.index] if mark.index < len(text) else ""
-    message, hint = _wording(error.problem or error.context or "not YAML", char)
+    problem, context = error.problem or error.context or "not YAML", error.context or ""
+    if "block collection" in context and "<block end>" in problem:
+        problem = "expected '-'"  # PyYAML's own parser names what it found alone
+    at = mark.index
+    if context.startswith("while scanning a quoted scalar") and "end of stream" in problem:
+        at = opened.index
+    elif "unknown escape" in problem:
+        at = text.rfind("\\", 0, at + 1)  # the parsers point before and behind the backslash
+    line, column = _place(text, at) if at < len(text) else _end(text)
+    message, hint = _wording(problem, text[at : at + 1])
     return Problem(path, line + 1, column + 1, message.format(opened=opened.line + 1), hint.replace("}}", "}"))
 
 
 def _wording(problem: str, char: str) -> tuple[str, str]:
-    if problem == "found character that cannot start any token":
+    if "cannot start any token" in problem:
         if char == "\t":
-            return "a tab cannot indent", "use spaces"
+            return _TAB
         shown = char.replace("{", "{{").replace("}", "}}")
         return f"a value cannot begin with {shown!r}", _QUOTE
-    if problem in _WORDINGS:
-        return _WORDINGS[problem]
+    for words, wording in _WORDINGS:
+        if re.search(words, problem):
+            return wording
     return problem.replace("{", "{{").replace("}", "}}"), ""
 
 

@@ -19,6 +19,15 @@ from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.tokens import (
+    BlockEndToken,
+    BlockMappingStartToken,
+    BlockSequenceStartToken,
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+)
 
 from runner.config.diagnostics import Problem
 from runner.config.yaml.document import Document, span_of
@@ -39,6 +48,16 @@ except ImportError:  # libyaml is missing: the same, eight times slower
         def dispose(self) -> None:
             pass
 
+        def scan_flow_scalar_non_spaces(self, double: bool, start_mark: yaml.Mark) -> list[str]:
+            """Refuses what libyaml refuses: escapes that stand for no character."""
+            try:
+                chunks: list[str] = super().scan_flow_scalar_non_spaces(double, start_mark)
+                "".join(chunks).encode()
+            except (ValueError, OverflowError):
+                problem = "found invalid Unicode character escape code"
+                raise yaml.scanner.ScannerError(None, None, problem, self.get_mark()) from None
+            return chunks
+
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "load_document", "load_documents", "read_text"]
 
@@ -46,6 +65,8 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_NODES = 50_000
 
+_OPENING = (FlowSequenceStartToken, FlowMappingStartToken, BlockSequenceStartToken, BlockMappingStartToken)
+_CLOSING = (FlowSequenceEndToken, FlowMappingEndToken, BlockEndToken)
 _READ = 65_536
 _PLAIN = "plain"
 _QUOTED = "quoted"
@@ -164,10 +185,30 @@ class _Fathoming(_Composer):
         self._depth += 1
         if self._depth > MAX_DEPTH:
             mark = parent.start_mark if parent else None
-            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=mark)
+            raise _too_deep(mark)
 
     def ascend_resolver(self) -> None:
         self._depth -= 1
+
+
+def _too_deep(mark: yaml.Mark | None) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=mark)
+
+
+def _deepest_allowed(text: str) -> yaml.Mark | None:
+    """Where the last allowed level begins, if another follows: libyaml has its own limit, and reads ahead to it."""
+    levels: list[yaml.Mark] = []
+    try:
+        for token in yaml.scan(text):
+            if isinstance(token, _OPENING):
+                if len(levels) == MAX_DEPTH:
+                    return levels[-1]
+                levels.append(token.start_mark)
+            elif isinstance(token, _CLOSING):
+                levels.pop()
+    except yaml.YAMLError:
+        pass
+    return None
 
 
 def _may_be_deep(text: str) -> bool:
@@ -186,6 +227,10 @@ def _compose(text: str) -> list[Node]:
                 _count_lines_again(root, text)
             if root is not None and not (isinstance(root, ScalarNode) and root.tag == _PLAIN and not root.value):
                 roots.append(root)
+    except yaml.YAMLError:
+        if isinstance(composer, _Fathoming) and (mark := _deepest_allowed(text)) is not None:
+            raise _too_deep(mark) from None
+        raise
     finally:
         composer.dispose()
     return roots

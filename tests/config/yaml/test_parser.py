@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +60,6 @@ JSON = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(JSON)
 def test_every_json_value_is_itself_in_flow_style(written: Any):
-    import json
-
     assert load_document("x", text=json.dumps({"v": written}, ensure_ascii=False)).value == {"v": written}
 
 
@@ -170,6 +171,62 @@ def test_limits_on_values_count_what_aliases_expand_to():
 def test_deep_nesting_ends_in_an_error(hostile: str):
     with pytest.raises(ConfigError, match="deeper than 64"):
         load_document("x", text=hostile)
+
+
+def test_deep_nesting_is_told_where_it_begins():
+    with pytest.raises(ConfigError, match=r"^x:2:65: error: nested deeper than 64 levels"):
+        load_document("x", text="v:\n  " + "[" * 2_000)
+    with pytest.raises(ConfigError, match=r"^x:2:\d+: error: the list opened at line 2 is not closed"):
+        load_document("x", text="v:\n  [" + "[], " * 2_000 + "1}")
+
+
+NO_LIBYAML = """
+import json, sys
+sys.modules["yaml._yaml"] = None
+from runner.config.loader import examine
+from runner.config.yamlfile import load_document
+from runner.core.errors import ConfigError
+
+def told(text):
+    try:
+        return load_document("x", text=text).value
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems]
+
+asked = json.load(sys.stdin)
+files = {
+    file: [str(problem) for problem in examine(file, environ=asked["environ"]).problems]
+    for file in asked["files"]
+}
+json.dump({"files": files, "texts": [told(text) for text in asked["texts"]]}, sys.stdout)
+"""
+BROKEN = [
+    "a: b: c", "- a\nb: 1", "- - a\n - b", "a: [1}", "a: {b: 1", "a: {b: 1]", "a: 'x\n...\n'", 'a: "\\q"', 'a: b\n"\\q',
+    'a: "\\U00110000"', "a: *x", "a: &x 1\nb: &x 2", "? a\n:b", "a: | x", "a: |9x", "a: >+-\n x",
+    "a: !x!y z", "a: & z", "a: * z", "a: ]", "[a] b", "a:\n\tb: 1", "a: @x", "a: {x: '\u2028'}\nb: : c", "a: \x01",
+    "[" * 2_000, "- " * 2_000,
+]  # fmt: skip
+
+
+def test_errors_are_worded_the_same_without_libyaml():
+    here = Path(__file__).parent / "bad"
+    files = [each.name for each in sorted(here.glob("*.yaml")) if each.stem != "utf16"]
+    ran = subprocess.run(
+        [sys.executable, "-c", NO_LIBYAML],
+        input=json.dumps({"files": files, "texts": [*BROKEN, 'a: "\\ud800"'], "environ": {"HOME": "/home/somebody"}}),
+        capture_output=True,
+        text=True,
+        cwd=here,
+        check=True,
+    )
+    found = json.loads(ran.stdout)
+    for file in files:
+        assert found["files"][file] == (here / file).with_suffix(".problems").read_text("utf-8").splitlines()
+    assert ": error: an escape that is no character" in found["texts"].pop()[0]
+    for text, problems in zip(BROKEN, found["texts"], strict=True):
+        with pytest.raises(ConfigError) as caught:
+            load_document("x", text=text)
+        assert problems == [str(problem) for problem in caught.value.problems], text
 
 
 def test_files_that_cannot_be_read(tmp_path: Path):
