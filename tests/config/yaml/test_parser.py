@@ -184,7 +184,7 @@ NO_LIBYAML = """
 import json, sys
 sys.modules["yaml._yaml"] = None
 from runner.config.loader import examine
-from runner.config.yamlfile import load_document
+from runner.config.yaml.parser import load_document
 from runner.core.errors import ConfigError
 
 def told(text):
@@ -209,7 +209,7 @@ BROKEN = [
 
 
 def test_errors_are_worded_the_same_without_libyaml():
-    here = Path(__file__).parent / "bad"
+    here = Path(__file__).parents[1] / "bad"
     files = [each.name for each in sorted(here.glob("*.yaml")) if each.stem != "utf16"]
     ran = subprocess.run(
         [sys.executable, "-c", NO_LIBYAML],
