@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
@@ -30,6 +32,31 @@ def pytest_configure() -> None:
     """A shell starts what it puts into the background with ^C ignored, which programs under test would inherit."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def printable(value: Any) -> Any:
+    """The same with what UTF-8 cannot carry written as an escape, in all the texts inside."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {printable(key): printable(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return type(value)(map(printable, value))
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """A lone surrogate in the report of a test cannot be sent to the process that collects them, and ends the run."""
+    return printable((yield))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
+    """The same for warnings."""
+    if (text := str(warning_message.message)) != printable(text):
+        warning_message.message = warning_message.category(printable(text))
 
 
 @dataclass(frozen=True, slots=True)
