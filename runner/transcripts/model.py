@@ -59,7 +59,7 @@ class Answers(NamedTuple):
     approve: tuple[str, ...] | None = None
 
 
-class Said(NamedTuple):
+class ScriptTurn(NamedTuple):
     """One turn of the script: what the user says, and what must hold of all that follows."""
 
     id: str
@@ -76,7 +76,7 @@ class Said(NamedTuple):
         return self.spot.place
 
 
-class Setting(NamedTuple):
+class ReplayInputs(NamedTuple):
     """What a conversation depends on besides its words; saved with a recording and injected into its replay.
 
     `capabilities` holds what the gateway said of the model where it departs from the defaults.
@@ -152,7 +152,7 @@ class Recording(NamedTuple):
     spot: Located | None = None
     resolved: str = ""
     recorded: str = ""
-    setting: Setting = Setting()
+    inputs: ReplayInputs = ReplayInputs()
     request: RecordedRequest | None = None
     redacted: Mapping[str, int] = {}
     accepted: tuple[str, ...] = ()
@@ -175,11 +175,11 @@ class Transcript(NamedTuple):
 
     path: Path
     agent: Path
-    turns: tuple[Said, ...]
+    turns: tuple[ScriptTurn, ...]
     place: Place
     about: str = ""
     tags: tuple[str, ...] = ()
-    setting: Setting = Setting()
+    inputs: ReplayInputs = ReplayInputs()
     modes: Mapping[str, ToolMode] = {}
     finally_: tuple[Expectation, ...] = ()
     recordings: tuple[Recording, ...] = ()

@@ -18,7 +18,7 @@ from runner.gateways import Request
 from runner.tools.context import system_clock
 from runner.transcripts.expectations import Facts
 from runner.transcripts.expectations.turn_result import facts_of
-from runner.transcripts.model import Expectation, Located, Said, Setting, Transcript
+from runner.transcripts.model import Expectation, Located, ReplayInputs, ScriptTurn, Transcript
 
 
 class Voice:
@@ -29,7 +29,7 @@ class Voice:
         self._folder = transcript.path.parent
         self._clock = clock
 
-    def said(self, turn: Said) -> str:
+    def said(self, turn: ScriptTurn) -> str:
         """The user's text. Raises ConfigError."""
         return self._filled(turn.user, turn)
 
@@ -69,7 +69,7 @@ class Person:
         self._answers: list[str] = []
         self._approves: tuple[str, ...] | None = None
 
-    def attend(self, turn: Said) -> None:
+    def attend(self, turn: ScriptTurn) -> None:
         """From now on it is this turn's answers that count."""
         self._answers = list(turn.answers.ask_user)
         self._approves = turn.answers.approve
@@ -99,7 +99,7 @@ class Play(NamedTuple):
     live: bool = False
     trusted: bool = False
 
-    def turn(self, turn: Said, requests: Callable[[], Sequence[Request]]) -> Facts:
+    def turn(self, turn: ScriptTurn, requests: Callable[[], Sequence[Request]]) -> Facts:
         """Say the turn and listen until the agent is done; a failure is one of the facts. Raises ConfigError."""
         self.person.attend(turn)
         text = self.voice.said(turn)
@@ -123,7 +123,7 @@ class Play(NamedTuple):
         return facts
 
 
-def _attached(turn: Said) -> list[Any]:
+def _attached(turn: ScriptTurn) -> list[Any]:
     if not turn.files:
         return []
     from runner.engine.attachments import attach  # lazy: few turns carry files
@@ -131,27 +131,27 @@ def _attached(turn: Said) -> list[Any]:
     return [attach(path) for path in turn.files]
 
 
-def merged(script: Setting, recorded: Setting) -> Setting:
-    """The script's setting, and the recording's where the script is silent."""
-    return Setting(
+def merged(script: ReplayInputs, recorded: ReplayInputs) -> ReplayInputs:
+    """The script's inputs, and the recording's where the script is silent."""
+    return ReplayInputs(
         script.clock or recorded.clock,
         script.seed if script.seed is not None else recorded.seed,
         {**recorded.variables, **script.variables},
     )
 
 
-def frozen(setting: Setting) -> Callable[[], datetime]:
-    """The setting's clock, which stands still; the machine's where none is set."""
-    at = setting.clock
+def frozen(inputs: ReplayInputs) -> Callable[[], datetime]:
+    """The clock of the inputs, which stands still; the machine's where none is set."""
+    at = inputs.clock
     return system_clock if at is None else lambda: at
 
 
-def voice_of(transcript: Transcript, agent: Agent, setting: Setting, clock: Callable[[], datetime]) -> Voice:
-    """The transcript's voice: the agent's variables with their defaults, and those of the setting."""
+def voice_of(transcript: Transcript, agent: Agent, inputs: ReplayInputs, clock: Callable[[], datetime]) -> Voice:
+    """The transcript's voice: the agent's variables with their defaults, and those of the inputs."""
     defaults = {name: variable.default for name, variable in agent.variables.items()}
-    return Voice(transcript, {**defaults, **setting.variables}, clock)
+    return Voice(transcript, {**defaults, **inputs.variables}, clock)
 
 
-def agents_own(setting: Setting, agent: Agent) -> dict[str, Any]:
-    """Those of the setting's variables that the agent declares; the others are the transcript's alone."""
-    return {name: value for name, value in setting.variables.items() if name in agent.variables}
+def agents_own(inputs: ReplayInputs, agent: Agent) -> dict[str, Any]:
+    """The variables of the inputs that the agent declares; the others are the transcript's alone."""
+    return {name: value for name, value in inputs.variables.items() if name in agent.variables}

@@ -17,7 +17,7 @@ from runner.transcripts.expectations.matchers import differences, matches, probl
 from runner.transcripts.files.documents import split, with_recording
 from runner.transcripts.files.writer import document
 from runner.transcripts.fingerprint import Stamper
-from runner.transcripts.model import Recording, Setting
+from runner.transcripts.model import Recording, ReplayInputs
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import Tape, able
 
@@ -273,7 +273,7 @@ def test_equal_secrets_stay_equal_and_own_patterns_count() -> None:
 
 def test_what_a_gateway_can_do_comes_back() -> None:
     able_to = Capabilities(structured=True, window=8192, lacks=frozenset({"seed", "top_k"}))
-    recording = Recording("openai/m", {"t": ()}, setting=Setting(capabilities=able(able_to)))
+    recording = Recording("openai/m", {"t": ()}, inputs=ReplayInputs(capabilities=able(able_to)))
     text = document(recording)
     assert "capabilities: {structured: true, window: 8192, lacks: [seed, top_k]}" in text
     assert Tape(recording, "openai", Stamper(Redactor())).capabilities("m") == able_to

@@ -9,7 +9,7 @@ from typing import Any
 from runner.config.agent import Place
 from runner.transcripts.expectations import PASSED, Facts, Judged, kind
 from runner.transcripts.expectations.matchers import same, show
-from runner.transcripts.model import Expectation, RecordedReply, Said
+from runner.transcripts.model import Expectation, RecordedReply, ScriptTurn
 from runner.transcripts.outcome import Finding
 from runner.transcripts.redaction import Redactor
 
@@ -44,7 +44,7 @@ class Tally:
             level = "warn" if expectation.severity == "warn" else "fail"
             self.note(level, expectation.kind, judged.why, expectation.place, turn, judged.diff, judged.actual)
 
-    def golden(self, replies: Sequence[RecordedReply], facts: Facts, said: Said) -> None:
+    def golden(self, replies: Sequence[RecordedReply], facts: Facts, said: ScriptTurn) -> None:
         """A turn without expectations: what is shown, called and finished must equal the recording."""
         self.judged += 1
         judged = _golden(replies, facts)

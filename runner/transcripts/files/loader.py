@@ -113,7 +113,7 @@ def _transcript(sheet: Sheet, suite: Suite, recordings: tuple[Recording, ...]) -
         sheet.place(),
         given.get("about", ""),
         tuple(given.get("tags", ())),
-        script.setting(sheet, suite.setting),
+        script.inputs(sheet, suite.inputs),
         {**suite.modes, **given.get("tools", {})},
         script.expected(sheet, ("finally",), given.get("finally", ()), suite.normalize),
         recordings,

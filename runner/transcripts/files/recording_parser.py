@@ -11,7 +11,7 @@ from runner.core.messages import Opaque, Usage
 from runner.transcripts.chunking import decode_lengths
 from runner.transcripts.files.blobs import Blobs
 from runner.transcripts.files.location import Sheet
-from runner.transcripts.files.script_parser import expected, setting
+from runner.transcripts.files.script_parser import expected, inputs
 from runner.transcripts.fingerprint import turns_digest
 from runner.transcripts.model import (
     RecordedCall,
@@ -46,7 +46,7 @@ def recording(sheet: Sheet, blobs: Blobs) -> Recording:
         sheet.spot("recording"),
         given.get("resolved", ""),
         given.get("recorded", ""),
-        setting(sheet, route=("with",)),
+        inputs(sheet, route=("with",)),
         request,
         given.get("redacted", {}),
         tuple(given.get("accepted", ())),

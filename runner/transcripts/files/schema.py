@@ -184,7 +184,7 @@ def _recording() -> dict[str, Any]:
             "format": {"const": FORMAT, "default": FORMAT, "description": "The version of this format."},
             "resolved": _said("The model's full name, as its server gave it."),
             "recorded": _said("When."),
-            "with": _setting(),
+            "with": _inputs(),
             "redacted": {
                 "type": "object",
                 "additionalProperties": {"type": "integer"},
@@ -206,7 +206,7 @@ def _recording() -> dict[str, Any]:
     )
 
 
-def _setting() -> dict[str, Any]:
+def _inputs() -> dict[str, Any]:
     return _object(
         {
             **{key: _SHARED[key] for key in ("clock", "seed", "variables")},

@@ -1,4 +1,4 @@
-"""The first document, checked by the schema, as values: turns, expectations, setting; and what a suite adds to it."""
+"""The first document, checked by the schema, as values: turns, expectations, inputs; and what a suite adds to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from runner.transcripts import expectations
 from runner.transcripts.files.location import Sheet
-from runner.transcripts.model import Answers, Expectation, Route, Said, Setting, ToolMode
+from runner.transcripts.model import Answers, Expectation, ReplayInputs, Route, ScriptTurn, ToolMode
 
 _MODIFIERS = ("when", "severity", "normalize")
 
@@ -25,7 +25,7 @@ class Partial(NamedTuple):
 class Suite(NamedTuple):
     """What the `_suite.yaml` files above a transcript give it, the nearest one winning."""
 
-    setting: Setting = Setting()
+    inputs: ReplayInputs = ReplayInputs()
     modes: Mapping[str, ToolMode] = {}
     normalize: tuple[str, ...] = ()
     stale: Mapping[str, str] = {}
@@ -36,7 +36,7 @@ class Suite(NamedTuple):
         """This suite overlaid by what one more file sets."""
         given = sheet.document.value
         return Suite(
-            setting(sheet, self.setting),
+            inputs(sheet, self.inputs),
             {**self.modes, **given.get("tools", {})},
             tuple(given.get("normalize", self.normalize)),
             {**self.stale, **given.get("stale", {})},
@@ -50,12 +50,12 @@ class Suite(NamedTuple):
         )
 
 
-def setting(sheet: Sheet, outer: Setting = Setting(), route: Route = ()) -> Setting:  # noqa: B008 - frozen
+def inputs(sheet: Sheet, outer: ReplayInputs = ReplayInputs(), route: Route = ()) -> ReplayInputs:  # noqa: B008 - frozen
     """clock, seed and variables as they stand at the route, over those of the suite."""
     given = sheet.document.value
     for key in route:
         given = given.get(key, {})
-    return Setting(
+    return ReplayInputs(
         _clock(sheet, (*route, "clock"), given["clock"]) if "clock" in given else outer.clock,
         given.get("seed", outer.seed),
         {**outer.variables, **given.get("variables", {})},
@@ -77,10 +77,10 @@ def patterns(sheet: Sheet) -> dict[str, str]:
     return good
 
 
-def turns(sheet: Sheet, suite: Suite) -> tuple[Said, ...]:
+def turns(sheet: Sheet, suite: Suite) -> tuple[ScriptTurn, ...]:
     """The script's turns with the partials spliced in; ids are unique."""
-    said: list[Said] = []
-    known: dict[str, Said] = {}
+    said: list[ScriptTurn] = []
+    known: dict[str, ScriptTurn] = {}
     for origin, route, turn in _spliced(sheet, suite):
         name = turn.get("id") or f"turn-{len(said) + 1}"
         if name in known:
@@ -119,14 +119,14 @@ def _spoken(sheet: Sheet, route: Route, turn: Mapping[str, Any]) -> Iterator[tup
         sheet.problem(route, "a turn needs user: what the user says")
 
 
-def _turn(sheet: Sheet, route: Route, turn: Mapping[str, Any], name: str, normalize: tuple[str, ...]) -> Said:
+def _turn(sheet: Sheet, route: Route, turn: Mapping[str, Any], name: str, normalize: tuple[str, ...]) -> ScriptTurn:
     answers = turn.get("answers", {})
     user = {"text": turn["user"]} if isinstance(turn["user"], str) else turn["user"]
     files = tuple(sheet.path.parent / file for file in user.get("files", ()))
     for position, file in enumerate(files):
         if not file.is_file():
             sheet.problem((*route, "user", "files", position), f"there is no file {file}")
-    return Said(
+    return ScriptTurn(
         name,
         user["text"],
         sheet.spot(*route),

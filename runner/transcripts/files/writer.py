@@ -11,7 +11,14 @@ from yaml import MappingNode, Node, SafeDumper, SafeLoader, ScalarNode, Sequence
 
 from runner.transcripts.chunking import encode_lengths
 from runner.transcripts.fingerprint import turns_digest
-from runner.transcripts.model import RecordedCall, RecordedError, RecordedReply, RecordedRequest, Recording, Setting
+from runner.transcripts.model import (
+    RecordedCall,
+    RecordedError,
+    RecordedReply,
+    RecordedRequest,
+    Recording,
+    ReplayInputs,
+)
 
 HEADER = "---\n# Written by `agent-run record`; everything below a --- is machine-owned.\n"
 
@@ -32,8 +39,8 @@ def document(recording: Recording, blobs: Any = None) -> str:
         top.append(("resolved", _scalar(recording.resolved)))
     if recording.recorded:
         top.append(("recorded", _scalar(recording.recorded)))
-    if setting := _setting(recording.setting):
-        top.append(("with", _flow(setting)))
+    if inputs := _inputs(recording.inputs):
+        top.append(("with", _flow(inputs)))
     if recording.redacted:
         top.append(("redacted", _flow(dict(recording.redacted))))
     if recording.accepted:
@@ -66,16 +73,16 @@ def turns_node(recording: Recording, put: Any = lambda value: value) -> MappingN
     )
 
 
-def _setting(setting: Setting) -> dict[str, Any]:
+def _inputs(inputs: ReplayInputs) -> dict[str, Any]:
     shown: dict[str, Any] = {}
-    if setting.clock is not None:
-        shown["clock"] = setting.clock.isoformat()
-    if setting.seed is not None:
-        shown["seed"] = setting.seed
-    if setting.variables:
-        shown["variables"] = dict(setting.variables)
-    if setting.capabilities:
-        shown["capabilities"] = dict(setting.capabilities)
+    if inputs.clock is not None:
+        shown["clock"] = inputs.clock.isoformat()
+    if inputs.seed is not None:
+        shown["seed"] = inputs.seed
+    if inputs.variables:
+        shown["variables"] = dict(inputs.variables)
+    if inputs.capabilities:
+        shown["capabilities"] = dict(inputs.capabilities)
     return shown
 
 

@@ -15,7 +15,7 @@ from runner.core.events import Asked, Event, TurnEnded
 from runner.engine.session import ChatSession
 from runner.transcripts.files.documents import write_atomically
 from runner.transcripts.files.writer import document, script
-from runner.transcripts.model import FORMAT, RecordedReply, Recording, Setting
+from runner.transcripts.model import FORMAT, RecordedReply, Recording, ReplayInputs
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.suite.run import SUFFIX
@@ -38,9 +38,9 @@ class ConversationTape:
         if self._path.exists():
             raise UsageError(f"{self._path} exists already", fix="name another file, or remove it")
         self._agent = agent
-        self._setting = Setting(datetime.now().astimezone().replace(microsecond=0), None, dict(variables or {}))
+        self._inputs = ReplayInputs(datetime.now().astimezone().replace(microsecond=0), None, dict(variables or {}))
         self._redactor = Redactor(secrets_of(agent))
-        self._recorder = Recorder(self._redactor, self._setting)
+        self._recorder = Recorder(self._redactor, self._inputs)
         self._said: list[tuple[str, tuple[Path, ...]]] = []
         self._attached: tuple[Path, ...] = ()
         self._over = False
@@ -48,8 +48,8 @@ class ConversationTape:
 
     def clock(self) -> datetime:
         """The session's now."""
-        assert self._setting.clock is not None
-        return self._setting.clock
+        assert self._inputs.clock is not None
+        return self._inputs.clock
 
     def listen_to(self, session: ChatSession) -> None:
         """Hear every reply of the session's model."""
@@ -90,7 +90,7 @@ class ConversationTape:
         yield "transcript", FORMAT
         yield "agent", os.path.relpath(self._agent.path, self._path.parent)
         yield "clock", self.clock().isoformat()
-        if variables := recording.setting.variables:
+        if variables := recording.inputs.variables:
             yield "variables", dict(variables)
         yield "turns", [self._turn(number, *said, recording) for number, said in enumerate(self._said, 1)]
 

@@ -20,7 +20,7 @@ from runner.transcripts.expectations import Facts
 from runner.transcripts.expectations.evaluate import Tally
 from runner.transcripts.expectations.matchers import show
 from runner.transcripts.expectations.turn_result import summed
-from runner.transcripts.model import RecordedReply, Recording, Said, Setting, Transcript
+from runner.transcripts.model import RecordedReply, Recording, ReplayInputs, ScriptTurn, Transcript
 from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.recording.stubbed_tools import Understudy
@@ -57,8 +57,8 @@ def take(
     """
     agent = stage.agent(transcript, model)
     older = next((each for name in declared_models(agent) if (each := transcript.recording(name))), None)
-    setting = _setting(transcript, older, variables or {})
-    conversation = _Conversation(transcript, agent, stage, setting, allow_writes)
+    inputs = _inputs(transcript, older, variables or {})
+    conversation = _Conversation(transcript, agent, stage, inputs, allow_writes)
     prepare(conversation.play.session.broker)
     conversation.recorder.listen_to(conversation.play.session.broker)
     started = time.perf_counter()
@@ -72,18 +72,18 @@ def take(
     return Taken(steadied(recording, transcript.recording(name)), outcome, conversation.whole)
 
 
-def _setting(transcript: Transcript, older: Recording | None, variables: Mapping[str, Any]) -> Setting:
-    known = Setting() if older is None else older.setting._replace(variables={})
-    setting = merged(transcript.setting, known)
-    clock = setting.clock or datetime.now().astimezone().replace(microsecond=0)
-    return setting._replace(clock=clock, variables={**setting.variables, **variables})
+def _inputs(transcript: Transcript, older: Recording | None, variables: Mapping[str, Any]) -> ReplayInputs:
+    known = ReplayInputs() if older is None else older.inputs._replace(variables={})
+    inputs = merged(transcript.inputs, known)
+    clock = inputs.clock or datetime.now().astimezone().replace(microsecond=0)
+    return inputs._replace(clock=clock, variables={**inputs.variables, **variables})
 
 
 class _Conversation:
     """A session with a real model, listened to by a recorder."""
 
     def __init__(
-        self, transcript: Transcript, agent: Agent, stage: Stage, setting: Setting, allow_writes: bool
+        self, transcript: Transcript, agent: Agent, stage: Stage, inputs: ReplayInputs, allow_writes: bool
     ) -> None:
         self.transcript = transcript
         self.tally = Tally(redactor_for(agent, transcript))
@@ -91,8 +91,8 @@ class _Conversation:
         self._allow_writes = allow_writes
         self._refused: list[str] = []
         self.whole = True
-        self.recorder = Recorder(redactor_for(agent, transcript), setting)
-        clock = frozen(setting)
+        self.recorder = Recorder(redactor_for(agent, transcript), inputs)
+        clock = frozen(inputs)
         person = Person(self)
         ensure_trusted(agent, trust=stage.trust)
         real = open_tools(agent, approve=person.approve, ask=person.ask)
@@ -100,15 +100,15 @@ class _Conversation:
         self._approved: frozenset[str] = frozenset()
         session = ChatSession.from_agent(
             agent,
-            variables=agents_own(setting, agent),
+            variables=agents_own(inputs, agent),
             toolbox=self._tools,
             clock=clock,
-            seed=setting.seed,
+            seed=inputs.seed,
             approve=person.approve,
             ask=person.ask,
             trust=stage.trust,
         )
-        voice = voice_of(transcript, agent, setting, clock)
+        voice = voice_of(transcript, agent, inputs, clock)
         self.play = Play(session, voice, person, transcript, Cancel, self.recorder.hear, live=True, trusted=stage.trust)
 
     def lets(self, call: ToolCall) -> bool:
@@ -149,7 +149,7 @@ class _Conversation:
         final = self.play.voice.wanted(self.transcript.finally_)
         self.tally.judge(final, summed(self.facts), "finally")
 
-    def _stop_at(self, turn: Said, error: AgentRunError | None) -> None:
+    def _stop_at(self, turn: ScriptTurn, error: AgentRunError | None) -> None:
         if missed := (*self._refused, *self._tools.missed):
             raise Denied(
                 f"the turn {turn.id} needs somebody to say yes",

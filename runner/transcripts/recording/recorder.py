@@ -23,7 +23,7 @@ from runner.transcripts.model import (
     RecordedRequest,
     RecordedTool,
     Recording,
-    Setting,
+    ReplayInputs,
 )
 from runner.transcripts.recording.gateway_wrapper import stand_between
 from runner.transcripts.redaction import Redactor
@@ -68,9 +68,9 @@ class _Heard:
 class Recorder:
     """Records one conversation: it has to `listen_to` the broker, be told of each turn's `begin`, `hear` the events."""
 
-    def __init__(self, redactor: Redactor, setting: Setting) -> None:
+    def __init__(self, redactor: Redactor, inputs: ReplayInputs) -> None:
         self._redactor = redactor
-        self._setting = setting
+        self._inputs = inputs
         self._stamper = Stamper(redactor)
         self._turns: dict[str, list[_Heard]] = {}
         self._current: list[_Heard] = []
@@ -130,15 +130,15 @@ class Recorder:
             )
         turns = {turn: tuple(map(self._reply, heard)) for turn, heard in self._turns.items()}
         mask = self._redactor
-        variables = mask.value(self._setting.variables)
-        setting = Setting(self._setting.clock, self._setting.seed, variables, able(self._capabilities))
+        variables = mask.value(self._inputs.variables)
+        inputs = ReplayInputs(self._inputs.clock, self._inputs.seed, variables, able(self._capabilities))
         return Recording(
             name,
             turns,
             None,
             "" if self._resolved == name.partition("/")[2] else mask(self._resolved),
             f"{now or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            setting,
+            inputs,
             recorded_request(self._first, self._stamper, mask) if self._first is not None else None,
             dict(sorted(mask.counts.items())),
         )

@@ -60,7 +60,7 @@ class Tape:
         self._model = recording.resolved
         self._stamper = stamper
         self._chunking = chunking
-        self._capabilities = _capable(recording.setting.capabilities)
+        self._capabilities = _capable(recording.inputs.capabilities)
         self._replies: Sequence[RecordedReply] = ()
         self._next = 0
         self._calls: dict[str, RecordedCall] = {}

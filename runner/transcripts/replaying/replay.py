@@ -12,7 +12,7 @@ from runner.transcripts.expectations import Facts
 from runner.transcripts.expectations.evaluate import Tally, recorded_failure
 from runner.transcripts.expectations.turn_result import summed
 from runner.transcripts.fingerprint import Stamper
-from runner.transcripts.model import Recording, Said, Transcript
+from runner.transcripts.model import Recording, ScriptTurn, Transcript
 from runner.transcripts.outcome import Change, Outcome
 from runner.transcripts.replaying.recorded_gateway import Tape, Unhurried
 from runner.transcripts.replaying.recorded_tools import TapedTools
@@ -55,20 +55,20 @@ class Cell:
         self.play = self._begin(stage)
 
     def _begin(self, stage: Stage) -> Play:
-        setting = merged(self.transcript.setting, self.recording.setting)
-        clock = frozen(setting)
+        inputs = merged(self.transcript.inputs, self.recording.inputs)
+        clock = frozen(inputs)
         person = Person(self._tools)
         session = ChatSession.from_agent(
             self.agent,
-            variables=agents_own(setting, self.agent),
+            variables=agents_own(inputs, self.agent),
             gateway=self.tape,
             toolbox=self._tools,
             clock=clock,
-            seed=setting.seed,
+            seed=inputs.seed,
             approve=person.approve,
             ask=person.ask,
         )
-        voice = voice_of(self.transcript, self.agent, setting, clock)
+        voice = voice_of(self.transcript, self.agent, inputs, clock)
         return Play(session, voice, person, self.transcript, Unhurried, trusted=stage.trust)
 
     def run(self, *, traced: bool = False) -> Outcome:
@@ -109,7 +109,7 @@ class Cell:
             last = self.transcript.finally_ if brought is None else brought
             self.tally.judge(self.play.voice.wanted(last), summed(self.facts), "finally" if brought is None else "")
 
-    def _turn(self, turn: Said, *, judged: bool) -> None:
+    def _turn(self, turn: ScriptTurn, *, judged: bool) -> None:
         tape, tally = self.tape, self.tally
         replies = self.recording.turns[turn.id]
         troubles, served = len(tape.troubles), len(tape.served)
@@ -132,7 +132,7 @@ class Cell:
                 tally.golden(replies, facts, turn)
             self.play.voice.values.update(tally.captured)
 
-    def _unrecorded(self, turn: Said) -> None:
+    def _unrecorded(self, turn: ScriptTurn) -> None:
         what = "!the script has this turn, the recording has not"
         self.changes.append(Change("turns", turn.id, 0, turn.place, "", what))
 

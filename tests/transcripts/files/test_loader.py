@@ -124,7 +124,7 @@ def test_suites_give_defaults_the_nearest_first(case) -> None:
     file = inner / "it.transcript.yaml"
     file.write_text("transcript: 1\nagent: ../agent.yaml\nturns:\n- include: hello\n- {id: b, user: '{{ other }}'}\n")
     transcript = load_transcript(file)
-    assert dict(transcript.setting.variables) == {"manner": "terse", "other": "inner"}
+    assert dict(transcript.inputs.variables) == {"manner": "terse", "other": "inner"}
     assert [turn.id for turn in transcript.turns] == ["hello", "b"]
     assert transcript.turns[0].expect[0].place.path == case.folder / "_suite.yaml"
     assert transcript.modes == {"resolve_date": "stub"}
