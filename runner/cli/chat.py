@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runner.cli.terminal.json_output import JsonLines, OneJson
     from runner.config.agent import Agent
     from runner.engine.session import ChatSession
-    from runner.transcripts.recording.chat_recorder import ConversationTape
+    from runner.transcripts.recording.chat_recorder import ChatRecorder
 
 GOODBYE = "exit"
 SLASH_COMMANDS = {"/continue": "Please go on exactly where you stopped."}
@@ -85,7 +85,7 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
     messages = options["messages"]
     at_prompt = not messages and sys.stdin is not None and sys.stdin.isatty()
     variables = from_pairs(options["variables"])
-    tape = _tape(options["record"], agent, variables)
+    recorder = _recorder(options["record"], agent, variables)
     from runner.cli.terminal import questions as people  # the questions that a tool, a rule or a file may put
 
     session = open_session(
@@ -99,11 +99,11 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
         ask=people.ask if at_prompt else None,
         consent=people.consent if at_prompt else None,
         notify=warn,
-        clock=tape.clock if tape else system_clock,
+        clock=recorder.clock if recorder else system_clock,
     )
-    with closing(session), _written(tape):
+    with closing(session), _written(recorder):
         plain = Plain(sys.stdout, sys.stderr, verbose=options["verbose"], held=agent.reply is not None)
-        talk = Talk(session, plain, machine, tape)
+        talk = Talk(session, plain, machine, recorder)
         if machine is not None:
             machine.begin(talk.introduce(agent))
         if at_prompt:
@@ -111,36 +111,36 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
         return talk.through(messages or _piped(lines=options["lines"]), files=options["files"])
 
 
-def _tape(path: str | None, agent: Agent, variables: dict[str, str]) -> ConversationTape | None:
+def _recorder(path: str | None, agent: Agent, variables: dict[str, str]) -> ChatRecorder | None:
     if path is None:
         return None
-    from runner.transcripts.recording.chat_recorder import ConversationTape  # lazy: few chats are recorded
+    from runner.transcripts.recording.chat_recorder import ChatRecorder  # lazy: few chats are recorded
 
-    return ConversationTape(Path(path), agent, variables)
+    return ChatRecorder(Path(path), agent, variables)
 
 
 @contextmanager
-def _written(tape: ConversationTape | None) -> Iterator[None]:
+def _written(recorder: ChatRecorder | None) -> Iterator[None]:
     """Write the transcript when the block ends, however it ends."""
     try:
         yield
     finally:
-        if tape is not None and (path := tape.write()) is not None:
+        if recorder is not None and (path := recorder.write()) is not None:
             warn(f"the conversation is in {path}")
 
 
 class Talk:
-    """One run of `chat`: a session, where its events are shown, and the tape that hears them."""
+    """One run of `chat`: a session, where its events are shown, and the recorder that gets them."""
 
     def __init__(
-        self, session: ChatSession, plain: Plain, machine: JsonLines | OneJson | None, tape: ConversationTape | None
+        self, session: ChatSession, plain: Plain, machine: JsonLines | OneJson | None, recorder: ChatRecorder | None
     ) -> None:
         self._session = session
         self._plain = plain
         self._machine = machine
-        self._tape = tape
-        if tape is not None:
-            tape.listen_to(session)
+        self._recorder = recorder
+        if recorder is not None:
+            recorder.listen_to(session)
 
     def introduce(self, agent: Agent) -> dict[str, Any]:
         """The `session` event's fields."""
@@ -200,13 +200,13 @@ class Talk:
 
         shown = self._machine or self._plain
         attached = [attach(file) for file in files]
-        if self._tape is not None:
-            self._tape.attach(files)
+        if self._recorder is not None:
+            self._recorder.attach(files)
         try:
             with closing(self._session.send(message, attached)) as events:
                 for event in events:
-                    if self._tape is not None:
-                        self._tape.hear(event)
+                    if self._recorder is not None:
+                        self._recorder.hear(event)
                     shown.show(event)
         finally:
             self._plain.end_line()

@@ -179,7 +179,7 @@ def _permits(
             Rules.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
             Rules.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
         )
-        find = getattr(toolbox, "find", None)  # a recording's tape knows the real tools, too
+        find = getattr(toolbox, "find", None)  # the tools of a replay know the real ones, too
         return Gate(layers, find) if find is not None else Gate(layers)
 
     def spec(name: str) -> ToolSpec | None:

@@ -60,7 +60,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class Tools(Protocol):
-    """What the engine needs of a set of tools; a recording's tape is one too."""
+    """What the engine needs of a set of tools; so is RecordedTools of a replay."""
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:

@@ -19,7 +19,7 @@ from runner.transcripts.files.writer import document
 from runner.transcripts.fingerprint import Stamper
 from runner.transcripts.model import Recording, ReplayInputs
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.recorded_gateway import Tape, able
+from runner.transcripts.replaying.recorded_gateway import RecordedGateway, able
 
 lengths = st.lists(st.integers(1, 40), max_size=30)
 texts = st.text(max_size=200)
@@ -276,7 +276,7 @@ def test_what_a_gateway_can_do_comes_back() -> None:
     recording = Recording("openai/m", {"t": ()}, inputs=ReplayInputs(capabilities=able(able_to)))
     text = document(recording)
     assert "capabilities: {structured: true, window: 8192, lacks: [seed, top_k]}" in text
-    assert Tape(recording, "openai", Stamper(Redactor())).capabilities("m") == able_to
+    assert RecordedGateway(recording, "openai", Stamper(Redactor())).capabilities("m") == able_to
 
 
 @pytest.mark.parametrize("seen", ["854897e8", "07638e43", "12345678", "'00000000'", "deadbeef"])

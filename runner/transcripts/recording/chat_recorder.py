@@ -26,7 +26,7 @@ _MARK = re.compile(r"\{[{%#]|\r")
 _MARKS = re.compile(r"\{+[%#]?|\r+")
 
 
-class ConversationTape:
+class ChatRecorder:
     """Records a chat: open the session with its `clock`, then `listen_to` it, let it `hear` every event, and `write`.
 
     The clock stands still, so that a replay sees what the chat saw. Where a tool was interrupted the transcript ends:

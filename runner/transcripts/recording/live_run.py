@@ -23,7 +23,7 @@ from runner.transcripts.expectations.turn_result import summed
 from runner.transcripts.model import RecordedReply, Recording, ReplayInputs, ScriptTurn, Transcript
 from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.recording.recorder import Recorder
-from runner.transcripts.recording.stubbed_tools import Understudy
+from runner.transcripts.recording.stubbed_tools import StubbedTools
 from runner.transcripts.scripted_user import Person, Play, agents_own, frozen, merged, voice_of
 from runner.transcripts.suite.shared import Stage, declared_models, redactor_for
 
@@ -96,7 +96,7 @@ class _Conversation:
         person = Person(self)
         ensure_trusted(agent, trust=stage.trust)
         real = open_tools(agent, approve=person.approve, ask=person.ask)
-        self._tools = Understudy(real, transcript.recordings, self._acts)
+        self._tools = StubbedTools(real, transcript.recordings, self._acts)
         self._approved: frozenset[str] = frozenset()
         session = ChatSession.from_agent(
             agent,

@@ -52,7 +52,7 @@ def restamped(
     cell = Cell(transcript, recording, stage)
     outcome = cell.run()
     changed = {change.component for change in outcome.changes}
-    served = {(one.turn, one.number): one for one in cell.tape.served}
+    served = {(one.turn, one.number): one for one in cell.gateway.served}
     whole = all((turn, 1 + at) in served for turn, replies in recording.turns.items() for at in range(len(replies)))
     if not changed or not changed <= components or not whole or recording.request is None:
         return None
@@ -60,7 +60,7 @@ def restamped(
         turn: tuple(reply._replace(seen=served[turn, 1 + at].seen) for at, reply in enumerate(replies))
         for turn, replies in recording.turns.items()
     }
-    request = recorded_request(cell.tape.served[0].request, cell.stamper, cell.redactor)
+    request = recorded_request(cell.gateway.served[0].request, cell.stamper, cell.redactor)
     known = recording.request.tools
     tools = {
         name: known[name] if name in known and known[name].digest == tool.digest else tool

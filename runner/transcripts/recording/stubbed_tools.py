@@ -13,7 +13,7 @@ from runner.transcripts.model import RecordedCall, Recording
 _ACTING = frozenset({"write", "exec"})
 
 
-class Understudy:
+class StubbedTools:
     """The real tools, save that an acting one which may not run plays its part from older recordings.
 
     `lets(name)` says whether a tool may act; `missed` takes the names of those that may not and have no part.

@@ -35,7 +35,7 @@ class Served(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """What the tape noticed besides staleness: `kind` is extra-call, left-over, forbidden, unrecorded or tool-drift."""
+    """What a replay noticed besides staleness: `kind` is extra-call, left-over, forbidden, unrecorded or tool-drift."""
 
     kind: str
     turn: str
@@ -43,7 +43,7 @@ class Trouble(NamedTuple):
     diff: str = ""
 
 
-class Tape:
+class RecordedGateway:
     """Serves a recording's replies, turn by turn and by position; as a gateway it has `name`, `where` and `stream`.
 
     `served` and `troubles` tell what happened, oldest first.
@@ -69,7 +69,7 @@ class Tape:
         return self._capabilities
 
     def begin(self, turn: str) -> None:
-        """Wind to a turn."""
+        """From now on serve the replies of this turn."""
         self.turn = turn
         self._replies = self._turns.get(turn, ())
         self._next = 0

@@ -1,4 +1,4 @@
-"""The agent's tools in a replay: run, or played from the recording. The engine cannot tell them from the real ones."""
+"""The agent's tools in a replay: run, or answered from the recording, and to the engine a toolbox like any other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runner.tools import Context, Tool, Toolbox
 from runner.transcripts.expectations.matchers import differences
 from runner.transcripts.model import RecordedCall, ToolMode
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.recorded_gateway import Tape
+from runner.transcripts.replaying.recorded_gateway import RecordedGateway
 
 _ASKS = "ask_user"
 RUNNING = frozenset({"verify", "execute"})
@@ -28,27 +28,27 @@ def mode_of(spec: ToolSpec, modes: Mapping[str, ToolMode]) -> ToolMode:
     return "verify" if spec.effects == "none" else "stub"
 
 
-class TapedTools:
+class RecordedTools:
     """The agent's tools in a replay: each runs, or gives its recorded result, as its mode says.
 
-    `modes` gives a mode by tool where the default is not meant. `ghosts` are the specs of tools that only a running
-    server could tell.
+    `modes` gives a mode by tool where the default is not meant. `server_tools` are the specs of tools that only a
+    running server could tell.
     """
 
     def __init__(
         self,
         real: Toolbox,
-        tape: Tape,
+        gateway: RecordedGateway,
         modes: Mapping[str, ToolMode],
         redactor: Redactor,
-        ghosts: Sequence[ToolSpec] = (),
+        server_tools: Sequence[ToolSpec] = (),
         order: Sequence[str] = (),
     ) -> None:
         self._real = real
-        self._tape = tape
+        self._gateway = gateway
         self._modes = modes
         self._redactor = redactor
-        self._specs = _merged(real.specs, ghosts, order)
+        self._specs = _merged(real.specs, server_tools, order)
         self._known = {spec.name: spec for spec in real.specs}
 
     @property
@@ -70,28 +70,28 @@ class TapedTools:
     def lets(self, call: ToolCall) -> bool:
         """A call that runs nothing may go on as it was recorded; one that would run for real needs a word."""
         if self.mode(call.name) != "execute":
-            return self._tape.by_hand or self._tape.ran(call)
+            return self._gateway.by_hand or self._gateway.ran(call)
         self.trouble("unanswered", f"nobody approves {call.name}: list it under answers.approve")
         return False
 
     def trouble(self, kind: str, what: str, diff: str = "") -> None:
         """Note what the user has to be told."""
-        self._tape.trouble(kind, what, diff)
+        self._gateway.trouble(kind, what, diff)
 
     def seconds(self, call: ToolCall) -> float | None:
         return self._real.seconds(call) if self.mode(call.name) in RUNNING else None
 
     def call(self, call: ToolCall, context: Context) -> ToolResult:
-        recorded = self._tape.recorded(call)
+        recorded = self._gateway.recorded(call)
         mode = self.mode(call.name)
         if mode == "forbid":
-            self._tape.trouble("forbidden", f"{call.name} was called, and its mode is forbid")
+            self._gateway.trouble("forbidden", f"{call.name} was called, and its mode is forbid")
         if mode == "execute":
             return self._real.call(call, context)
-        if mode == "verify" and self._tape.by_hand and not (recorded and recorded.ran):
+        if mode == "verify" and self._gateway.by_hand and not (recorded and recorded.ran):
             return self._real.call(call, context)
         if recorded is None or not recorded.ran:
-            self._tape.trouble("unrecorded", f"{call.name} was called, and no result of that call is recorded")
+            self._gateway.trouble("unrecorded", f"{call.name} was called, and no result of that call is recorded")
             return ToolResult(call.id, call.name, "no result is recorded for this call", failed=True)
         if mode == "verify":
             self._verify(recorded, self._real.call(call, context))
@@ -106,23 +106,23 @@ class TapedTools:
         if recorded.failed != result.failed:
             wrong.append(f"!{recorded.name}: {'fails' if result.failed else 'no longer fails'} today")
         if wrong:
-            self._tape.trouble(
+            self._gateway.trouble(
                 "tool-drift", f"{recorded.name} gives another result than was recorded", "\n".join(wrong)
             )
 
 
-def ghost(name: str, description: str) -> ToolSpec:
+def recorded_spec(name: str, description: str) -> ToolSpec:
     """A tool as a recording knows it, without its schema."""
     return ToolSpec(name, description, {"type": "object"}, "exec")
 
 
-def _merged(real: tuple[ToolSpec, ...], ghosts: Sequence[ToolSpec], order: Sequence[str]) -> tuple[ToolSpec, ...]:
-    """The real specs with the ghosts among them where they were recorded."""
-    if not ghosts:
+def _merged(real: tuple[ToolSpec, ...], server_tools: Sequence[ToolSpec], order: Sequence[str]) -> tuple[ToolSpec, ...]:
+    """The real specs, and those of servers in between where they were recorded."""
+    if not server_tools:
         return real
     place = {name: position for position, name in enumerate(order)}
     merged = list(real)
-    for spec in ghosts:
+    for spec in server_tools:
         before = sum(place.get(each.name, len(place)) < place.get(spec.name, len(place)) for each in merged)
         merged.insert(before, spec)
     return tuple(merged)

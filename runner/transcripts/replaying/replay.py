@@ -14,10 +14,10 @@ from runner.transcripts.expectations.turn_result import summed
 from runner.transcripts.fingerprint import Stamper
 from runner.transcripts.model import Recording, ScriptTurn, Transcript
 from runner.transcripts.outcome import Change, Outcome
-from runner.transcripts.replaying.recorded_gateway import Tape, Unhurried
-from runner.transcripts.replaying.recorded_tools import TapedTools
+from runner.transcripts.replaying.recorded_gateway import RecordedGateway, Unhurried
+from runner.transcripts.replaying.recorded_tools import RecordedTools
 from runner.transcripts.scripted_user import Person, Play, agents_own, frozen, merged, voice_of
-from runner.transcripts.suite.shared import Stage, ghosts, model_of
+from runner.transcripts.suite.shared import Stage, model_of, server_tools
 
 _LEVELS: Mapping[str, Any] = {"tool-drift": "drift"}
 
@@ -47,11 +47,13 @@ class Cell:
         self.facts: list[Facts] = []
         self.changes: list[Change] = []
         toolbox = stage.toolbox(agent, transcript)
-        unseen = ghosts(agent, recording, toolbox)
+        from_servers = server_tools(agent, recording, toolbox)
         recorded = recording.request.tools if recording.request is not None else {}
-        self.stamper = Stamper(self.redactor, {spec.name: recorded[spec.name].digest for spec in unseen})
-        self.tape = Tape(recording, agent.gateway, self.stamper, chunking)
-        self._tools = TapedTools(toolbox, self.tape, transcript.modes, self.redactor, unseen, tuple(recorded))
+        self.stamper = Stamper(self.redactor, {spec.name: recorded[spec.name].digest for spec in from_servers})
+        self.gateway = RecordedGateway(recording, agent.gateway, self.stamper, chunking)
+        self._tools = RecordedTools(
+            toolbox, self.gateway, transcript.modes, self.redactor, from_servers, tuple(recorded)
+        )
         self.play = self._begin(stage)
 
     def _begin(self, stage: Stage) -> Play:
@@ -61,7 +63,7 @@ class Cell:
         session = ChatSession.from_agent(
             self.agent,
             variables=agents_own(inputs, self.agent),
-            gateway=self.tape,
+            gateway=self.gateway,
             toolbox=self._tools,
             clock=clock,
             seed=inputs.seed,
@@ -110,14 +112,14 @@ class Cell:
             self.tally.judge(self.play.voice.wanted(last), summed(self.facts), "finally" if brought is None else "")
 
     def _turn(self, turn: ScriptTurn, *, judged: bool) -> None:
-        tape, tally = self.tape, self.tally
+        gateway, tally = self.gateway, self.tally
         replies = self.recording.turns[turn.id]
-        troubles, served = len(tape.troubles), len(tape.served)
-        tape.begin(turn.id)
-        facts = self.play.turn(turn, lambda: [each.request for each in tape.served[served:]])
-        tape.end()
+        troubles, served = len(gateway.troubles), len(gateway.served)
+        gateway.begin(turn.id)
+        facts = self.play.turn(turn, lambda: [each.request for each in gateway.served[served:]])
+        gateway.end()
         self.facts.append(facts)
-        for trouble in tape.troubles[troubles:]:
+        for trouble in gateway.troubles[troubles:]:
             level = _LEVELS.get(trouble.kind, "fail")
             tally.note(level, trouble.kind, trouble.what, turn.place, turn.id, trouble.diff)
         expect = self.play.voice.wanted(turn.expect) if judged else []
@@ -137,7 +139,7 @@ class Cell:
         self.changes.append(Change("turns", turn.id, 0, turn.place, "", what))
 
     def _outcome(self, events: str) -> Outcome:
-        served = self.tape.served
+        served = self.gateway.served
         return Outcome(
             str(self.transcript.path),
             self.recording.name,
@@ -159,7 +161,7 @@ class Cell:
             yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.place, "", what)
         spots = {turn.id: turn for turn in self.transcript.turns}
         policy = self.transcript.stale
-        served = self.tape.served
+        served = self.gateway.served
         if any(one.seen != one.reply.seen for one in served):
             from runner.transcripts.replaying.staleness import changes  # lazy: most recordings are fresh
 

@@ -16,7 +16,7 @@ from runner.tools import Opening, Toolbox, open_toolbox
 from runner.transcripts.files.loader import Suites
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.recorded_tools import RUNNING, ghost, mode_of
+from runner.transcripts.replaying.recorded_tools import RUNNING, mode_of, recorded_spec
 
 # Only a running server can say what its tools are: in a replay the recording says it instead.
 _SERVED = frozenset({"mcp"})
@@ -120,7 +120,7 @@ def _secret(name: str, value: str) -> bool:
     return len(value) >= _SHORTEST and _SECRET_NAME.search(name) is not None
 
 
-def ghosts(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSpec, ...]:
+def server_tools(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSpec, ...]:
     """The recorded tools that come from servers which a replay does not start."""
     if recording.request is None or not any(tool.kind in _SERVED for tool in agent.tools):
         return ()
@@ -128,7 +128,9 @@ def ghosts(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSp
     known = {spec.name for spec in toolbox.specs}
     recorded = recording.request.tools.items()
     return tuple(
-        ghost(name, tool.description) for name, tool in recorded if name.startswith(prefixes) and name not in known
+        recorded_spec(name, tool.description)
+        for name, tool in recorded
+        if name.startswith(prefixes) and name not in known
     )
 
 

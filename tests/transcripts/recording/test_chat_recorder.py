@@ -11,20 +11,20 @@ from runner.core.events import TextDelta, ToolStarted
 from runner.engine.attachments import attach
 from runner.engine.session import ChatSession
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.recording.chat_recorder import ConversationTape
+from runner.transcripts.recording.chat_recorder import ChatRecorder
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.suite.shared import Stage
 
 
 def test_a_chat_is_a_transcript(case) -> None:
     agent = load_agent(case.agent)
-    tape = ConversationTape(case.folder / "chat.transcript.yaml", agent, {"manner": "terse"})
-    with ChatSession.from_agent(agent, variables={"manner": "terse"}, clock=tape.clock) as session:
-        tape.listen_to(session)
+    recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent, {"manner": "terse"})
+    with ChatSession.from_agent(agent, variables={"manner": "terse"}, clock=recorder.clock) as session:
+        recorder.listen_to(session)
         for text in ("When is it?\nAnd tomorrow: say #1", "{{ no }}template"):
             for event in session.send(text):
-                tape.hear(event)
-    path = tape.write()
+                recorder.hear(event)
+    path = recorder.write()
     transcript = load_transcript(path)
     assert transcript.turns[0].user == "When is it?\nAnd tomorrow: say #1"
     assert [[each.kind for each in turn.expect] for turn in transcript.turns] == [["tools"], ["tools"]]
@@ -32,20 +32,20 @@ def test_a_chat_is_a_transcript(case) -> None:
     outcome = replay(transcript, transcript.recordings[0], Stage())
     assert (outcome.verdict, outcome.changes) == ("pass", ())
     with pytest.raises(UsageError, match="exists already"):
-        ConversationTape(path, agent)
+        ChatRecorder(path, agent)
 
 
 def test_images_of_a_chat_are_named_and_sent_again(case) -> None:
     picture = case.folder / "dot.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
     agent = load_agent(case.agent)
-    tape = ConversationTape(case.folder / "chat.transcript.yaml", agent)
-    with ChatSession.from_agent(agent, clock=tape.clock) as session:
-        tape.listen_to(session)
-        tape.attach([picture])
+    recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent)
+    with ChatSession.from_agent(agent, clock=recorder.clock) as session:
+        recorder.listen_to(session)
+        recorder.attach([picture])
         for event in session.send("When is it?", [attach(picture)]):
-            tape.hear(event)
-    transcript = load_transcript(tape.write())
+            recorder.hear(event)
+    transcript = load_transcript(recorder.write())
     assert transcript.turns[0].files == (picture,) and transcript.turns[0].user == "When is it?"
     assert replay(transcript, transcript.recordings[0], Stage()).verdict == "pass"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(21))
@@ -54,8 +54,8 @@ def test_images_of_a_chat_are_named_and_sent_again(case) -> None:
 
 
 def test_a_chat_in_which_nothing_was_said_writes_nothing(case) -> None:
-    tape = ConversationTape(case.folder / "chat.transcript.yaml", load_agent(case.agent))
-    assert tape.write() is None
+    recorder = ChatRecorder(case.folder / "chat.transcript.yaml", load_agent(case.agent))
+    assert recorder.write() is None
     assert not (case.folder / "chat.transcript.yaml").exists()
 
 
@@ -63,18 +63,18 @@ def test_a_chat_in_which_nothing_was_said_writes_nothing(case) -> None:
 def test_what_the_user_stopped(case, stop_at: type, turns: int) -> None:
     case.change(case.agent, "script:\n", "script:\n- text: Hello.\n")
     agent = load_agent(case.agent)
-    tape = ConversationTape(case.folder / "chat.transcript.yaml", agent)
-    with ChatSession.from_agent(agent, clock=tape.clock) as session:
-        tape.listen_to(session)
+    recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent)
+    with ChatSession.from_agent(agent, clock=recorder.clock) as session:
+        recorder.listen_to(session)
         for number, text in enumerate(("Hi.", "When is it?", "Again?")):
             cancel = Cancel()
             for event in session.send(text, cancel=cancel):
-                tape.hear(event)
+                recorder.hear(event)
                 if isinstance(event, stop_at) and number == (0 if stop_at is TextDelta else 1):
                     cancel.cancel()
             if stop_at is TextDelta and number == 1:
                 break
-    transcript = load_transcript(tape.write())
+    transcript = load_transcript(recorder.write())
     assert len(transcript.turns) == turns
     outcome = replay(transcript, transcript.recordings[0], Stage())
     assert (outcome.verdict, outcome.changes) == ("pass", ())
@@ -96,11 +96,11 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_whatever_the_user_said_is_said_again(case, text: str) -> None:
     agent = load_agent(case.agent)
-    tape = ConversationTape(case.folder / "chat.transcript.yaml", agent)
-    with ChatSession.from_agent(agent, clock=tape.clock) as session:
-        tape.listen_to(session)
+    recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent)
+    with ChatSession.from_agent(agent, clock=recorder.clock) as session:
+        recorder.listen_to(session)
         for event in session.send(text):
-            tape.hear(event)
-    transcript = load_transcript(tape.write())
+            recorder.hear(event)
+    transcript = load_transcript(recorder.write())
     outcome = replay(transcript, transcript.recordings[0], Stage())
     assert (outcome.verdict, outcome.changes) == ("pass", ())
