@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runner.config.trust.trust import Standing
     from runner.tools import Declared, Toolbox
 
-EXTRAS = {"local": "xllamacpp", "mcp": "mcp", "dask": "distributed", "otel": "opentelemetry", "serve": "starlette"}
+EXTRAS = {"local": "xllamacpp", "mcp": "mcp"}
 _SOON = Timeouts(connect=2, first_token=3, gap=3)
 _LISTS = {"openai": "/models", "responses": "/models", "gemini": "/models", "ollama": "/api/tags"}
 

@@ -68,7 +68,7 @@ def findings(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0)
 def test_the_machine(capsys: pytest.CaptureFixture[str]):
     found = findings(capsys)
     assert {topic for topic, _ in found} == {"program", "extras", "terminal", "config", "keys", "gateways", "trust"}
-    assert {name for topic, name in found if topic == "extras"} == {"local", "mcp", "dask", "otel", "serve"}
+    assert {name for topic, name in found if topic == "extras"} == {"local", "mcp"}
     assert found["keys", "OPENAI_API_KEY"]["state"] == "ok"
     assert found["keys", "GROQ_API_KEY"]["state"] == "missing"
     assert found["gateways", "ollama"]["state"] == "missing"
