@@ -54,7 +54,7 @@ def _of_keys(keys: Sequence[Finding]) -> list[str]:
 
 
 def _line(finding: Finding) -> str:
-    from runner.config.trust.capabilities import escaped  # lazy, as above
+    from runner.core.capability import escaped  # lazy, as above
 
     fix = f" → {finding.fix}" if finding.fix else ""
     return escaped(f"  {finding.state:<8}{finding.name}: {finding.says}{fix}")

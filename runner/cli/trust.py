@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from runner.config.trust.trust import Standing
+    from runner.config.trust.trust import TrustStatus
 
 
 @click.command()
@@ -32,46 +32,46 @@ def trust(agent: str | None, *, yes: bool, listed: bool, revoke: bool) -> None:
 def _trust(agent: str, *, yes: bool) -> None:
     from runner.cli.terminal.plain_text import inert, warn  # lazy, as the next: `--help` needs none of them
     from runner.config.loader import load_agent
-    from runner.config.trust.trust import accept_servers, standing
+    from runner.config.trust.trust import trust_status, unpin_mcp_tools
 
     loaded = load_agent(agent)
-    now = standing(loaded, warn)
-    if now is None:
+    status = trust_status(loaded, warn)
+    if status is None:
         click.echo(f"{inert(agent)} needs no trust: it executes nothing, and reaches nothing but its model")
         return
-    if now.trusted:
-        click.echo(f"{now.text}\nand is trusted as it stands")
+    if status.trusted:
+        click.echo(f"{status.description}\nand is trusted as it stands")
     else:
-        _consent(now, yes=yes)
-        now.remember()
+        _consent(status, yes=yes)
+        status.save_consent()
         click.echo("trusted, until any of it changes")
-    accept_servers(loaded)
+    unpin_mcp_tools(loaded)
 
 
-def _consent(now: Standing, *, yes: bool) -> None:
+def _consent(status: TrustStatus, *, yes: bool) -> None:
     """Show what the file can do; return if the user consents. Raises NeedsTrust."""
     from runner.cli.terminal.questions import consent  # lazy, as above
     from runner.core.errors import NeedsTrust
 
     if yes or not sys.stdin.isatty():
-        click.echo(now.text)
-    if not (yes or (sys.stdin.isatty() and consent(now.text))):
-        path = str(now.agent.path)
+        click.echo(status.description)
+    if not (yes or (sys.stdin.isatty() and consent(status.description))):
+        path = str(status.agent.path)
         raise NeedsTrust("nothing was trusted", where=path, fix="read it, then pass --yes or answer yes at a terminal")
 
 
 def _list() -> None:
     from runner.cli.terminal.plain_text import inert, warn  # lazy, as above
-    from runner.config.trust.store import all_consents
+    from runner.config.trust.store import TrustStore
 
-    for consent in all_consents(warn):
+    for consent in TrustStore(warn).load_all():
         click.echo(f"{inert(consent.path)}  ({inert(consent.given)})")
 
 
 def _revoke(agent: str) -> None:
     from pathlib import Path
 
-    from runner.config.trust.store import forget  # lazy, as above
+    from runner.config.trust.store import TrustStore  # lazy, as above
 
-    stood = forget(Path(agent))
-    click.echo(f"{agent} is no longer trusted" if stood else f"{agent} was not trusted")
+    removed = TrustStore().remove(Path(agent))
+    click.echo(f"{agent} is no longer trusted" if removed else f"{agent} was not trusted")

@@ -20,7 +20,7 @@ from runner.core.policy import Timeouts
 from runner.gateways import CATALOGUE, Row, connect
 
 if TYPE_CHECKING:
-    from runner.config.trust.trust import Standing
+    from runner.config.trust.trust import TrustStatus
     from runner.tools import Declared, Toolbox
 
 EXTRAS = {"local": "xllamacpp", "mcp": "mcp"}
@@ -58,12 +58,12 @@ def of_machine() -> Iterator[Finding]:
 def of_agent(path: str) -> Iterator[Finding]:
     """What one agent file needs besides. Raises nothing: a file that is wrong is a finding."""
     from runner.config.loader import load_agent  # lazy: without a file, nothing is loaded
-    from runner.config.trust.trust import standing  # lazy, likewise
+    from runner.config.trust.trust import trust_status  # lazy, likewise
 
     doubts: list[str] = []
     try:
         agent = load_agent(path)
-        now = standing(agent, doubts.append)
+        status = trust_status(agent, doubts.append)
     except ConfigError as error:
         for problem in error.problems:
             yield Finding("agent", path, "wrong", str(problem), blocks=error.exit_code)
@@ -71,12 +71,12 @@ def of_agent(path: str) -> Iterator[Finding]:
     yield Finding("agent", path, "ok", f"{agent.name}: {agent.gateway}/{agent.model}")
     for doubt in doubts:
         yield Finding("trust", path, "wrong", doubt)
-    yield _trust(path, now)
+    yield _trust(path, status)
     for declared in agent.tools:
         yield from _tool(declared)
-    if now is not None and now.trusted:
+    if status is not None and status.trusted:
         yield from _servers([each for each in agent.tools if each.kind == "mcp"])
-    yield from _routes(agent, now)
+    yield from _routes(agent, status)
 
 
 def _extras() -> Iterator[Finding]:
@@ -137,13 +137,14 @@ def _key(variable: str, gateway: str) -> Finding:
 
 
 def _trusted() -> Iterator[Finding]:
-    from runner.config.trust.store import all_consents, folder  # lazy, as above
+    from runner.config.trust.store import TrustStore  # lazy, as above
 
     doubts: list[str] = []
-    count = sum(1 for _ in all_consents(doubts.append))
-    yield Finding("trust", str(folder()), "ok", f"{count} {'file' if count == 1 else 'files'} trusted")
+    store = TrustStore(doubts.append)
+    count = len(store.load_all())
+    yield Finding("trust", str(store.folder), "ok", f"{count} {'file' if count == 1 else 'files'} trusted")
     for doubt in doubts:
-        yield Finding("trust", str(folder()), "wrong", doubt, "remove that record, and trust the file again")
+        yield Finding("trust", str(store.folder), "wrong", doubt, "remove that record, and trust the file again")
 
 
 def _embedded() -> Finding:
@@ -177,12 +178,12 @@ def _listed(gateway: object) -> str:
     return f"{count} {'model' if count == 1 else 'models'}"
 
 
-def _trust(path: str, now: Standing | None) -> Finding:
-    if now is None:
+def _trust(path: str, status: TrustStatus | None) -> Finding:
+    if status is None:
         return Finding("trust", path, "ok", "needs none")
-    if now.trusted:
+    if status.trusted:
         return Finding("trust", path, "ok", "trusted as it stands")
-    says = "changed since it was trusted" if now.consent else "can execute or reach out, and is not trusted"
+    says = "changed since it was trusted" if status.consent else "can execute or reach out, and is not trusted"
     return Finding("trust", path, "missing", says, f"agent-run trust {path}", blocks=6)
 
 
@@ -242,9 +243,9 @@ def _served(server: Declared, toolbox: Toolbox, told: Sequence[str]) -> Iterator
         yield Finding("servers", server.name, "missing", says, error.fix, blocks)
 
 
-def _routes(agent: Agent, now: Standing | None) -> Iterator[Finding]:
+def _routes(agent: Agent, status: TrustStatus | None) -> Iterator[Finding]:
     """The agent's gateways with its models; one that answers is enough."""
-    if now is not None and not now.trusted and any(deed.kind == "connect" for deed in now.reach.deeds):
+    if status and not status.trusted and any(capability.action == "connect" for capability in status.capabilities):
         yield Finding("routes", agent.gateway, "missing", "not contacted before the file is trusted")
         return
     from runner.config.trust.trust import consented_hosts  # lazy, as above

@@ -45,7 +45,7 @@ class Permits:
             return None
         if self._approve is None:
             return f"{spec.name} needs approval ({verdict.reason}), and nobody is there to give it"
-        from runner.config.trust.capabilities import escaped  # lazy: most calls are not asked about
+        from runner.core.capability import escaped  # lazy: most calls are not asked about
 
         answer = self._approve(call, f"{verdict.reason}: {escaped(self._gate.stands_for(call, spec))}")
         if answer == "always":

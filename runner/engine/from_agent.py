@@ -94,14 +94,14 @@ def open_tools(
 
     An agent that is a tool is held to `deny` as well, and was trusted with the file that names it.
     """
-    from runner.config.trust.trust import seal  # lazy, as above
+    from runner.config.trust.trust import manifest_hash  # lazy, as above
 
     others = {each.base / each.options["file"] for each in agent.tools if each.kind == "agent"}
-    seals = {path: seal(_loaded(path)) for path in others}
+    manifest_hashes = {path: manifest_hash(_loaded(path)) for path in others}
 
     def converse(path: Path, message: str, context: Context) -> Outcome:
         other = _loaded(path)
-        if seal(other) != seals[path]:  # by a tool of this very conversation, perhaps
+        if manifest_hash(other) != manifest_hashes[path]:  # by a tool of this very conversation, perhaps
             raise NeedsTrust(f"{path} has changed since it was trusted", fix="look at the change, then begin anew")
         session = open_session(
             other,

@@ -22,9 +22,9 @@ def approve(call: ToolCall, why: str) -> str:
             return "no"
 
 
-def consent(reach: str) -> bool:
+def consent(description: str) -> bool:
     """Whether the file may do all that it says. End of input is no."""
-    print(inert(reach), file=sys.stderr)
+    print(inert(description), file=sys.stderr)
     return _read("Trust this file, as it stands now? [y]es, [n]o: ").strip().lower() in {"y", "yes"}
 
 

@@ -1,4 +1,7 @@
-"""What one agent file can do, read off its own text: each thing a Deed. A tool of an unknown kind can do anything."""
+"""What an agent file can execute and reach, read off its text: nothing that it names is run, imported or contacted.
+
+A tool of an unknown kind can do anything.
+"""
 
 from __future__ import annotations
 
@@ -12,59 +15,92 @@ from urllib.parse import urlsplit
 
 from runner.config.agent import Agent
 from runner.config.layers import Layers, chain
+from runner.core.capability import ACTIONS, Action, Capability, escaped
 from runner.gateways import CATALOGUE, DIALECTS, Row
 from runner.tools import BUILT_INS
 from runner.tools.toolbox import Declared
 
-KINDS_OF_DEED = ("run", "start", "import", "load", "write", "read", "connect", "send", "allow")
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
 # A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
-_SETTLED = re.compile(r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]")
+_FIXED_HOST = re.compile(r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]")
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """One thing that a file can do: its kind, a word of KINDS_OF_DEED, and what.
+class CapabilitySet:
+    """Everything that an agent file and the agent files it names can do; false if that is nothing to ask about.
 
-    `host` is where a `send` goes, without scheme and port.
+    `agents` are the agent itself and those others, each once.
     """
 
-    kind: str
-    what: str
-    where: str = ""
-    host: str = ""
+    items: tuple[Capability, ...]
+    agents: tuple[Agent, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+    def __iter__(self) -> Iterator[Capability]:
+        return iter(self.items)
 
     def __str__(self) -> str:
-        return f"{self.kind:<8} {escaped(self.what)}"
+        return "\n".join(
+            f"  {capability}" + (f"  ({escaped(capability.where)})" if capability.where else "") for capability in self
+        )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that keys and other variables of the environment would be sent to."""
+        return tuple(dict.fromkeys(capability.host for capability in self if capability.host))
 
 
-def deeds(agent: Agent) -> Iterator[Deed]:
+def capabilities_of(agent: Agent) -> CapabilitySet:
+    """What the file can do, the files of its `agent:` tools included. Raises ConfigError for one of these."""
+    agents = _with_agent_tools(agent)
+    capabilities = [capability for each in agents for capability in _of_file(each)]
+    if capabilities:
+        capabilities += [capability for each in agents for capability in _preapproved_calls(each)]
+    in_order = sorted(dict.fromkeys(capabilities), key=lambda capability: ACTIONS.index(capability.action))
+    return CapabilitySet(tuple(in_order), agents)
+
+
+def _with_agent_tools(agent: Agent) -> tuple[Agent, ...]:
+    agents = {agent.path.resolve(): agent}
+    waiting = [agent]
+    while waiting:
+        for path in _agent_files(waiting.pop()):
+            if path.resolve() not in agents:
+                from runner.config.loader import load_agent  # lazy: few agents have others as tools
+
+                agents[path.resolve()] = another = load_agent(path, user=agent.user)
+                waiting.append(another)
+    return tuple(agents.values())
+
+
+def _agent_files(agent: Agent) -> Iterator[Path]:
+    return (tool.base / str(tool.options["file"]) for tool in agent.tools if tool.kind == "agent")
+
+
+def _of_file(agent: Agent) -> Iterator[Capability]:
     """What the file itself can do, in its order; not what the agents that it names can."""
-    written = _Written(agent.path)
+    raw = _RawFile(agent.path)
     for name, model in ((agent.gateway, agent.model), *((each.gateway, each.model) for each in agent.fallback)):
-        yield from _gateway(agent, name, written)
+        yield from _gateway(agent, name, raw)
         yield from _weights(agent, name, model)
     for index, declared in enumerate(agent.tools):
         if declared.kind in _TOOLS:
-            yield from _TOOLS[declared.kind](declared, partial(written.at, "tools", index, declared.kind))
+            yield from _TOOLS[declared.kind](declared, partial(raw.mapping, "tools", index, declared.kind))
         elif declared.kind == "files":
             yield from _files(declared, agent.path.parent)
         elif declared.kind != "agent":
-            yield Deed("run", f"whatever a tool of the kind {declared.kind} does", declared.where)
+            yield Capability("run", f"whatever a tool of the kind {declared.kind} does", declared.where)
 
 
-def rules(agent: Agent) -> Iterator[Deed]:
-    """What the file spares its tools from being asked about; of interest where these can do anything."""
+def _preapproved_calls(agent: Agent) -> Iterator[Capability]:
+    """The calls that the file allows without a question; of interest where its tools can do anything."""
     from runner.tools.permissions import parse_rule  # lazy: most files allow nothing
 
     for rule in agent.permissions.allow:
         if parse_rule(rule).names_one:
-            yield Deed("allow", f"{rule} without asking each time", agent.place("permissions"))
-
-
-def escaped(text: str) -> str:
-    """One line in which nothing moves a cursor, reorders what is read, or hides."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+            yield Capability("allow", f"{rule} without asking each time", agent.place("permissions"))
 
 
 def origin(url: str) -> str:
@@ -78,12 +114,12 @@ def origin(url: str) -> str:
 
 
 @dataclass
-class _Written:
-    """The file as it is written, placeholders unfilled; read when something is asked of it."""
+class _RawFile:
+    """The file before its placeholders are filled; read when something is asked of it."""
 
     path: Path
 
-    def at(self, *keys: str | int) -> Mapping[str, Any]:
+    def mapping(self, *keys: str | int) -> Mapping[str, Any]:
         """The mapping that stands there; an empty one for what the command line or the user's own file added."""
         value = self._value
         try:
@@ -98,37 +134,37 @@ class _Written:
         return Layers.of(tuple(chain(self.path))).value
 
 
-_Look = Callable[[], Mapping[str, Any]]
+_RawEntry = Callable[[], Mapping[str, Any]]
 
 
 def _variables(value: Any) -> dict[str, None]:
     """The variables of the environment that fill places in a value of the file, in order."""
-    return dict.fromkeys(name for text in _texts(value) for name in _PLACEHOLDER.findall(text))
+    return dict.fromkeys(name for text in _strings(value) for name in _PLACEHOLDER.findall(text))
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
+            yield from _strings(each)
 
 
-def _gateway(agent: Agent, name: str, written: _Written) -> Iterator[Deed]:
+def _gateway(agent: Agent, name: str, raw: _RawFile) -> Iterator[Capability]:
     row, where = agent.gateways.get(name, CATALOGUE.get(name)), agent.place("gateways")
     if row is None or row.dialect not in DIALECTS:
-        yield Deed("import", f"the gateway {name} of an installed package", agent.place("gateway"))
-    if row is None or row == CATALOGUE.get(name) or not (own := written.at("gateways", name)):
+        yield Capability("import", f"the gateway {name} of an installed package", agent.place("gateway"))
+    if row is None or row == CATALOGUE.get(name) or not (own := raw.mapping("gateways", name)):
         return
     from runner.gateways.http.credentials import address, host_of  # lazy: most agents ask a server of the catalogue
 
     url, ca = address(row), row.quirks.get("ca_bundle")
     sent = dict.fromkeys(filter(None, [row.key_from])) | _variables(own)
     if url and (ca or not _is_known(row, url) or sent.keys() - {row.key_from}):
-        place, authorities = _place(url, own), f", by the authorities in {ca}" if ca else ""
-        yield Deed("connect", f"{place} (the model's gateway {name}{authorities})", where)
+        place, authorities = _destination(url, own), f", by the authorities in {ca}" if ca else ""
+        yield Capability("connect", f"{place} (the model's gateway {name}{authorities})", where)
         for variable in sent:
-            yield Deed("send", f"{variable} to {place}", where, host_of(url))
+            yield Capability("send", f"{variable} to {place}", where, host_of(url))
 
 
 def _is_known(row: Row, url: str) -> bool:
@@ -138,7 +174,7 @@ def _is_known(row: Row, url: str) -> bool:
     )
 
 
-def _weights(agent: Agent, gateway: str, model: str) -> Iterator[Deed]:
+def _weights(agent: Agent, gateway: str, model: str) -> Iterator[Capability]:
     row, where = agent.gateways.get(gateway, CATALOGUE.get(gateway)), agent.place("model")
     typed = where.startswith("--")
     if (
@@ -147,76 +183,79 @@ def _weights(agent: Agent, gateway: str, model: str) -> Iterator[Deed]:
         and model.endswith(".gguf")
         and not (typed or model.startswith("hf:"))
     ):
-        yield Deed("load", f"the model file {model}", where)
+        yield Capability("load", f"the model file {model}", where)
 
 
-def _builtin(declared: Declared, written: _Look) -> Iterator[Deed]:
+def _builtin(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
     if declared.name not in BUILT_INS:
-        yield Deed("import", f"the tool {declared.name} of an installed package", declared.where)
+        yield Capability("import", f"the tool {declared.name} of an installed package", declared.where)
 
 
-def _files(declared: Declared, home: Path) -> Iterator[Deed]:
+def _files(declared: Declared, home: Path) -> Iterator[Capability]:
     """Reading what lies beside the agent is nothing to ask about; the user's own environment may lead elsewhere."""
     root, home = (declared.base / declared.options["root"]).resolve(), home.resolve()
     outside = not root.is_relative_to(home)
     if outside or declared.options.get("write"):
-        kind = "write" if declared.options.get("write") else "read"
-        yield Deed(kind, f"files under {root if outside else root.relative_to(home)}", declared.where)
+        action: Action = "write" if declared.options.get("write") else "read"
+        yield Capability(action, f"files under {root if outside else root.relative_to(home)}", declared.where)
 
 
-def _python(declared: Declared, written: _Look) -> Iterator[Deed]:
-    yield Deed("import", str(declared.options["function"]), declared.where)
+def _python(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+    yield Capability("import", str(declared.options["function"]), declared.where)
 
 
-def _command(declared: Declared, written: _Look) -> Iterator[Deed]:
-    yield from _program("run", declared.options["run"], "", declared, written)
+def _command(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+    yield from _program("run", declared.options["run"], "", declared, raw)
 
 
-def _mcp(declared: Declared, written: _Look) -> Iterator[Deed]:
+def _mcp(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
     note = f" (the MCP server {declared.name})"
     if command := declared.options.get("command"):
-        yield from _program("start", command, note, declared, written)
+        yield from _program("start", command, note, declared, raw)
     else:
-        yield from _remote(note, declared, written)
+        yield from _remote(note, declared, raw)
 
 
-def _http(declared: Declared, written: _Look) -> Iterator[Deed]:
-    yield from _remote(f" ({declared.options.get('method', 'GET')})", declared, written)
+def _http(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+    yield from _remote(f" ({declared.options.get('method', 'GET')})", declared, raw)
 
 
-def _openapi(declared: Declared, written: _Look) -> Iterator[Deed]:
-    yield from _remote("", declared, written)
+def _openapi(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+    yield from _remote("", declared, raw)
 
 
-def _program(kind: str, argv: Sequence[Any], note: str, declared: Declared, written: _Look) -> Iterator[Deed]:
+def _program(
+    action: Action, argv: Sequence[Any], note: str, declared: Declared, raw: _RawEntry
+) -> Iterator[Capability]:
     """A program is shown with all that the file gives it: the environment as it stands there, a folder, an input."""
-    options, entry = declared.options, written()
+    options, entry = declared.options, raw()
     environment = entry.get("env") or dict.fromkeys(options.get("env", {}), "…")
     given = [f"{name}={value}" for name, value in environment.items()]
     folder = f" in {options['cwd']}" if "cwd" in options else ""
     fed = f" fed with {_command_line([options['stdin']])}" if options.get("stdin") else ""
-    yield Deed(kind, _command_line([*given, *argv]) + folder + fed + note + _unasked(declared), declared.where)
+    program = _command_line([*given, *argv]) + folder + fed + note + _effects_note(declared)
+    yield Capability(action, program, declared.where)
     for variable in _variables(entry):
-        yield Deed("send", f"{variable} to {argv[0]}", declared.where)
+        yield Capability("send", f"{variable} to {argv[0]}", declared.where)
 
 
-def _remote(note: str, declared: Declared, written: _Look) -> Iterator[Deed]:
-    options, entry = declared.options, written()
-    place = _place(options["url"], entry) if "url" in options else _described(declared)
-    yield Deed("connect", place + note + _unasked(declared), declared.where)
+def _remote(note: str, declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+    options, entry = declared.options, raw()
+    place = _destination(options["url"], entry) if "url" in options else _document_server(declared)
+    yield Capability("connect", place + note + _effects_note(declared), declared.where)
     for host in options.get("hosts", ()):
-        yield Deed("connect", str(host), declared.where)
+        yield Capability("connect", str(host), declared.where)
     for variable in _variables(entry):
-        yield Deed("send", f"{variable} to {place}", declared.where)
+        yield Capability("send", f"{variable} to {place}", declared.where)
 
 
-def _unasked(declared: Declared) -> str:
+def _effects_note(declared: Declared) -> str:
     """A file's own word that its tool is harmless is told, because calls are not asked about then."""
     effects = declared.options.get("effects")
     return f" (declared as {effects}: not asked about each time)" if effects in ("none", "read") else ""
 
 
-def _described(declared: Declared) -> str:
+def _document_server(declared: Declared) -> str:
     """The server of an OpenAPI document; one that cannot be read gives no tools later on."""
     from runner.tools.kinds.openapi import server  # lazy: few agents have one
 
@@ -226,16 +265,16 @@ def _described(declared: Declared) -> str:
         return f"what {declared.options['spec']} describes"
 
 
-def _place(url: str, written: Mapping[str, Any]) -> str:
+def _destination(url: str, raw: Mapping[str, Any]) -> str:
     """Where a url leads, without the values of the environment in it, which may be secrets.
 
     It is shown whole, as it stands in the file, where a variable has a say in its host besides being all of its
     beginning: no part of it could then be left out without hiding where it leads.
     """
-    text = str(written.get("url", url))
+    text = str(raw.get("url", url))
     if "${" not in text:
         return origin(url)
-    return origin(url) if _SETTLED.match(text) and "://" in url else text
+    return origin(url) if _FIXED_HOST.match(text) and "://" in url else text
 
 
 def _command_line(argv: Sequence[Any]) -> str:
@@ -245,7 +284,7 @@ def _command_line(argv: Sequence[Any]) -> str:
     return shlex.join(str(each) for each in argv)
 
 
-_TOOLS: Mapping[str, Callable[[Declared, _Look], Iterator[Deed]]] = {
+_TOOLS: Mapping[str, Callable[[Declared, _RawEntry], Iterator[Capability]]] = {
     "builtin": _builtin,
     "python": _python,
     "command": _command,

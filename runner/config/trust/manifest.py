@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.config.agent import Agent, PromptSource
 from runner.config.paths import kind_of
-from runner.config.trust.reach import Reach
+from runner.config.trust.capabilities import CapabilitySet
 from runner.tools.toolbox import Declared
 
 _LARGEST = 64 * 2**20
@@ -21,33 +21,34 @@ _INCLUDE = re.compile(r"""\{%[-+]?\s*(?:include|import|from|extends)\s+["']([^"'
 
 
 @dataclass(frozen=True, slots=True)
-class Closure:
+class Manifest:
     """File names, relative to the agent's folder, and the SHA-256 of each; and what all of them together can do."""
 
     folder: Path
     files: Mapping[str, str]
-    deeds: tuple[str, ...]
+    capabilities: tuple[str, ...]
 
     @property
     def hash(self) -> str:
-        """The same on every machine for the same contents and the same deeds."""
-        return sha256(json.dumps([sorted(self.files.items()), sorted(self.deeds)]).encode()).hexdigest()
+        """The same on every machine for the same contents and the same capabilities."""
+        return sha256(json.dumps([sorted(self.files.items()), sorted(self.capabilities)]).encode()).hexdigest()
 
     def texts(self) -> dict[str, str]:
         """What stands in the files, for showing later what has changed in them; not of those too long to show."""
-        found = {name: _text(self.folder / name) for name in self.files}
-        return {name: text for name, text in found.items() if text is not None}
+        texts = {name: _text(self.folder / name) for name in self.files}
+        return {name: text for name, text in texts.items() if text is not None}
 
 
-def closure(reach: Reach) -> Closure:
+def build_manifest(capabilities: CapabilitySet) -> Manifest:
     """Everything that an agent is made of: its file and those it extends, templates, code, documents, other agents.
 
     Followed are the files that it names; not what the code in them goes on to load.
     """
-    root = reach.agents[0].path.resolve().parent
-    files = {path for agent in reach.agents for path in _files(agent)}
-    named = {Path(os.path.relpath(path, root)).as_posix(): _digest(path) for path in files}
-    return Closure(root, dict(sorted(named.items())), tuple(str(deed) for deed in reach.deeds))
+    root = capabilities.agents[0].path.resolve().parent
+    files = {path for agent in capabilities.agents for path in _files(agent)}
+    digests = {Path(os.path.relpath(path, root)).as_posix(): _digest(path) for path in files}
+    shown = tuple(str(capability) for capability in capabilities)
+    return Manifest(root, dict(sorted(digests.items())), shown)
 
 
 def _files(agent: Agent) -> Iterator[Path]:
@@ -57,7 +58,7 @@ def _files(agent: Agent) -> Iterator[Path]:
         if model.endswith(".gguf") and kind_of(Path(model)) == "file":
             yield Path(model).resolve()
     for declared in agent.tools:
-        for name in _named(declared):
+        for name in _file_names(declared):
             path = declared.base / name
             ours = not Path(name).is_absolute() or path.is_relative_to(declared.base.resolve())
             if ours and kind_of(path) == "file":  # an argument need not be fit for a file name
@@ -76,7 +77,7 @@ def _includes(source: PromptSource) -> Iterator[Path]:
                 waiting.append(path.read_text(encoding="utf-8", errors="replace"))
 
 
-def _named(declared: Declared) -> Iterator[str]:
+def _file_names(declared: Declared) -> Iterator[str]:
     """What of a declaration may be the name of a file beside the agent's."""
     options = declared.options
     if declared.kind == "python":

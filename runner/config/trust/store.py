@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from runner.config.trust.manifest import Closure
+from runner.config.trust.manifest import Manifest
 from runner.core.errors import UsageError
 from runner.tools.output_limit import state_home
-
-_Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,103 +27,112 @@ class Consent:
     hash: str
     files: Mapping[str, str]
     texts: Mapping[str, str]
-    deeds: tuple[str, ...]
+    capabilities: tuple[str, ...]
     given: str
 
     @classmethod
-    def now(cls, agent: Path, closure: Closure) -> Consent:
+    def now(cls, agent: Path, manifest: Manifest) -> Consent:
         from datetime import UTC, datetime  # lazy: consent is given rarely
 
         given = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(os.path.realpath(agent), closure.hash, closure.files, closure.texts(), closure.deeds, given)
+        texts = manifest.texts()
+        return cls(os.path.realpath(agent), manifest.hash, manifest.files, texts, manifest.capabilities, given)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record in its file, whose keys do not change: consent outlives the version it was given to."""
+        return {
+            "path": self.path,
+            "hash": self.hash,
+            "files": self.files,
+            "texts": self.texts,
+            "deeds": self.capabilities,
+            "given": self.given,
+        }
 
 
-def folder() -> Path:
-    """Where the consents are kept."""
-    return state_home() / "trust"
+class TrustStore:
+    """The records of consent; `notify` is told of those that cannot be relied on, which count for nothing."""
+
+    def __init__(self, notify: Callable[[str], None] = lambda text: None) -> None:
+        self._notify = notify
+        self.folder = state_home() / "trust"
+
+    def load(self, agent: Path) -> Consent | None:
+        """The consent for the file, whatever its content was then."""
+        return self._read(self._record(agent))
+
+    def load_all(self) -> list[Consent]:
+        """Every consent that can be relied on, by path."""
+        try:
+            records = sorted(self.folder.glob("*.json"))
+        except OSError:
+            return []
+        consents = [consent for record in records if (consent := self._read(record))]
+        return sorted(consents, key=lambda consent: consent.path)
+
+    def save(self, consent: Consent) -> None:
+        """Write the consent down, whole or not at all. Raises UsageError."""
+        record = self._record(Path(consent.path))
+        draft = record.with_suffix(f".{os.getpid()}.draft")
+        try:
+            record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            record.parent.chmod(0o700)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                json.dump(consent.to_dict(), file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(record)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink()
+            raise _not_writable(record, error) from None
+
+    def remove(self, agent: Path) -> bool:
+        """Take the consent back; False if there was none. Raises UsageError."""
+        record = self._record(agent)
+        try:
+            record.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _not_writable(record, error) from None
+        return True
+
+    def _record(self, agent: Path) -> Path:
+        name = sha256(os.path.realpath(agent).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return self.folder / f"{name}.json"
+
+    def _read(self, record: Path) -> Consent | None:
+        try:
+            with record.open("rb") as file:
+                status = os.fstat(file.fileno())
+                value = json.loads(file.read())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            self._notify(f"the record of trust {record} cannot be read, and counts for nothing: {error}")
+            return None
+        if os.name == "posix" and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+            self._notify(f"the record of trust {record} can be written by others, and counts for nothing")
+            return None
+        consent = _consent(value)
+        if consent is None or self._record(Path(consent.path)) != record:
+            self._notify(f"the record of trust {record} is damaged, and counts for nothing")
+            return None
+        return consent
 
 
-def recall(agent: Path, notify: _Notify) -> Consent | None:
-    """The consent for the file, whatever its content was then; a record that cannot be relied on is none, and told."""
-    return _read(_record(agent), notify)
-
-
-def all_consents(notify: _Notify) -> Iterator[Consent]:
-    """Every consent that stands, by path."""
-    try:
-        records = sorted(folder().glob("*.json"))
-    except OSError:
-        return
-    found = [consent for record in records if (consent := _read(record, notify))]
-    yield from sorted(found, key=lambda consent: consent.path)
-
-
-def keep(consent: Consent) -> None:
-    """Write the consent down, whole or not at all. Raises UsageError."""
-    record = _record(Path(consent.path))
-    draft = record.with_suffix(f".{os.getpid()}.draft")
-    try:
-        record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        record.parent.chmod(0o700)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(asdict(consent), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(record)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise _unkept(record, error) from None
-
-
-def forget(agent: Path) -> bool:
-    """Take the consent back; False if there was none. Raises UsageError."""
-    record = _record(agent)
-    try:
-        record.unlink()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise _unkept(record, error) from None
-    return True
-
-
-def _unkept(record: Path, error: OSError) -> UsageError:
+def _not_writable(record: Path, error: OSError) -> UsageError:
     where, why = str(record), error.strerror or ""
     return UsageError("the record of trust cannot be changed", where=where, why=why, fix="make its folder writable")
 
 
-def _record(agent: Path) -> Path:
-    name = sha256(os.path.realpath(agent).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    return folder() / f"{name}.json"
-
-
-def _read(record: Path, notify: _Notify) -> Consent | None:
-    try:
-        with record.open("rb") as file:
-            status = os.fstat(file.fileno())
-            found = json.loads(file.read())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        notify(f"the record of trust {record} cannot be read, and counts for nothing: {error}")
-        return None
-    if os.name == "posix" and (status.st_uid != os.getuid() or status.st_mode & 0o022):
-        notify(f"the record of trust {record} can be written by others, and counts for nothing")
-        return None
-    consent = _consent(found)
-    if consent is None or _record(Path(consent.path)) != record:
-        notify(f"the record of trust {record} is damaged, and counts for nothing")
-        return None
-    return consent
-
-
-def _consent(found: Any) -> Consent | None:
+def _consent(value: Any) -> Consent | None:
     """The record as a value, if it has that shape."""
     try:
-        files, texts = dict(found["files"]), dict(found["texts"])
-        consent = Consent(found["path"], found["hash"], files, texts, tuple(found["deeds"]), found["given"])
+        files, texts = dict(value["files"]), dict(value["texts"])
+        consent = Consent(value["path"], value["hash"], files, texts, tuple(value["deeds"]), value["given"])
     except (KeyError, TypeError, ValueError):
         return None
-    said = (consent.path, consent.hash, consent.given, *files, *files.values(), *texts.values(), *consent.deeds)
-    return consent if all(isinstance(each, str) for each in said) else None
+    parts = (consent.path, consent.hash, consent.given, *files, *files.values(), *texts.values(), *consent.capabilities)
+    return consent if all(isinstance(part, str) for part in parts) else None

@@ -7,73 +7,73 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.config.agent import Agent
-from runner.config.trust.capabilities import escaped
-from runner.config.trust.reach import Reach, reach
+from runner.config.trust.capabilities import CapabilitySet, capabilities_of
+from runner.core.capability import escaped
 from runner.core.errors import NeedsTrust, UsageError
 
 if TYPE_CHECKING:
-    from runner.config.trust.manifest import Closure
+    from runner.config.trust.manifest import Manifest
     from runner.config.trust.store import Consent
 
 _LONGEST_DIFF = 200
-_Notify = Callable[[str], None]
-
-
-def _silent(text: str) -> None:
-    """Told to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a file stands: what it can do, what it is made of now, and what was consented to before, if anything."""
+class TrustStatus:
+    """What a file can do, what it is made of now, and what was consented to before, if anything."""
 
     agent: Agent
-    reach: Reach
-    closure: Closure
+    capabilities: CapabilitySet
+    manifest: Manifest
     consent: Consent | None
 
     @property
     def trusted(self) -> bool:
-        return self.consent is not None and self.consent.hash == self.closure.hash
+        return self.consent is not None and self.consent.hash == self.manifest.hash
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What is not as it was when the user consented: deeds `+` and `-`, files `~`, `+`, `-` and lines."""
+        """What is not as it was when the user consented: capabilities `+` and `-`, files `~`, `+`, `-` and lines."""
         if self.consent is None or self.trusted:
             return ()
-        then, now = self.consent.deeds, self.closure.deeds
-        deeds = [f"- {deed}" for deed in then if deed not in now] + [f"+ {deed}" for deed in now if deed not in then]
-        return (*deeds, *_changed_files(self.consent, self.closure))
+        before, now = self.consent.capabilities, self.manifest.capabilities
+        lost = [f"- {capability}" for capability in before if capability not in now]
+        gained = [f"+ {capability}" for capability in now if capability not in before]
+        return (*lost, *gained, *_changed_files(self.consent, self.manifest))
 
     @property
-    def text(self) -> str:
+    def description(self) -> str:
         """All of it for the user to read before saying yes: nothing is cut, and nothing in it is active."""
-        text = f"{escaped(str(self.agent.path))} can, on your machine and with your keys:\n{self.reach}"
+        text = f"{escaped(str(self.agent.path))} can, on your machine and with your keys:\n{self.capabilities}"
         if self.changes:
             changes = "".join(f"\n  {escaped(each)}" for each in self.changes)
             text += f"\nsince you trusted it, this has changed:{changes}"
         return text
 
-    def remember(self) -> None:
-        """Keep consent for exactly this content. Raises UsageError."""
-        from runner.config.trust.store import Consent, keep  # lazy: consent is given rarely
+    def save_consent(self) -> None:
+        """Record consent for exactly this content. Raises UsageError."""
+        from runner.config.trust.store import Consent, TrustStore  # lazy: consent is given rarely
 
-        keep(Consent.now(self.agent.path, self.closure))
+        TrustStore().save(Consent.now(self.agent.path, self.manifest))
 
 
-def standing(agent: Agent, notify: _Notify = _silent) -> Standing | None:
-    """Where the file stands; None for one that needs no trust. Reads files, and runs nothing. Raises ConfigError."""
-    powers = reach(agent)
-    if not powers:
+def trust_status(agent: Agent, notify: Callable[[str], None] = lambda text: None) -> TrustStatus | None:
+    """Whether the file is trusted; None if it needs no trust. Reads files, and runs nothing. Raises ConfigError."""
+    capabilities = capabilities_of(agent)
+    if not capabilities:
         return None
-    from runner.config.trust.manifest import closure  # lazy, as the next: most agents need no trust
-    from runner.config.trust.store import recall
+    from runner.config.trust.manifest import build_manifest  # lazy, as the next: most agents need no trust
+    from runner.config.trust.store import TrustStore
 
-    return Standing(agent, powers, closure(powers), recall(agent.path, notify))
+    return TrustStatus(agent, capabilities, build_manifest(capabilities), TrustStore(notify).load(agent.path))
 
 
 def ensure_trusted(
-    agent: Agent, *, trust: bool = False, ask: Callable[[str], bool] | None = None, notify: _Notify = _silent
+    agent: Agent,
+    *,
+    trust: bool = False,
+    ask: Callable[[str], bool] | None = None,
+    notify: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Return if the agent may act: it needs no trust, was trusted with exactly this content, or is trusted now.
 
@@ -82,65 +82,67 @@ def ensure_trusted(
     """
     if trust:
         return
-    now = standing(agent, notify)
-    if now is None or now.trusted:
+    status = trust_status(agent, notify)
+    if status is None or status.trusted:
         return
-    if ask is None or not ask(now.text):
-        raise _refusal(now, shown=ask is not None)
+    if ask is None or not ask(status.description):
+        raise _refusal(status, shown=ask is not None)
     try:
-        now.remember()
+        status.save_consent()
     except UsageError as error:
         notify(f"your consent holds for this run alone: {error}")
 
 
 def consented_hosts(agent: Agent) -> tuple[str, ...]:
     """The hosts that the file's own gateways send keys to; consented to once `ensure_trusted` has returned."""
-    return reach(agent).hosts
+    return capabilities_of(agent).hosts
 
 
-def seal(agent: Agent) -> str:
-    """A hash that is another one as soon as anything is that the agent is made of, or that it can do."""
-    from runner.config.trust.manifest import closure  # lazy: only agents that are tools are sealed
+def manifest_hash(agent: Agent) -> str:
+    """A hash that changes as soon as anything does that the agent is made of, or that it can do."""
+    from runner.config.trust.manifest import build_manifest  # lazy: asked of agents that are tools
 
-    return closure(reach(agent)).hash
+    return build_manifest(capabilities_of(agent)).hash
 
 
-def accept_servers(agent: Agent) -> None:
+def unpin_mcp_tools(agent: Agent) -> None:
     """Take the tools of the agent's MCP servers as they are listed next, whatever they were when first used."""
     from runner.tools.context import Opening  # lazy, as the next: only a user's explicit word comes here
     from runner.tools.mcp.pinned_tools import forget
     from runner.tools.mcp.server_config import server_of
 
-    for each in reach(agent).agents:
+    for each in capabilities_of(agent).agents:
         for declared in each.tools:
             if declared.kind == "mcp":
                 forget(server_of(declared, Opening()))
 
 
-def _refusal(now: Standing, *, shown: bool) -> NeedsTrust:
+def _refusal(status: TrustStatus, *, shown: bool) -> NeedsTrust:
     import shlex  # lazy: most files need no trust, or have it
 
-    path = escaped(str(now.agent.path))
+    path = escaped(str(status.agent.path))
     what = (
-        "has changed since you trusted it" if now.consent else "can execute or reach out, and you have not trusted it"
+        "has changed since you trusted it"
+        if status.consent
+        else "can execute or reach out, and you have not trusted it"
     )
     return NeedsTrust(
         f"{path} {what}",
-        why="" if shown else now.text.replace("\n", "\n  "),
+        why="" if shown else status.description.replace("\n", "\n  "),
         fix=f"read it, then run `agent-run trust {shlex.quote(path)}`; or pass --trust for this once",
     )
 
 
-def _changed_files(then: Consent, now: Closure) -> Iterator[str]:
+def _changed_files(before: Consent, now: Manifest) -> Iterator[str]:
     from runner.tools.tool_names import difference  # lazy: a file that was trusted mostly is as it was
 
     texts = now.texts()
     for name, digest in now.files.items():
-        if name not in then.files:
+        if name not in before.files:
             yield f"+ the file {name} is new"
-        elif digest != then.files[name]:
+        elif digest != before.files[name]:
             yield f"~ the file {name} is another"
-            if name in then.texts and name in texts:
-                lines = difference(then.texts[name].splitlines(), texts[name].splitlines(), _LONGEST_DIFF)
+            if name in before.texts and name in texts:
+                lines = difference(before.texts[name].splitlines(), texts[name].splitlines(), _LONGEST_DIFF)
                 yield from (f"    {line}" for line in lines)
-    yield from (f"- the file {name} has gone" for name in then.files if name not in now.files)
+    yield from (f"- the file {name} has gone" for name in before.files if name not in now.files)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from runner.config.agent import Agent
 from runner.config.loader import load_agent
-from runner.config.trust import store as consents
-from runner.config.trust.capabilities import Deed, escaped
-from runner.config.trust.manifest import closure
-from runner.config.trust.reach import reach
-from runner.config.trust.trust import consented_hosts, ensure_trusted, standing
+from runner.config.trust.capabilities import capabilities_of
+from runner.config.trust.manifest import build_manifest
+from runner.config.trust.store import Consent, TrustStore
+from runner.config.trust.trust import consented_hosts, ensure_trusted, trust_status
+from runner.core.capability import Capability, escaped
 from runner.core.errors import NeedsTrust, UsageError
 from runner.tools import KINDS
 from runner.tools.toolbox import Declared
@@ -51,8 +51,8 @@ def write(tmp_path: Path) -> Write:
     return make
 
 
-def deeds(agent: Agent) -> list[str]:
-    return [" ".join(str(deed).split()) for deed in reach(agent).deeds]
+def capabilities(agent: Agent) -> list[str]:
+    return [" ".join(str(capability).split()) for capability in capabilities_of(agent)]
 
 
 HARMLESS = [
@@ -71,8 +71,8 @@ HARMLESS = [
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_only_talks_needs_no_trust(write: Write, text: str):
     agent = write(HEAD + text)
-    assert not reach(agent)
-    assert standing(agent) is None
+    assert not capabilities_of(agent)
+    assert trust_status(agent) is None
     ensure_trusted(agent)
 
 
@@ -127,8 +127,8 @@ def test_what_a_tool_does_is_told(write: Write, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("FAR", "/")
     spec = json.dumps({"openapi": "3.1.0", "servers": [{"url": "https://o.example/v1"}], "paths": {}})
     agent = write(f"{HEAD}tools: [{tool}]\n", t__py="def look(): ...\n", o__json=spec)
-    assert deeds(agent) == expected
-    assert "s3cretvalue" not in str(reach(agent))
+    assert capabilities(agent) == expected
+    assert "s3cretvalue" not in str(capabilities_of(agent))
 
 
 GATEWAYS = [
@@ -163,7 +163,7 @@ def test_where_a_gateway_of_the_file_leads_is_told(
 ):
     monkeypatch.setenv("TOKEN", "s3cretvalue")
     agent = write(f"gateway: {name}\nmodel: m\ngateways: {{{name}: {row}}}\n")
-    assert [line.partition(" (")[0] for line in deeds(agent)] == expected
+    assert [line.partition(" (")[0] for line in capabilities(agent)] == expected
     assert consented_hosts(agent) == hosts
 
 
@@ -171,28 +171,28 @@ def test_a_gateway_of_the_users_own_is_not_asked_about(write: Write, homes: Path
     (homes / "CONFIG").mkdir(parents=True)
     row = "{dialect: openai, url: 'https://x.example/v1', key_from: X_KEY}"
     (homes / "CONFIG" / "config.yaml").write_text(f"gateways: {{mine: {row}}}\n")
-    assert not reach(write("gateway: mine\nmodel: m\n"))
-    assert reach(write(f"gateway: mine\nmodel: m\ngateways: {{mine: {row}}}\n"))
+    assert not capabilities_of(write("gateway: mine\nmodel: m\n"))
+    assert capabilities_of(write(f"gateway: mine\nmodel: m\ngateways: {{mine: {row}}}\n"))
 
 
 def test_a_model_file_is_told_unless_it_was_typed(write: Write):
     agent = write("gateway: local\nmodel: ./x.gguf\n", x__gguf="GGUF")
-    assert deeds(agent) == ["load the model file ./x.gguf"]
-    assert not reach(load_agent(write("gateway: local\nmodel: smollm2-135m\n").path, model="./x.gguf"))
+    assert capabilities(agent) == ["load the model file ./x.gguf"]
+    assert not capabilities_of(load_agent(write("gateway: local\nmodel: smollm2-135m\n").path, model="./x.gguf"))
 
 
 def test_what_a_file_allows_itself_is_told_beside_what_it_does(write: Write):
-    assert deeds(write(HEAD + RUNS + "permissions: {allow: [go]}\n")) == [
+    assert capabilities(write(HEAD + RUNS + "permissions: {allow: [go]}\n")) == [
         "run git log",
         "allow go without asking each time",
     ]
 
 
-def test_agents_that_are_tools_bring_their_reach(write: Write):
+def test_agents_that_are_tools_bring_their_capabilities(write: Write):
     inner = HEAD + RUNS.replace("git, log", "make") + "description: inner\n"
     agent = write(HEAD + "tools: [{agent: ./b.yaml}]\n", b__yaml=inner)
-    assert deeds(agent) == ["run make"]
-    assert [each.path.name for each in reach(agent).agents] == ["a.yaml", "b.yaml"]
+    assert capabilities(agent) == ["run make"]
+    assert [each.path.name for each in capabilities_of(agent).agents] == ["a.yaml", "b.yaml"]
 
 
 def test_every_kind_of_tool_is_judged(write: Write):
@@ -202,15 +202,15 @@ def test_every_kind_of_tool_is_judged(write: Write):
         judged = replace(
             agent, tools=(Declared(kind, "x", {"function": "", "run": ["x"], "url": "", "command": ["x"]}),)
         )
-        assert reach(judged)
-        assert "whatever" not in str(reach(judged))
-    assert "whatever" in str(reach(replace(agent, tools=(Declared("new", "x"),))))
+        assert capabilities_of(judged)
+        assert "whatever" not in str(capabilities_of(judged))
+    assert "whatever" in str(capabilities_of(replace(agent, tools=(Declared("new", "x"),))))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text())
-def test_a_deed_is_one_line_without_anything_active(text: str):
-    shown = str(Deed("run", text))
+def test_a_capability_is_one_line_without_anything_active(text: str):
+    shown = str(Capability("run", text))
     assert shown.isprintable()
     assert escaped(shown) == shown
 
@@ -276,10 +276,10 @@ def test_what_changed_in_a_file_is_shown_line_by_line(write: Write):
 
 def test_the_hash_tells_nothing_of_where_the_file_lies(write: Write, tmp_path: Path):
     agent = whole(write)
-    here = closure(reach(agent)).hash
+    here = build_manifest(capabilities_of(agent)).hash
     elsewhere = tmp_path / "elsewhere"
     agent.path.parent.rename(elsewhere)
-    assert closure(reach(load_agent(elsewhere / "a.yaml"))).hash == here
+    assert build_manifest(capabilities_of(load_agent(elsewhere / "a.yaml"))).hash == here
 
 
 def test_another_address_out_of_the_environment_asks_again(write: Write, monkeypatch: pytest.MonkeyPatch):
@@ -385,14 +385,14 @@ def test_consent_that_cannot_be_kept_holds_for_the_run(write: Write, homes: Path
     ensure_trusted(agent, ask=lambda text: True, notify=told.append)
     assert "for this run alone" in told[-1]
     with pytest.raises(UsageError, match="cannot be changed"):
-        consents.keep(consents.Consent.now(agent.path, closure(reach(agent))))
+        TrustStore().save(Consent.now(agent.path, build_manifest(capabilities_of(agent))))
 
 
 def test_consent_can_be_taken_back(write: Write):
     agent = write(HEAD + RUNS)
     ensure_trusted(agent, ask=lambda text: True)
-    assert [each.path for each in consents.all_consents(pytest.fail)] == [os.path.realpath(agent.path)]
-    assert consents.forget(agent.path)
-    assert not consents.forget(agent.path)
+    assert [each.path for each in TrustStore(pytest.fail).load_all()] == [os.path.realpath(agent.path)]
+    assert TrustStore().remove(agent.path)
+    assert not TrustStore().remove(agent.path)
     with pytest.raises(NeedsTrust):
         ensure_trusted(agent)
