@@ -8,7 +8,7 @@ from difflib import unified_diff
 import click
 
 from runner.core.errors import UsageError
-from runner.transcripts.files.writer import reply_text
+from runner.transcripts.files.recording_yaml import reply_text
 from runner.transcripts.model import RecordedReply, Recording, Transcript
 from runner.transcripts.recording.live_run import Taken
 from runner.transcripts.reports import Run, renderer

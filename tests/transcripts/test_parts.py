@@ -15,7 +15,7 @@ from runner.transcripts.expectations.call_matching import in_order, most_pairs
 from runner.transcripts.expectations.jsonpath import compiled, find
 from runner.transcripts.expectations.matchers import differences, matches, problem
 from runner.transcripts.files.documents import split, with_recording
-from runner.transcripts.files.writer import document
+from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.fingerprint import Stamper
 from runner.transcripts.model import Recording, ReplayInputs
 from runner.transcripts.redaction import Redactor
@@ -274,7 +274,7 @@ def test_equal_secrets_stay_equal_and_own_patterns_count() -> None:
 def test_what_a_gateway_can_do_comes_back() -> None:
     able_to = Capabilities(structured=True, window=8192, lacks=frozenset({"seed", "top_k"}))
     recording = Recording("openai/m", {"t": ()}, inputs=ReplayInputs(capabilities=able(able_to)))
-    text = document(recording)
+    text = recording_document(recording)
     assert "capabilities: {structured: true, window: 8192, lacks: [seed, top_k]}" in text
     assert RecordedGateway(recording, "openai", Stamper(Redactor())).capabilities("m") == able_to
 

@@ -1,4 +1,4 @@
-"""What is too long to read in a transcript lies beside it in `.blobs/`, named by its hash."""
+"""Blobs: values too long for a transcript, in files of `.blobs/` beside it that are named by their hash."""
 
 from __future__ import annotations
 
@@ -9,38 +9,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.transcripts.files.documents import write_atomically
+from runner.transcripts.files.documents import read_text, write_atomically
 
 FOLDER = ".blobs"
-LONGEST = 4096
+MAX_INLINE_BYTES = 4096
 _NAME = re.compile(r"[0-9a-f]{32}\.(?:txt|json)")
-_ESCAPE = frozenset({"$blob", "$literal"})
+_REFERENCE_KEYS = frozenset({"$blob", "$literal"})
 
 
 class Blobs:
-    """The blobs of one folder of transcripts: `put` takes long values out, `get` brings them back."""
+    """The blobs of one folder of transcripts: `put` takes long values out of a document, `get` brings them back."""
 
-    def __init__(self, folder: Path) -> None:
-        self._beside = folder
-        self._fresh: dict[str, str] = {}
-
-    @property
-    def _folder(self) -> Path:
-        return self._beside / FOLDER
+    def __init__(self, transcript_folder: Path) -> None:
+        self._folder = transcript_folder / FOLDER
+        self._unwritten: dict[str, str] = {}
 
     def put(self, value: Any) -> Any:
-        """The value as a recording's document holds it."""
+        """The value as a recording's document holds it: itself, or a reference to its blob."""
         if isinstance(value, str):
-            return self._keep(value, "txt") if len(value.encode("utf-8", "surrogatepass")) > LONGEST else value
+            return self._reference(value, "txt") if _too_long(value) else value
         text = json.dumps(value, ensure_ascii=False)
-        if len(text.encode("utf-8", "surrogatepass")) > LONGEST:
-            return self._keep(text, "json")
-        return (
-            {"$literal": value} if isinstance(value, Mapping) and len(value) == 1 and _ESCAPE & value.keys() else value
-        )
+        if _too_long(text):
+            return self._reference(text, "json")
+        looks_like_reference = isinstance(value, Mapping) and len(value) == 1 and _REFERENCE_KEYS & value.keys()
+        return {"$literal": value} if looks_like_reference else value
 
     def get(self, value: Any) -> Any:
-        """The value that a document's `{$blob: …}` stands for. Raises ValueError."""
+        """The value that a document's `{$blob: …}` stands for; any other value itself. Raises ValueError."""
         if not (isinstance(value, Mapping) and len(value) == 1):
             return value
         if "$literal" in value:
@@ -59,21 +54,35 @@ class Blobs:
         return json.loads(text) if name.endswith(".json") else text
 
     def write(self) -> None:
-        """Write what was put and is not there yet."""
-        for name, text in self._fresh.items():
+        """Write the blobs that were put and are not there yet."""
+        for name, text in self._unwritten.items():
             if not (self._folder / name).exists():
                 write_atomically(self._folder / name, text)
-        self._fresh.clear()
+        self._unwritten.clear()
 
     @property
-    def fresh(self) -> Mapping[str, str]:
-        """What `write` would write, by name."""
-        return self._fresh
+    def unwritten(self) -> Mapping[str, str]:
+        """The texts that `write` would write, by file name."""
+        return self._unwritten
 
-    def _keep(self, text: str, suffix: str) -> dict[str, str]:
+    def _reference(self, text: str, suffix: str) -> dict[str, str]:
         name = f"{_hash(text)}.{suffix}"
-        self._fresh[name] = text
+        self._unwritten[name] = text
         return {"$blob": name}
+
+
+def prune_blobs(transcript_folder: Path) -> int:
+    """Delete the blobs that no YAML file of the folder names; how many there were."""
+    blobs = sorted((transcript_folder / FOLDER).glob("*"))
+    texts = "".join(read_text(path) for path in transcript_folder.glob("*.yaml")) if blobs else ""
+    orphans = [blob for blob in blobs if blob.name not in texts]
+    for blob in orphans:
+        blob.unlink(missing_ok=True)
+    return len(orphans)
+
+
+def _too_long(text: str) -> bool:
+    return len(text.encode("utf-8", "surrogatepass")) > MAX_INLINE_BYTES
 
 
 def _hash(text: str) -> str:

@@ -10,7 +10,7 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from runner.config.yaml.parser import load_documents
 from runner.transcripts.files.documents import read_text, split, write_atomically
-from runner.transcripts.files.writer import inline
+from runner.transcripts.files.yaml_style import inline
 from runner.transcripts.outcome import Finding
 
 RENEWABLE = frozenset({"text", "finish", "exit"})

@@ -14,7 +14,8 @@ from runner.core.errors import UsageError
 from runner.core.events import Asked, Event, TurnEnded
 from runner.engine.session import ChatSession
 from runner.transcripts.files.documents import write_atomically
-from runner.transcripts.files.writer import document, script
+from runner.transcripts.files.recording_yaml import recording_document
+from runner.transcripts.files.script_yaml import script_document
 from runner.transcripts.model import FORMAT, RecordedReply, Recording, ReplayInputs
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
@@ -79,7 +80,7 @@ class ChatRecorder:
         recording = self._recorder.recording(self._route())
         if recording.request is None:
             return None
-        text = script(self._script(recording)) + document(recording)
+        text = script_document(self._script(recording)) + recording_document(recording)
         if left := self._redactor.left(text):
             raise UsageError(f"the transcript would hold a secret: {', '.join(left)}", fix="nothing was written")
         write_atomically(self._path, text)

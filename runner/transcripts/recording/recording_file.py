@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from runner.core.errors import UsageError
-from runner.transcripts.files.blobs import FOLDER, Blobs
-from runner.transcripts.files.documents import read_text, rewrite
-from runner.transcripts.files.writer import document
+from runner.transcripts.files.blobs import Blobs
+from runner.transcripts.files.documents import rewrite
+from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.recording.recorder import recorded_request
 from runner.transcripts.redaction import Redactor
@@ -29,8 +28,8 @@ def refuse_in_ci() -> None:
 def keep(transcript: Transcript, recording: Recording, redactor: Redactor) -> None:
     """Write a recording into its transcript's file, in place of its older self. Raises UsageError."""
     blobs = Blobs(transcript.path.parent)
-    text = document(recording, blobs)
-    for name, content in {"the recording": text, **blobs.fresh}.items():
+    text = recording_document(recording, blobs)
+    for name, content in {"the recording": text, **blobs.unwritten}.items():
         if left := redactor.left(content):
             raise UsageError(
                 f"{name} would hold a secret: {', '.join(left)}",
@@ -68,13 +67,3 @@ def restamped(
     }
     accepted = tuple(dict.fromkeys((*recording.accepted, *sorted(changed - {"recording"}))))
     return recording._replace(turns=turns, request=request._replace(tools=tools), accepted=accepted, edited=False)
-
-
-def prune_blobs(folder: Path) -> int:
-    """Take away the blobs that no YAML file of the folder names; how many there were."""
-    blobs = sorted((folder / FOLDER).glob("*"))
-    texts = "".join(read_text(path) for path in folder.glob("*.yaml")) if blobs else ""
-    orphans = [blob for blob in blobs if blob.name not in texts]
-    for blob in orphans:
-        blob.unlink(missing_ok=True)
-    return len(orphans)

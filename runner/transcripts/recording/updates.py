@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from runner.core.errors import UsageError
+from runner.transcripts.files.blobs import prune_blobs
 from runner.transcripts.files.documents import rewrite
 from runner.transcripts.files.expectation_edits import renewed_expectations
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import COMPONENTS, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_run import Taken, take
-from runner.transcripts.recording.recording_file import keep, prune_blobs, restamped
+from runner.transcripts.recording.recording_file import keep, restamped
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.suite.shared import Stage, declared_models, model_of, redactor_for
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from runner.core.errors import AgentRunError, Denied, RateLimited, UsageError
 from runner.transcripts.files.documents import split, write_atomically
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.files.writer import document
+from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.recording.live_run import take
 from runner.transcripts.recording.recording_file import keep
 from runner.transcripts.redaction import Redactor
@@ -274,7 +274,7 @@ def test_the_redactor_of_a_stage_knows_what_the_agent_resolved(recorded, monkeyp
 
 def test_documents_without_text_are_still_documents(recorded) -> None:
     transcript = recorded.load()
-    assert document(transcript.recordings[0]).startswith("---\n# Written by `agent-run record`")
+    assert recording_document(transcript.recordings[0]).startswith("---\n# Written by `agent-run record`")
 
 
 def test_the_model_that_answers_in_the_end_is_the_one_recorded(case) -> None:

@@ -1,0 +1,162 @@
+"""A recording as YAML text: people can read it, and every text comes back as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from yaml import MappingNode, Node, SafeLoader
+
+from runner.transcripts.chunking import encode_lengths
+from runner.transcripts.files.blobs import Blobs
+from runner.transcripts.files.yaml_style import (
+    block_mapping,
+    block_sequence,
+    flow,
+    json_value,
+    literal,
+    node_text,
+    plain,
+    scalar,
+)
+from runner.transcripts.fingerprint import turns_digest
+from runner.transcripts.model import (
+    RecordedCall,
+    RecordedError,
+    RecordedReply,
+    RecordedRequest,
+    Recording,
+    ReplayInputs,
+)
+
+HEADER = "---\n# Written by `agent-run record`; everything below a --- is machine-owned.\n"
+
+_Put = Callable[[Any], Any]
+"""Takes a value, and gives the reference to its blob if it is too long for the document."""
+
+
+def recording_document(recording: Recording, blobs: Blobs | None = None) -> str:
+    """The whole document, from its `---` to its last line end. `blobs` takes long values out of it."""
+    put: _Put = blobs.put if blobs is not None else _unchanged
+    items: list[tuple[str, Node]] = [("recording", scalar(recording.name))]
+    if recording.resolved:
+        items.append(("resolved", scalar(recording.resolved)))
+    if recording.recorded:
+        items.append(("recorded", scalar(recording.recorded)))
+    if inputs := _inputs(recording.inputs):
+        items.append(("with", flow(inputs)))
+    if recording.redacted:
+        items.append(("redacted", flow(dict(recording.redacted))))
+    if recording.accepted:
+        items.append(("accepted", flow(list(recording.accepted))))
+    turns = _turns(recording, put)
+    if recording.request is not None:
+        stamp = dict(recording.request.stamp) | {"turns": turns_digest(SafeLoader("").construct_document(turns))}
+        items.append(("request", _request(recording.request, stamp)))
+    items.append(("turns", turns))
+    states = {
+        f"{turn}/{number}": json.dumps([reply.opaque.dialect, reply.opaque.model, reply.opaque.content])
+        for turn, replies in recording.turns.items()
+        for number, reply in enumerate(replies, 1)
+        if reply.opaque is not None
+    }
+    if states:
+        items.append(("state", block_mapping((key, json_value(put(text))) for key, text in states.items())))
+    return HEADER + node_text(block_mapping(items))
+
+
+def reply_text(reply: RecordedReply) -> str:
+    """One reply as it stands in a recording, without hashes, times and chunk lengths: for people to compare."""
+    return node_text(_reply(reply._replace(seen="", ms=None, lengths=()), _unchanged))
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _turns(recording: Recording, put: _Put) -> MappingNode:
+    return block_mapping(
+        (turn, block_sequence(_reply(reply, put) for reply in replies)) for turn, replies in recording.turns.items()
+    )
+
+
+def _inputs(inputs: ReplayInputs) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if inputs.clock is not None:
+        fields["clock"] = inputs.clock.isoformat()
+    if inputs.seed is not None:
+        fields["seed"] = inputs.seed
+    if inputs.variables:
+        fields["variables"] = dict(inputs.variables)
+    if inputs.capabilities:
+        fields["capabilities"] = dict(inputs.capabilities)
+    return fields
+
+
+def _request(request: RecordedRequest, stamp: Mapping[str, str]) -> Node:
+    items: list[tuple[str, Node]] = [("system", literal(request.system))]
+    if request.tools:
+        tools = (
+            (name, flow({"sig": tool.signature, "doc": tool.description, "is": tool.digest}))
+            for name, tool in request.tools.items()
+        )
+        items.append(("tools", block_mapping(tools)))
+    items.append(("options", flow(dict(request.options))))
+    items.append(("stamp", flow(dict(stamp))))
+    return block_mapping(items)
+
+
+def _reply(reply: RecordedReply, put: _Put) -> Node:
+    items: list[tuple[str, Node]] = [("reply", flow(_reply_fields(reply)))]
+    if reply.thinking:
+        items.append(("thinking", json_value(put(reply.thinking), literal)))
+    if reply.text:
+        items.append(("text", json_value(put(reply.text), literal)))
+    if reply.lengths:
+        items.append(("chunks", plain(encode_lengths(reply.lengths))))
+    if reply.calls:
+        items.append(("calls", block_sequence(_call(call, put) for call in reply.calls)))
+    return block_mapping(items)
+
+
+def _reply_fields(reply: RecordedReply) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if reply.seen:
+        fields["seen"] = reply.seen
+    if reply.error is not None:
+        fields["error"] = _error(reply.error)
+    if reply.finish:
+        fields["finish"] = reply.finish
+    if reply.usage is not None:
+        fields |= {"in": reply.usage.input_tokens, "out": reply.usage.output_tokens}
+        for key, count in (("cached", reply.usage.cached_tokens), ("reasoning", reply.usage.reasoning_tokens)):
+            if count:
+                fields[key] = count
+    if reply.ms is not None:
+        fields["ms"] = list(reply.ms)
+    return fields
+
+
+def _error(error: RecordedError) -> dict[str, Any]:
+    fields: dict[str, Any] = {"status": error.status} if error.status else {}
+    if error.code:
+        fields["code"] = error.code
+    if error.message:
+        fields["message"] = error.message
+    if error.retry_after is not None:
+        fields["retry_after"] = error.retry_after
+    return fields
+
+
+def _call(call: RecordedCall, put: _Put) -> Node:
+    items: list[tuple[str, Node]] = []
+    if call.arguments is None:
+        items += [(call.name, flow(None)), ("args_text", json_value(put(call.raw), literal))]
+    else:
+        items.append((call.name, json_value(put(dict(call.arguments)))))
+    if call.ran:
+        items.append(("returned", json_value(put(call.returned))))
+        if call.failed:
+            items.append(("failed", flow(True)))
+    return block_mapping(items)
