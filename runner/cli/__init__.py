@@ -34,8 +34,24 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, or the terminal has gone: what was begun is ended as after ^C, and nothing goes on."""
 
 
+class _ReaderLeft(Exception):
+    """Whoever read stdout has gone. click would end the process for a BrokenPipeError, past what this module does."""
+
+
 class Verbs(click.Group):
     """Commands imported when they are asked for; a first argument that is none is the agent to chat with."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except BrokenPipeError as error:  # --help and --version print here
+            raise _ReaderLeft from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderLeft from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -110,7 +126,7 @@ def run(arguments: list[str]) -> int:
         return 2
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except _ReaderLeft:
         _abandon_stdout()
         return 0
     except Exception as error:  # noqa: BLE001 - the one handler: what is not ours to explain is our bug

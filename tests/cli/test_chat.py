@@ -177,6 +177,30 @@ def test_a_reader_that_leaves_early_is_no_error(agent):
     assert done.stdout == "L" and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [("AGENT", "-m", "a", "-m", "b", "-m", "c"), ("--help",), ("show", "AGENT")])
+def test_a_reader_that_has_left_is_no_error(tmp_path, arguments):
+    """The development mode tells what Python 3.13 tells always: which stream could not be closed at the end."""
+    agent = tmp_path / "a.yaml"
+    agent.write_text(
+        "gateway: scripted\nmodel: m\ntools: [resolve_date]\n"
+        "script: [{text: Look., calls: [{resolve_date: {date: today}}]}, One., Two., Three.]\n"
+    )
+    shown = [str(agent) if each == "AGENT" else each for each in arguments]
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-X", "dev", "-m", "runner", *shown],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as program:
+        os.close(writer)
+        os.close(reader)
+        _, errors = program.communicate(timeout=60)
+    assert program.returncode == 0
+    assert "Traceback" not in errors and "BrokenPipe" not in errors and "ignored" not in errors
+
+
 def test_hostile_text_is_inert_on_a_terminal_and_escaped_for_machines(tmp_path, at_terminal):
     file = write(tmp_path, '- "red \\e[31m title \\e]0;x\\a end"')
     chat = at_terminal(str(file), "-m", "x")
