@@ -17,7 +17,7 @@ from runner import __version__
 from runner.config.agent import Agent, User
 from runner.core.errors import AgentRunError, ConfigError, GatewayError, ModelMissing, ToolsUnavailable, UsageError
 from runner.core.policy import Timeouts
-from runner.gateways import CATALOGUE, Row, connect
+from runner.gateways import CATALOGUE, GatewayPreset, connect
 
 if TYPE_CHECKING:
     from runner.config.trust.trust import TrustStatus
@@ -48,8 +48,8 @@ def of_machine() -> Iterator[Finding]:
     yield from _terminal()
     user, wrong = _user()
     yield wrong or _configuration(user)
-    rows = {**CATALOGUE, **user.gateways}
-    yield from _keys(rows)
+    presets = {**CATALOGUE, **user.gateways}
+    yield from _keys(presets)
     yield _answers("ollama", user)
     yield _embedded()
     yield from _trusted()
@@ -121,11 +121,11 @@ def _configuration(user: User) -> Finding:
     return Finding("config", path, "ok", "is valid" if user.path else "is not there, which is fine")
 
 
-def _keys(rows: Mapping[str, Row]) -> Iterator[Finding]:
+def _keys(presets: Mapping[str, GatewayPreset]) -> Iterator[Finding]:
     names: dict[str, list[str]] = {}
-    for name, row in rows.items():
-        if row.key_from:
-            names.setdefault(row.key_from, []).append(name)
+    for name, preset in presets.items():
+        if preset.key_from:
+            names.setdefault(preset.key_from, []).append(name)
     for variable, gateways in names.items():
         yield _key(variable, ", ".join(gateways))
 
@@ -260,8 +260,8 @@ def _routes(agent: Agent, status: TrustStatus | None) -> Iterator[Finding]:
 
 def _route(agent: Agent, name: str, model: str, hosts: tuple[str, ...]) -> Finding:
     whole = f"{name}/{model}"
-    row = agent.gateways.get(name, CATALOGUE.get(name))
-    if row is not None and row.dialect == "scripted":
+    preset = agent.gateways.get(name, CATALOGUE.get(name))
+    if preset is not None and preset.dialect == "scripted":
         return Finding("routes", whole, "ok", "answers from the file")
     try:
         gateway = connect(name, agent.gateways, hosts=hosts)

@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.core.secrets import Secrets
-from runner.gateways import Row
+from runner.gateways import GatewayPreset
 from runner.tools.toolbox import Declared
 
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
@@ -90,7 +90,7 @@ class User:
     path: Path | None = None
     gateway: str = ""
     model: str = ""
-    gateways: Mapping[str, Row] = field(default_factory=dict)
+    gateways: Mapping[str, GatewayPreset] = field(default_factory=dict)
     permissions: Permissions = Permissions()
     hosts: tuple[str, ...] = ()
 
@@ -122,7 +122,7 @@ class Agent:
     permissions: Permissions = Permissions()
     prompt: str = DEFAULT_PROMPT
     greeting: str = DEFAULT_GREETING
-    gateways: Mapping[str, Row] = field(default_factory=dict)
+    gateways: Mapping[str, GatewayPreset] = field(default_factory=dict)
     script: tuple[Mapping[str, Any], ...] = ()
     user: User = User()
     secrets: Secrets = field(default_factory=Secrets)

@@ -26,7 +26,7 @@ from runner.config.yaml.document import Document
 from runner.core.errors import ConfigError
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.core.secrets import Secrets
-from runner.gateways import CATALOGUE, Row
+from runner.gateways import CATALOGUE, GatewayPreset
 from runner.tools.toolbox import Declared
 
 T = TypeVar("T")
@@ -179,9 +179,9 @@ class _Examination:
 
     def _keys(self, agent: Agent) -> Mapping[str, str]:
         """The keys that the agent's gateways would use, so that they can be kept out of what is written."""
-        rows = {**CATALOGUE, **agent.gateways}
+        presets = {**CATALOGUE, **agent.gateways}
         named = [agent.gateway, *(each.gateway for each in agent.fallback)]
-        variables = {rows[name].key_from for name in named if name in rows} - {""}
+        variables = {presets[name].key_from for name in named if name in presets} - {""}
         return {f"env:{name}": self.environ[name] for name in variables if self.environ.get(name)}
 
 
@@ -205,7 +205,7 @@ def _agent(draft: Draft, tools: Sequence[Declared], prompt: PromptSource) -> Age
         timeouts=Timeouts(**value.get("timeouts", {})),
         retry=Retry(**value.get("retry", {})),
         permissions=permissions(value.get("permissions", {})),
-        gateways={**draft.user.gateways, **_rows(value)},
+        gateways={**draft.user.gateways, **_gateway_presets(value)},
         script=tuple({"text": each} if isinstance(each, str) else each for each in value.get("script", ())),
         user=draft.user,
         places={key: draft.place(key) for key in value},
@@ -218,8 +218,8 @@ def _whole(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {key: int(each) if isinstance(each, float) and each.is_integer() else each for key, each in numbers.items()}
 
 
-def _rows(value: Mapping[str, Any]) -> dict[str, Row]:
-    return {name: Row(**row) for name, row in value.get("gateways", {}).items()}
+def _gateway_presets(value: Mapping[str, Any]) -> dict[str, GatewayPreset]:
+    return {name: GatewayPreset(**fields) for name, fields in value.get("gateways", {}).items()}
 
 
 def _context(value: Mapping[str, Any]) -> ContextPolicy:

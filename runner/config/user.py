@@ -17,7 +17,7 @@ from runner.config.validation.schema import mistakes
 from runner.config.yaml.parser import load_documents
 from runner.core.errors import ConfigError
 from runner.core.secrets import Secrets
-from runner.gateways import Row
+from runner.gateways import GatewayPreset
 
 
 def user_file(environ: Mapping[str, str]) -> Path:
@@ -75,7 +75,7 @@ def _user(path: Path, value: Mapping[str, Any]) -> User:
         path,
         gateway=default.get("gateway", ""),
         model=default.get("model", ""),
-        gateways={name: Row(**row) for name, row in value.get("gateways", {}).items()},
+        gateways={name: GatewayPreset(**fields) for name, fields in value.get("gateways", {}).items()},
         permissions=permissions(value.get("permissions", {})),
         hosts=tuple(value.get("hosts", ())),
     )

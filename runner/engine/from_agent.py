@@ -137,8 +137,8 @@ def _broker(agent: Agent, gateway: Gateway | None) -> Broker:
     hosts = (*agent.user.hosts, *consented_hosts(agent))
 
     def reach(name: str) -> Gateway:
-        row = agent.gateways.get(name) or CATALOGUE.get(name)
-        if row is not None and row.dialect == "scripted":
+        preset = agent.gateways.get(name) or CATALOGUE.get(name)
+        if preset is not None and preset.dialect == "scripted":
             from runner.gateways import Scripted  # lazy: the real gateways are not it
 
             return Scripted(agent.script, name=name)

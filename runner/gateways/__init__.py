@@ -13,7 +13,7 @@ from runner.core.chunks import Chunk
 from runner.core.errors import UsageError
 from runner.core.messages import Message, ToolSpec
 from runner.core.policy import Timeouts
-from runner.gateways.catalogue import CATALOGUE, Row
+from runner.gateways.catalogue import CATALOGUE, GatewayPreset
 
 if TYPE_CHECKING:
     from runner.gateways.dialects.anthropic import Anthropic
@@ -126,13 +126,13 @@ __all__ = [
     "Anthropic",
     "Capabilities",
     "Gateway",
+    "GatewayPreset",
     "Gemini",
     "Local",
     "Ollama",
     "OpenAI",
     "Request",
     "Responses",
-    "Row",
     "Scripted",
     "connect",
     "dialect_class",
@@ -141,27 +141,27 @@ __all__ = [
 
 def connect(
     name: str,
-    rows: Mapping[str, Row] | None = None,
+    presets: Mapping[str, GatewayPreset] | None = None,
     *,
     url: str | None = None,
     key: str | None = None,
     headers: Mapping[str, str] | None = None,
     hosts: Sequence[str] = (),
 ) -> Gateway:
-    """The gateway of that name: of `rows`, the agent file's own servers, else of the catalogue. No I/O.
+    """The gateway of that name: of `presets`, the agent file's own servers, else of the catalogue. No I/O.
 
     `hosts`: where the user lets keys go besides their own services. Raises UsageError for a name that nobody knows.
     """
-    own = (rows or {}).get(name)
-    row = own or CATALOGUE.get(name)
-    made = dialect_class(row.dialect if row else name)
-    if row is None or row.dialect in _WITHOUT_WIRE:
-        return cast(Gateway, made(name=name) if row else made())
+    own = (presets or {}).get(name)
+    preset = own or CATALOGUE.get(name)
+    made = dialect_class(preset.dialect if preset else name)
+    if preset is None or preset.dialect in _WITHOUT_WIRE:
+        return cast(Gateway, made(name=name) if preset else made())
     given: dict[str, Any] = {"name": name, "url": url, "key": key, "headers": headers, "hosts": hosts}
     if own is not None:
         given |= {
             "url": url or (os.environ.get(own.url_from) if own.url_from else None) or own.url,
-            # A row that leaves the address to the catalogue leaves the key to it, too.
+            # A preset that leaves the address to the catalogue leaves the key to it, too.
             "key_from": own.key_from or ("" if own.url else None),
             "headers": {**own.headers, **(headers or {})},
             "quirks": own.quirks,

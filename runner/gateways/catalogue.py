@@ -1,4 +1,4 @@
-"""The servers that are known, as data: a compatible one is a row here, or under `gateways:` in YAML, never code."""
+"""Presets of the servers that are known, as data: a compatible one is a row here, or under `gateways:` in YAML."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A server as data. `url` may hold ${env:NAME}; `key_from` names the variable that holds the key.
+class GatewayPreset:
+    """A known HTTP server. `url` may hold ${env:NAME}; `key_from` names the variable that holds the key.
 
     `url_from` names the variable that overrides the url. `quirks` are how the server departs from its dialect, in that
     dialect's own words.
@@ -40,15 +40,15 @@ _OF_OPENAI: Mapping[str, Any] = {
 }
 _LISTS_WINDOWS: dict[str, Any] = {"lists_windows": True}
 
-CATALOGUE: Mapping[str, Row] = {
-    "anthropic": Row("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-    "azure": Row(
+CATALOGUE: Mapping[str, GatewayPreset] = {
+    "anthropic": GatewayPreset("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    "azure": GatewayPreset(
         "openai",
         "${env:AZURE_OPENAI_ENDPOINT}/openai/v1",
         "AZURE_OPENAI_API_KEY",
         quirks={**_OF_OPENAI, "key_header": "api-key"},
     ),
-    "cerebras": Row(
+    "cerebras": GatewayPreset(
         "openai",
         "https://api.cerebras.ai/v1",
         "CEREBRAS_API_KEY",
@@ -57,7 +57,7 @@ CATALOGUE: Mapping[str, Row] = {
             "renamed": {"max_tokens": "max_completion_tokens"},
         },
     ),
-    "deepseek": Row(
+    "deepseek": GatewayPreset(
         "openai",
         "https://api.deepseek.com/v1",
         "DEEPSEEK_API_KEY",
@@ -69,9 +69,11 @@ CATALOGUE: Mapping[str, Row] = {
             "windows": {"deepseek-": 131_072},
         },
     ),
-    "fireworks": Row("openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", quirks=_LISTS_WINDOWS),
-    "gemini": Row("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
-    "groq": Row(
+    "fireworks": GatewayPreset(
+        "openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", quirks=_LISTS_WINDOWS
+    ),
+    "gemini": GatewayPreset("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
+    "groq": GatewayPreset(
         "openai",
         "https://api.groq.com/openai/v1",
         "GROQ_API_KEY",
@@ -81,13 +83,13 @@ CATALOGUE: Mapping[str, Row] = {
             "renamed": {"max_tokens": "max_completion_tokens"},
         },
     ),
-    "huggingface": Row("openai", "https://router.huggingface.co/v1", "HF_TOKEN"),
-    "llamacpp": Row(
+    "huggingface": GatewayPreset("openai", "https://router.huggingface.co/v1", "HF_TOKEN"),
+    "llamacpp": GatewayPreset(
         "openai", "http://localhost:8080/v1", "LLAMA_API_KEY", quirks={**_LISTS_WINDOWS, "alternate": True}
     ),
-    "lmstudio": Row("openai", "http://localhost:1234/v1", quirks=_LISTS_WINDOWS),
-    "local": Row("local"),
-    "mistral": Row(
+    "lmstudio": GatewayPreset("openai", "http://localhost:1234/v1", quirks=_LISTS_WINDOWS),
+    "local": GatewayPreset("local"),
+    "mistral": GatewayPreset(
         "openai",
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
@@ -102,26 +104,28 @@ CATALOGUE: Mapping[str, Row] = {
             "text_with_calls": False,
         },
     ),
-    "moonshot": Row("openai", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", quirks={"echo": "reasoning_content"}),
-    "ollama": Row("ollama", "http://localhost:11434", url_from="OLLAMA_HOST"),
-    "openai": Row(
+    "moonshot": GatewayPreset(
+        "openai", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", quirks={"echo": "reasoning_content"}
+    ),
+    "ollama": GatewayPreset("ollama", "http://localhost:11434", url_from="OLLAMA_HOST"),
+    "openai": GatewayPreset(
         "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL", quirks=_OF_OPENAI
     ),
-    "openrouter": Row(
+    "openrouter": GatewayPreset(
         "openai",
         "https://openrouter.ai/api/v1",
         "OPENROUTER_API_KEY",
         quirks=_LISTS_WINDOWS | {"echo": "reasoning_details"},
     ),
-    "responses": Row(
+    "responses": GatewayPreset(
         "responses",
         "https://api.openai.com/v1",
         "OPENAI_API_KEY",
         url_from="OPENAI_BASE_URL",
         quirks={key: _OF_OPENAI[key] for key in ("reasoning", "windows")},
     ),
-    "scripted": Row("scripted"),
-    "together": Row("openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY", quirks=_LISTS_WINDOWS),
-    "vllm": Row("openai", "http://localhost:8000/v1", "VLLM_API_KEY", quirks=_LISTS_WINDOWS),
-    "xai": Row("openai", "https://api.x.ai/v1", "XAI_API_KEY", quirks={"refused": ("top_k",)}),
+    "scripted": GatewayPreset("scripted"),
+    "together": GatewayPreset("openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY", quirks=_LISTS_WINDOWS),
+    "vllm": GatewayPreset("openai", "http://localhost:8000/v1", "VLLM_API_KEY", quirks=_LISTS_WINDOWS),
+    "xai": GatewayPreset("openai", "https://api.x.ai/v1", "XAI_API_KEY", quirks={"refused": ("top_k",)}),
 }

@@ -14,7 +14,7 @@ from runner.config.loader import examine, load_agent
 from runner.config.template.render import render
 from runner.config.user import load_user
 from runner.core.errors import ConfigError
-from runner.gateways import Row
+from runner.gateways import GatewayPreset
 
 SMALL = "gateway: ollama\nmodel: m\n"
 
@@ -136,7 +136,9 @@ class TestEnvironment:
     def test_it_fills_the_fields_that_may_hold_it(self):
         write("a.yaml", self.GATEWAY + "    headers: {X-Token: 'Bearer ${env:TOKEN}'}\n")
         agent = load_agent("a.yaml", environ={"TOKEN": "t0ken-value", "HOST": ""})
-        assert agent.gateways["own"] == Row("openai", "https://h.example/v1", headers={"X-Token": "Bearer t0ken-value"})
+        assert agent.gateways["own"] == GatewayPreset(
+            "openai", "https://h.example/v1", headers={"X-Token": "Bearer t0ken-value"}
+        )
         assert dict(agent.secrets) == {"env:TOKEN": "t0ken-value"}
         assert "t0ken-value" not in repr(agent.secrets)
         assert agent.secrets.hide("a t0ken-value b") == "a «env:TOKEN» b"

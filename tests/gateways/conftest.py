@@ -233,8 +233,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key, address or proxy of the machine's user reaches a test."""
     from runner.gateways import CATALOGUE
 
-    for row in CATALOGUE.values():
-        for variable in filter(None, (row.key_from, row.url_from)):
+    for preset in CATALOGUE.values():
+        for variable in filter(None, (preset.key_from, preset.url_from)):
             monkeypatch.delenv(variable, raising=False)
     for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE"):
         monkeypatch.delenv(variable, raising=False)

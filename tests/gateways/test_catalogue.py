@@ -1,4 +1,4 @@
-"""The catalogue: each row makes a gateway, and is documented with its key and its quirks."""
+"""The catalogue: each preset makes a gateway, and is documented with its key and its quirks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.core.errors import UsageError
-from runner.gateways import CATALOGUE, DIALECTS, Gateway, Row, connect, dialect_class
+from runner.gateways import CATALOGUE, DIALECTS, Gateway, GatewayPreset, connect, dialect_class
 
 DOCS = (Path(__file__).parents[2] / "docs" / "gateways.md").read_text(encoding="utf-8")
 
@@ -23,10 +23,10 @@ def test_a_row_makes_a_gateway(name: str):
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_a_row_is_documented(name: str):
-    row = CATALOGUE[name]
+    preset = CATALOGUE[name]
     [line] = re.findall(rf"^\| `{name}` \|.*$", DOCS, re.MULTILINE)
-    assert f"`{row.dialect}`" in line
-    for variable in filter(None, (row.key_from, row.url_from, *re.findall(r"\{env:(\w+)\}", row.url))):
+    assert f"`{preset.dialect}`" in line
+    for variable in filter(None, (preset.key_from, preset.url_from, *re.findall(r"\{env:(\w+)\}", preset.url))):
         assert f"`{variable}`" in line or name == "responses"
 
 
@@ -46,11 +46,13 @@ def test_an_unknown_name_is_refused_with_those_that_are_known():
 def test_own_rows_come_first_and_bring_their_headers(fault_server):
     event = {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
     fault_server.answers(fault_server.chunked(fault_server.sse(event)))
-    rows = {"groq": Row("openai", fault_server.url, headers={"X-Team": "blue"}, quirks={"include_usage": False})}
+    presets = {
+        "groq": GatewayPreset("openai", fault_server.url, headers={"X-Team": "blue"}, quirks={"include_usage": False})
+    }
     from runner.core.messages import Message
     from runner.gateways import Request
 
-    gateway = connect("groq", rows, headers={"X-More": "1"})
+    gateway = connect("groq", presets, headers={"X-More": "1"})
     list(gateway.stream(Request("m", (Message.user("hi"),))))
     gateway.close()
     [asked] = fault_server.asked
@@ -59,7 +61,7 @@ def test_own_rows_come_first_and_bring_their_headers(fault_server):
 
 
 def test_a_row_s_variable_overrides_its_url(monkeypatch):
-    row = Row("openai", "http://localhost:1/v1", url_from="OFFICE_URL")
-    assert connect("office", {"office": row}).where == "http://localhost:1/v1"
+    preset = GatewayPreset("openai", "http://localhost:1/v1", url_from="OFFICE_URL")
+    assert connect("office", {"office": preset}).where == "http://localhost:1/v1"
     monkeypatch.setenv("OFFICE_URL", "http://localhost:2/v1")
-    assert connect("office", {"office": row}).where == "http://localhost:2/v1"
+    assert connect("office", {"office": preset}).where == "http://localhost:2/v1"

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from runner.config.agent import Agent
 from runner.config.layers import Layers, chain
 from runner.core.capability import ACTIONS, Action, Capability, escaped
-from runner.gateways import CATALOGUE, DIALECTS, Row
+from runner.gateways import CATALOGUE, DIALECTS, GatewayPreset
 from runner.tools import BUILT_INS
 from runner.tools.toolbox import Declared
 
@@ -151,35 +151,35 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _gateway(agent: Agent, name: str, raw: _RawFile) -> Iterator[Capability]:
-    row, where = agent.gateways.get(name, CATALOGUE.get(name)), agent.place("gateways")
-    if row is None or row.dialect not in DIALECTS:
+    preset, where = agent.gateways.get(name, CATALOGUE.get(name)), agent.place("gateways")
+    if preset is None or preset.dialect not in DIALECTS:
         yield Capability("import", f"the gateway {name} of an installed package", agent.place("gateway"))
-    if row is None or row == CATALOGUE.get(name) or not (own := raw.mapping("gateways", name)):
+    if preset is None or preset == CATALOGUE.get(name) or not (own := raw.mapping("gateways", name)):
         return
     from runner.gateways.http.credentials import address, host_of  # lazy: most agents ask a server of the catalogue
 
-    url, ca = address(row), row.quirks.get("ca_bundle")
-    sent = dict.fromkeys(filter(None, [row.key_from])) | _variables(own)
-    if url and (ca or not _is_known(row, url) or sent.keys() - {row.key_from}):
+    url, ca = address(preset), preset.quirks.get("ca_bundle")
+    sent = dict.fromkeys(filter(None, [preset.key_from])) | _variables(own)
+    if url and (ca or not _is_known(preset, url) or sent.keys() - {preset.key_from}):
         place, authorities = _destination(url, own), f", by the authorities in {ca}" if ca else ""
         yield Capability("connect", f"{place} (the model's gateway {name}{authorities})", where)
         for variable in sent:
             yield Capability("send", f"{variable} to {place}", where, host_of(url))
 
 
-def _is_known(row: Row, url: str) -> bool:
-    """A row of the file that only sends a service's own key to that service."""
+def _is_known(preset: GatewayPreset, url: str) -> bool:
+    """A preset of the file that only sends a service's own key to that service."""
     return any(
-        origin(known.url) == origin(url) and row.key_from in ("", known.key_from) for known in CATALOGUE.values()
+        origin(known.url) == origin(url) and preset.key_from in ("", known.key_from) for known in CATALOGUE.values()
     )
 
 
 def _weights(agent: Agent, gateway: str, model: str) -> Iterator[Capability]:
-    row, where = agent.gateways.get(gateway, CATALOGUE.get(gateway)), agent.place("model")
+    preset, where = agent.gateways.get(gateway, CATALOGUE.get(gateway)), agent.place("model")
     typed = where.startswith("--")
     if (
-        row is not None
-        and row.dialect == "local"
+        preset is not None
+        and preset.dialect == "local"
         and model.endswith(".gguf")
         and not (typed or model.startswith("hf:"))
     ):

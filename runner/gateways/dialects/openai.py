@@ -38,7 +38,7 @@ __all__ = ["Decoder", "OpenAI", "Quirks"]
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """How a server departs from the dialect; the keys of a catalogue row's `quirks`.
+    """How a server departs from the dialect; the keys of a catalogue preset's `quirks`.
 
     `renamed`: its names for options. `refused`: options it must not see. `plain_ids`: a call's id must be nine letters
     or digits. `alternate`: roles must alternate. `name_results`: tool messages need the tool's name. `text_with_calls`:
@@ -84,7 +84,7 @@ class OpenAI(Remote):
         return Encoded(self._message)
 
     def capabilities(self, model: str) -> Capabilities:
-        """What the row says; the window as the server's list of models tells it, where it does."""
+        """What the preset says; the window as the server's list of models tells it, where it does."""
         quirks = self._quirks
         reasons = model.startswith(quirks.reasoning)
         return Capabilities(

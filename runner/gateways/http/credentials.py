@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from runner.core.errors import KeyRefused, Rejected
-from runner.gateways.catalogue import CATALOGUE, Row
+from runner.gateways.catalogue import CATALOGUE, GatewayPreset
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}|0\.0\.0\.0")
 _SECRET = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
@@ -82,7 +82,7 @@ class Key:
             return
         if urlsplit(url).scheme != "https" and any(map(_SECRET.search, self.extra)) and not is_loopback(host_of(url)):
             raise self._in_clear(url)
-        for variable in {row.key_from for row in CATALOGUE.values()} | {self.variable}:
+        for variable in {preset.key_from for preset in CATALOGUE.values()} | {self.variable}:
             value = os.environ.get(variable, "")
             if len(value) >= _SHORTEST_SECRET and any(value in each for each in self.extra.values()):
                 self._check(url, variable)
@@ -107,10 +107,10 @@ class Key:
         return KeyRefused(what, where=url, fix="use an https:// url")
 
 
-def address(row: Row) -> str:
-    """The url of a catalogue row: from the user's environment where the row names a variable, or its own."""
-    named = os.environ.get(row.url_from, "") if row.url_from else ""
-    return named or _VARIABLE.sub(lambda found: os.environ.get(found[1], "").rstrip("/"), row.url)
+def address(preset: GatewayPreset) -> str:
+    """The url of a catalogue preset: from the user's environment where the preset names a variable, or its own."""
+    named = os.environ.get(preset.url_from, "") if preset.url_from else ""
+    return named or _VARIABLE.sub(lambda found: os.environ.get(found[1], "").rstrip("/"), preset.url)
 
 
 def check_url(name: str, url: str) -> None:
@@ -129,10 +129,10 @@ def check_url(name: str, url: str) -> None:
 
 
 def _address_fix(name: str) -> str:
-    row = CATALOGUE.get(name)
-    if row and os.environ.get(row.url_from):
-        return f"export {row.url_from}=http://… or https://…"
-    for variable in _VARIABLE.findall(row.url) if row else ():
+    preset = CATALOGUE.get(name)
+    if preset and os.environ.get(preset.url_from):
+        return f"export {preset.url_from}=http://… or https://…"
+    for variable in _VARIABLE.findall(preset.url) if preset else ():
         if not os.environ.get(variable):
             return f"export {variable}=https://…"
     return "set the gateway's url to one that begins with http:// or https://"
@@ -167,7 +167,7 @@ def proxy_to(url: str) -> str:
 def _homes(variable: str) -> set[str]:
     """The hosts whose key `variable` is, by the catalogue and by the user's own environment."""
     homes: set[str] = set()
-    for row in CATALOGUE.values():
-        if row.key_from == variable:
-            homes |= {host_of(row.url), host_of(address(row))}
+    for preset in CATALOGUE.values():
+        if preset.key_from == variable:
+            homes |= {host_of(preset.url), host_of(address(preset))}
     return homes - {""}

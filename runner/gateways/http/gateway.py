@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from runner.core.errors import UsageError
-from runner.gateways.catalogue import CATALOGUE, Row
+from runner.gateways.catalogue import CATALOGUE, GatewayPreset
 from runner.gateways.http.credentials import Key, address
 from runner.gateways.http.transport import Wire
 
@@ -17,7 +17,7 @@ _COMMON: Mapping[str, Any] = {"key_header": "", "ca_bundle": ""}
 class Remote:
     """A server that speaks `dialect`; making one does no I/O.
 
-    `url`, `key`, `headers`: in place of the catalogue's. `name`: a row of the catalogue, or the agent file's own
+    `url`, `key`, `headers`: in place of the catalogue's. `name`: a preset of the catalogue, or the agent file's own
     name. `key_from`: the variable that holds the key. `hosts`: where else the key may go. `quirks`: how the server
     departs from its dialect. Raises UsageError for a quirk that there is not.
     """
@@ -41,23 +41,23 @@ class Remote:
         hosts: Sequence[str] = (),
     ) -> None:
         self.name = name or self.dialect
-        row = CATALOGUE.get(self.name) or Row(self.dialect)
+        preset = CATALOGUE.get(self.name) or GatewayPreset(self.dialect)
         known = {**_COMMON, **self.known_quirks}
-        self.quirks = {**known, **(row.quirks if row.dialect == self.dialect else {}), **(quirks or {})}
+        self.quirks = {**known, **(preset.quirks if preset.dialect == self.dialect else {}), **(quirks or {})}
         for quirk in self.quirks.keys() - known.keys():
             raise UsageError(f"unknown quirk {quirk!r}", fix=f"one of {', '.join(sorted(known))}")
         bound = Key(
             self.name,
-            row.key_from if key_from is None else key_from,
+            preset.key_from if key_from is None else key_from,
             key,
             header=self.quirks["key_header"] or self.key_header,
             prefix="" if self.quirks["key_header"] else self.key_prefix,
             hosts=tuple(host.lower() for host in hosts),
-            extra={**row.headers, **(headers or {})},
+            extra={**preset.headers, **(headers or {})},
         )
         self.wire = Wire(
             self.name,
-            self._spelled_out(url or address(row)),
+            self._spelled_out(url or address(preset)),
             bound,
             first_token=self.first_token,
             fixes=self.fixes,

@@ -14,7 +14,7 @@ from runner.config.validation.schema import dotted, mistakes, schema, schema_tex
 from runner.config.validation.tools import FILE_KINDS
 from runner.config.yaml.parser import load_document
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
-from runner.gateways import DIALECTS, Row
+from runner.gateways import DIALECTS, GatewayPreset
 from runner.tools import BUILT_INS, KINDS
 
 HERE = Path(__file__).parent.parent
@@ -28,7 +28,7 @@ PARTS = [
     (AGENT["properties"]["reply"], Reply),
     (AGENT["properties"]["fallback"]["items"], Fallback),
     (DEFS["permissions"], Permissions),
-    (DEFS["gateway"], Row),
+    (DEFS["gateway"], GatewayPreset),
 ]
 NOT_IN_THE_FILE = {"path", "places", "user", "secrets", "files"}
 UNSET = (MISSING, None, (), {}, "")

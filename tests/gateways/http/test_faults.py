@@ -36,7 +36,7 @@ from runner.core.messages import Attachment
 from runner.core.policy import ContextPolicy, Limits
 from runner.engine.broker import Broker
 from runner.engine.session import ChatSession
-from runner.gateways import Row, connect
+from runner.gateways import GatewayPreset, connect
 from runner.tools import tool
 
 FINISH = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
@@ -534,7 +534,7 @@ def test_f37_no_eviction_cuts_between_a_call_and_its_result(stage, window):
 
 def test_f60_a_certificate_that_nobody_knows_is_not_tried_twice(fault_servers, tls):
     server = fault_servers(tls=tls)
-    gateway = connect("mine", {"mine": Row("openai", server.url)})
+    gateway = connect("mine", {"mine": GatewayPreset("openai", server.url)})
     with ChatSession(Broker("m", gateway)) as session, pytest.raises(Untrusted, match="certificate") as caught:
         session.send_message("hi")
     assert "ca_bundle" in caught.value.fix

@@ -33,7 +33,7 @@ from runner.core.errors import (
 )
 from runner.core.messages import Message
 from runner.core.policy import Timeouts
-from runner.gateways import Request, Row, connect
+from runner.gateways import GatewayPreset, Request, connect
 from runner.gateways.dialects.openai import OpenAI
 
 QUICK = Timeouts(connect=5, first_token=0.4, gap=0.4)
@@ -349,7 +349,7 @@ class TestBreaks:
         ["", "localhost:8080/v1", "ftp://a.invalid", "https://", "http://a:b/v1", "https://a..b", "https://a b/v1"],
     )
     def test_no_address(self, url):
-        _, error = failing(connect("mine", {"mine": Row("openai", url or "/openai/v1")}))
+        _, error = failing(connect("mine", {"mine": GatewayPreset("openai", url or "/openai/v1")}))
         assert isinstance(error, Rejected)
         assert "http://" in error.fix
 
@@ -522,7 +522,10 @@ class TestKeys:
 
     def test_a_key_that_the_server_refuses_names_the_remedy(self, fault_server, monkeypatch):
         fault_server.answers(fault_server.whole({"error": {"message": "no"}}, 401))
-        own = {"mine": Row("openai", fault_server.url, key_from="MINE_KEY"), "bare": Row("openai", fault_server.url)}
+        own = {
+            "mine": GatewayPreset("openai", fault_server.url, key_from="MINE_KEY"),
+            "bare": GatewayPreset("openai", fault_server.url),
+        }
         assert failing(connect("mine", own))[1].fix == "export MINE_KEY=…"
         assert "key_from" in failing(connect("bare", own))[1].fix
         monkeypatch.setenv("MINE_KEY", "secret-key-123")
@@ -544,9 +547,9 @@ class TestKeys:
 
     def test_an_agent_file_cannot_lead_a_key_astray(self, monkeypatch):
         monkeypatch.setenv("GROQ_API_KEY", "secret-key-123")
-        stray = {"groq": Row("openai", "https://evil.example/v1", key_from="GROQ_API_KEY")}
+        stray = {"groq": GatewayPreset("openai", "https://evil.example/v1", key_from="GROQ_API_KEY")}
         assert isinstance(failing(connect("groq", stray))[1], KeyRefused)
-        renamed = {"mine": Row("openai", "https://evil.example/v1", key_from="GROQ_API_KEY")}
+        renamed = {"mine": GatewayPreset("openai", "https://evil.example/v1", key_from="GROQ_API_KEY")}
         assert isinstance(failing(connect("mine", renamed))[1], KeyRefused)
         assert isinstance(failing(connect("mine", renamed, hosts=["evil.example"]))[1], Unreachable)
 
