@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.suite.run import Choice, find_transcripts, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FILES = find_transcripts([EXAMPLES, EXAMPLES / "trusted" / "python.yaml"])
+RUN_CODE = [EXAMPLES / "python" / "convert.yaml", EXAMPLES / "python_check" / "check.yaml"]
+FILES = find_transcripts([EXAMPLES, *RUN_CODE])
+FOLDERS = sorted(path for path in EXAMPLES.iterdir() if path.is_dir())
 
 
 def test_all_are_green() -> None:
@@ -33,3 +37,19 @@ def test_what_no_model_said_is_marked(file: Path) -> None:
     for recording in load_transcript(file).recordings:
         written = recording.request is not None and recording.recorded and not recording.edited
         assert recording.by_hand is not written
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_each_folder_tells_what_it_shows_in_three_lines(folder: Path) -> None:
+    title, _, *lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    assert title.startswith("# ")
+    assert len(lines) == 3
+    assert f"examples/{folder.name}" in lines[1]
+    assert f"[{folder.name}]({folder.name}/README.md)" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert list(folder.glob("*.transcript.yaml")) or list(folder.glob("*.py"))  # a transcript, or a program
+
+
+def test_the_program_runs() -> None:
+    program = [sys.executable, EXAMPLES / "python_api" / "chat.py"]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.startswith("It has six words.\nOnce upon a time there was a short story.\nuser text ")

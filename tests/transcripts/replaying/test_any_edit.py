@@ -20,7 +20,7 @@ PIECES += [b"\xff", b"\x00", b"\t", b"{{", b"#", b"&a ", b"*a", b"!!x", b"|", b"
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(FILES), st.integers(0, 10_000), st.integers(0, 40), st.sampled_from(PIECES))
-@example(Path("dates.transcript.yaml"), 0, 0, b"")
+@example(Path("dates/dates.transcript.yaml"), 0, 0, b"")
 def test_any_edit_is_judged_or_refused(file: Path, position: int, length: int, piece: bytes) -> None:
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "examples"
