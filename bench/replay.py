@@ -14,8 +14,8 @@ import yaml
 
 from bench.measure import against, process, tell
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.recording.live_run import take
-from runner.transcripts.recording.recording_file import keep
+from runner.transcripts.recording.live_run import run_transcript
+from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.suite.run import Choice, find_transcripts
 from runner.transcripts.suite.run import run as replay_all
@@ -67,7 +67,7 @@ def build(folder: Path, count: int) -> list[Path]:
     first = folder / "0000.transcript.yaml"
     first.write_text(TRANSCRIPT)
     transcript = load_transcript(first)
-    keep(transcript, take(transcript, Stage(offline=False)).recording, Redactor())
+    write_recording(transcript, run_transcript(transcript, Stage(offline=False)).recording, Redactor())
     text = first.read_text()
     for number in range(1, count):
         (folder / f"{number:04}.transcript.yaml").write_text(text.replace("A date", f"In conversation {number} a date"))

@@ -140,7 +140,7 @@ class Talk:
         self._machine = machine
         self._recorder = recorder
         if recorder is not None:
-            recorder.listen_to(session)
+            recorder.attach(session)
 
     def introduce(self, agent: Agent) -> dict[str, Any]:
         """The `session` event's fields."""
@@ -201,12 +201,12 @@ class Talk:
         shown = self._machine or self._plain
         attached = [attach(file) for file in files]
         if self._recorder is not None:
-            self._recorder.attach(files)
+            self._recorder.add_files(files)
         try:
             with closing(self._session.send(message, attached)) as events:
                 for event in events:
                     if self._recorder is not None:
-                        self._recorder.hear(event)
+                        self._recorder.observe(event)
                     shown.show(event)
         finally:
             self._plain.end_line()

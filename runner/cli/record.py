@@ -28,7 +28,8 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     from runner.config.template.variables import from_pairs
     from runner.transcripts.outcome import exit_code
     from runner.transcripts.recording.batch import record_all
-    from runner.transcripts.recording.recording_file import refuse_in_ci
+    from runner.transcripts.recording.live_run import LiveOptions
+    from runner.transcripts.recording.recording_writer import refuse_in_ci
     from runner.transcripts.suite.run import Choice, find_transcripts
 
     refuse_in_ci()
@@ -36,14 +37,16 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     outcomes = record_all(
         find_transcripts(paths),
         Choice(only=options["only"], trust=options["trust"]),
+        LiveOptions("", from_pairs(options["variables"]), options["allow_writes"], _notify),
         gateway=options["gateway"],
         model=options["model"],
-        variables=from_pairs(options["variables"]),
-        allow_writes=options["allow_writes"],
         review=_review if options["review"] else None,
-        tell=lambda text: print(text, file=sys.stderr),
     )
     return exit_code(Reports.of(()).stream(outcomes, lambda: time.monotonic() - started))
+
+
+def _notify(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _review(*shown: Any) -> bool:

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from runner.transcripts.outcome import Outcome
+    from runner.transcripts.recording.live_run import LiveOptions
     from runner.transcripts.suite.run import Choice
 
 
@@ -83,9 +84,7 @@ def _outcomes(files: Sequence[Path], choice: Choice, options: dict[str, Any]) ->
     if options["live"]:
         from runner.transcripts.recording.batch import run_live
 
-        return run_live(
-            files, choice, as_recorded=options["as_recorded"], allow_writes=options["allow_writes"], tell=_tell
-        )
+        return run_live(files, choice, _live_options(options), as_recorded=options["as_recorded"])
     return run(files, choice, jobs=options["jobs"])
 
 
@@ -93,22 +92,27 @@ def _updated(
     files: Sequence[Path], choice: Choice, options: dict[str, Any], outcomes: Sequence[Outcome]
 ) -> Iterable[Outcome]:
     """Renew what the outcomes call for, and replay again."""
-    from runner.transcripts.recording.recording_file import refuse_in_ci
+    from runner.transcripts.recording.recording_writer import refuse_in_ci
     from runner.transcripts.recording.updates import Updates
 
     refuse_in_ci()
     updates = Updates(
         _words(options["update"]),
+        _live_options(options),
         accept=frozenset(_words(options["accept_stale"])),
         trust=options["trust"],
-        allow_writes=options["allow_writes"],
         review=_review if options["review"] else None,
-        tell=_tell,
     )
     for outcome in outcomes:
         updates.apply(outcome)
     updates.prune(files)
     return _outcomes(files, choice, options)
+
+
+def _live_options(options: dict[str, Any]) -> LiveOptions:
+    from runner.transcripts.recording.live_run import LiveOptions
+
+    return LiveOptions(allow_writes=options["allow_writes"], notify=_notify)
 
 
 def _review(*shown: Any) -> bool:
@@ -121,7 +125,7 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _tell(text: str) -> None:
+def _notify(text: str) -> None:
     print(text, file=sys.stderr)
 
 

@@ -10,18 +10,18 @@ import click
 from runner.core.errors import UsageError
 from runner.transcripts.files.recording_yaml import reply_text
 from runner.transcripts.model import RecordedReply, Recording, Transcript
-from runner.transcripts.recording.live_run import Taken
+from runner.transcripts.recording.live_run import LiveRun
 from runner.transcripts.reports import Run, renderer
 
 
-def review(transcript: Transcript, taken: Taken) -> bool:
+def review(transcript: Transcript, run: LiveRun) -> bool:
     """First what the expectations say of the new answers, then each changed turn: accept, reject, or edit the script.
 
     A recording is kept whole or not at all: each reply was given to all that went before. Raises UsageError.
     """
-    click.echo(renderer("console")(Run([taken.outcome], taken.outcome.seconds)), nl=False)
-    older = transcript.recording(taken.recording.name)
-    return all(_accepted(transcript, turn, older, taken.recording) for turn in taken.recording.turns)
+    click.echo(renderer("console")(Run([run.outcome], run.outcome.seconds)), nl=False)
+    older = transcript.recording(run.recording.name)
+    return all(_accepted(transcript, turn, older, run.recording) for turn in run.recording.turns)
 
 
 def _accepted(transcript: Transcript, turn: str, older: Recording | None, fresh: Recording) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.outcome import Outcome
-from runner.transcripts.recording.live_run import take
-from runner.transcripts.recording.recording_file import keep
+from runner.transcripts.recording.live_run import run_transcript
+from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.suite.shared import Stage, redactor_for
 
@@ -75,8 +75,8 @@ class Case:
         """Hold the conversation with the scripted gateway, and write it down."""
         transcript = self.load()
         stage = Stage(offline=False, trust=True)
-        recording = take(transcript, stage).recording
-        keep(transcript, recording, redactor_for(stage.agent(transcript), transcript))
+        recording = run_transcript(transcript, stage).recording
+        write_recording(transcript, recording, redactor_for(stage.agent(transcript), transcript))
         return recording
 
     def replay(self, **options: object) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from runner.core.chunks import Chunk
@@ -10,52 +10,47 @@ from runner.engine.broker import Broker, Route
 from runner.gateways import Request
 from runner.transcripts.model import RecordedRequest, Transcript
 from runner.transcripts.outcome import Change, Finding, Outcome
-from runner.transcripts.recording.gateway_wrapper import stand_between
-from runner.transcripts.recording.live_run import drifted, take
+from runner.transcripts.recording.drift import outcome_with_drift
+from runner.transcripts.recording.gateway_wrapper import wrap_gateways
+from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.suite.run import missing
 from runner.transcripts.suite.shared import Stage, declared_models, secrets_of
 
 
-def probe(
-    transcript: Transcript,
-    stage: Stage,
-    *,
-    model: str = "",
-    allow_writes: bool = False,
-    progress: Callable[[str], None] = lambda text: None,
-) -> Outcome:
+def run_as_recorded(transcript: Transcript, stage: Stage, options: LiveOptions) -> Outcome:
     """The live outcome with the recorded system prompt, options and tool descriptions, and what follows from it.
 
     The words of the user and the schemas of the tools are today's. Raises AgentRunError.
     """
     agent = stage.agent(transcript)
-    wanted = (model,) if model else declared_models(agent)
-    recording = next((each for name in wanted if (each := transcript.recording(name)) and each.request), None)
+    models = (options.model,) if options.model else declared_models(agent)
+    recordings = map(transcript.recording, models)
+    recording = next((recording for recording in recordings if recording and recording.request), None)
     if recording is None or recording.request is None:
-        return missing(transcript, wanted[0])
-    changed = replay(transcript, recording, Stage(trust=stage.trust)).changes
+        return missing(transcript, models[0])
+    changes = replay(transcript, recording, Stage(trust=stage.trust)).changes
     sent, secrets = recording.request, secrets_of(agent)
-    taken = take(
+    run = run_transcript(
         transcript,
         stage,
-        model=recording.name,
-        allow_writes=allow_writes,
-        progress=progress,
+        options._replace(model=recording.name),
         prepare=lambda broker: _send_as_recorded(broker, sent, secrets),
     )
-    outcome = drifted(taken, recording)
-    told = Finding("info", "as-recorded", _conclusion(outcome, changed), outcome.place)
-    return outcome._replace(findings=(*outcome.findings, told))
+    outcome = outcome_with_drift(run, recording)
+    finding = Finding("info", "as-recorded", _conclusion(outcome, changes), outcome.place)
+    return outcome._replace(findings=(*outcome.findings, finding))
 
 
-def _conclusion(outcome: Outcome, changed: Sequence[Change]) -> str:
-    parts = ", ".join(f"{each.component} ({each.where})" if each.where else each.component for each in changed)
+def _conclusion(outcome: Outcome, changes: Sequence[Change]) -> str:
+    parts = ", ".join(
+        f"{change.component} ({change.where})" if change.where else change.component for change in changes
+    )
     if outcome.verdict == "fail":
         return "the model or its server drifted: what was recorded is sent, and it fails today"
     if outcome.verdict == "not-run":
         return "nothing was judged, so nothing follows: give the turns expectations"
-    if not changed:
+    if not changes:
         return "neither side drifted: nothing has changed since the recording, and the model does as expected"
     return f"the model has not drifted: what fails without --as-recorded comes of the change of {parts}"
 
@@ -64,7 +59,7 @@ def _send_as_recorded(broker: Broker, sent: RecordedRequest, secrets: Mapping[st
     def stream(route: Route, request: Request) -> Iterator[Chunk]:
         return route.gateway.stream(_as_recorded(request, sent, secrets))
 
-    stand_between(broker, stream)
+    wrap_gateways(broker, stream)
 
 
 def _as_recorded(request: Request, sent: RecordedRequest, secrets: Mapping[str, str]) -> Request:

@@ -1,17 +1,18 @@
-"""Runs over many transcripts with real models: judged, or written down."""
+"""Live runs of many transcripts: judged, or written as recordings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from runner.core.errors import AgentRunError
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Transcript
 from runner.transcripts.outcome import Outcome
-from runner.transcripts.recording.as_recorded import probe
-from runner.transcripts.recording.live_run import drifted, take
-from runner.transcripts.recording.updates import Review, Tell, record
+from runner.transcripts.recording.as_recorded import run_as_recorded
+from runner.transcripts.recording.drift import outcome_with_drift
+from runner.transcripts.recording.live_run import LiveOptions, run_transcript
+from runner.transcripts.recording.record import Review, record_transcript
 from runner.transcripts.suite.run import Choice, broken
 from runner.transcripts.suite.shared import Stage
 
@@ -19,56 +20,55 @@ from runner.transcripts.suite.shared import Stage
 def run_live(
     paths: Iterable[Path],
     choice: Choice,
+    options: LiveOptions = LiveOptions(),  # noqa: B008 - frozen
     *,
     as_recorded: bool = False,
-    allow_writes: bool = False,
-    tell: Tell = lambda text: None,
 ) -> Iterator[Outcome]:
-    """The outcome of every chosen transcript with a real model; nothing is written.
+    """The outcome of every chosen transcript with a real model, that of `choice`; nothing is written.
 
     `as_recorded` sends what the recording sent, to tell a drift of the model from a change of ours.
     """
+    options = options._replace(model=choice.model)
 
-    def judged(path: Path, transcript: Transcript, stage: Stage) -> Outcome:
+    def judged(transcript: Transcript, stage: Stage) -> Outcome:
         if as_recorded:
-            return probe(transcript, stage, model=choice.model, allow_writes=allow_writes, progress=tell)
-        taken = take(transcript, stage, model=choice.model, allow_writes=allow_writes, progress=tell)
-        return drifted(taken, transcript.recording(taken.recording.name))
+            return run_as_recorded(transcript, stage, options)
+        run = run_transcript(transcript, stage, options)
+        return outcome_with_drift(run, transcript.recording(run.recording.name))
 
-    return _each_live(paths, choice, judged)
+    return _outcomes(paths, choice, judged)
 
 
 def record_all(
     paths: Iterable[Path],
     choice: Choice,
+    options: LiveOptions,
     *,
     gateway: str = "",
     model: str = "",
-    variables: Mapping[str, str] | None = None,
-    allow_writes: bool = False,
     review: Review | None = None,
-    tell: Tell = lambda text: None,
 ) -> Iterator[Outcome]:
-    """The outcome of every chosen transcript's recording, which is written as it comes."""
+    """The outcome of every chosen transcript's recording, which is written as it comes.
 
-    def recorded(path: Path, transcript: Transcript, stage: Stage) -> Outcome | None:
+    `gateway` and `model`, both or one of them, replace those of each agent.
+    """
+
+    def recorded(transcript: Transcript, stage: Stage) -> Outcome | None:
         agent = stage.agent(transcript)
         route = f"{gateway or agent.gateway}/{model or agent.model}" if gateway or model else ""
-        return record(
-            path, stage, model=route, variables=variables, allow_writes=allow_writes, review=review, tell=tell
-        )
+        return record_transcript(transcript.path, stage, options._replace(model=route), review=review)
 
-    return _each_live(paths, choice, recorded)
+    return _outcomes(paths, choice, recorded)
 
 
-def _each_live(
-    paths: Iterable[Path], choice: Choice, play: Callable[[Path, Transcript, Stage], Outcome | None]
+def _outcomes(
+    paths: Iterable[Path], choice: Choice, run: Callable[[Transcript, Stage], Outcome | None]
 ) -> Iterator[Outcome]:
     stage = Stage(offline=False, trust=choice.trust)
     for path in paths:
         try:
             transcript = load_transcript(path, stage.suites)
-            outcome = play(path, transcript, stage) if choice.takes(transcript) else None
+            outcome = run(transcript, stage) if choice.takes(transcript) else None
         except AgentRunError as error:
             outcome = broken(path, error)
         if outcome is not None:

@@ -1,4 +1,4 @@
-"""A chat written down as a transcript: what the user said, which tools were called, and the recording of it all."""
+"""A chat written as a transcript: what the user said, which tools were called, and the recording of it all."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from runner.transcripts.redaction import Redactor
 from runner.transcripts.suite.run import SUFFIX
 from runner.transcripts.suite.shared import secrets_of
 
-# What a template would take for its own: its marks, and a line end that it would write as another.
-_MARK = re.compile(r"\{[{%#]|\r")
-_MARKS = re.compile(r"\{+[%#]?|\r+")
+# What a template would read as its own: its delimiters, and a carriage return, which it writes as a line feed.
+_TEMPLATE_SYNTAX = re.compile(r"\{[{%#]|\r")
+_ESCAPED = re.compile(r"\{+[%#]?|\r+")
 
 
 class ChatRecorder:
-    """Records a chat: open the session with its `clock`, then `listen_to` it, let it `hear` every event, and `write`.
+    """Records a chat: open the session with its `clock`, `attach` it, let it `observe` every event, and `write`.
 
     The clock stands still, so that a replay sees what the chat saw. Where a tool was interrupted the transcript ends:
     no replay could tell what the model was shown next. Raises UsageError for a file that exists.
@@ -42,9 +42,9 @@ class ChatRecorder:
         self._inputs = ReplayInputs(datetime.now().astimezone().replace(microsecond=0), None, dict(variables or {}))
         self._redactor = Redactor(secrets_of(agent))
         self._recorder = Recorder(self._redactor, self._inputs)
-        self._said: list[tuple[str, tuple[Path, ...]]] = []
-        self._attached: tuple[Path, ...] = ()
-        self._over = False
+        self._user_turns: list[tuple[str, tuple[Path, ...]]] = []
+        self._next_files: tuple[Path, ...] = ()
+        self._ended = False
         self._route: Callable[[], str] = lambda: f"{agent.gateway}/{agent.model}"
 
     def clock(self) -> datetime:
@@ -52,28 +52,28 @@ class ChatRecorder:
         assert self._inputs.clock is not None
         return self._inputs.clock
 
-    def listen_to(self, session: ChatSession) -> None:
-        """Hear every reply of the session's model."""
-        self._recorder.listen_to(session.broker)
+    def attach(self, session: ChatSession) -> None:
+        """From now on record every reply of the session's model."""
+        self._recorder.attach(session.broker)
         self._route = lambda: str(session.broker.route)
 
-    def attach(self, files: Iterable[str | Path]) -> None:
+    def add_files(self, files: Iterable[str | Path]) -> None:
         """These images go with what the user says next."""
-        self._attached = tuple(map(Path, files))
+        self._next_files = tuple(map(Path, files))
 
-    def hear(self, event: Event) -> None:
+    def observe(self, event: Event) -> None:
         """Take note of one of the session's events; what the user says begins a turn."""
-        if self._over:
+        if self._ended:
             return
         if isinstance(event, Asked):
-            self._said.append((event.text, self._attached))
-            self._attached = ()
-            self._recorder.begin(_turn_id(len(self._said)))
-        self._recorder.hear(event)
-        if isinstance(event, TurnEnded) and event.reason == "cancelled" and self._recorder.interrupted:
-            self._recorder.forget(_turn_id(len(self._said)))
-            self._said.pop()
-            self._over = True
+            self._user_turns.append((event.text, self._next_files))
+            self._next_files = ()
+            self._recorder.begin_turn(_turn_id(len(self._user_turns)))
+        self._recorder.observe(event)
+        if isinstance(event, TurnEnded) and event.reason == "cancelled" and self._recorder.ends_with_calls:
+            self._recorder.drop_turn(_turn_id(len(self._user_turns)))
+            self._user_turns.pop()
+            self._ended = True
 
     def write(self) -> Path | None:
         """Write the transcript and give its path; None if the model was never asked. Raises UsageError."""
@@ -81,32 +81,35 @@ class ChatRecorder:
         if recording.request is None:
             return None
         text = script_document(self._script(recording)) + recording_document(recording)
-        if left := self._redactor.left(text):
-            raise UsageError(f"the transcript would hold a secret: {', '.join(left)}", fix="nothing was written")
+        if secrets := self._redactor.left(text):
+            raise UsageError(f"the transcript would hold a secret: {', '.join(secrets)}", fix="nothing was written")
         write_atomically(self._path, text)
         return self._path
 
     def _script(self, recording: Recording) -> Iterator[tuple[str, Any]]:
-        """The first document; what a model says is never expected, only which tools it calls."""
+        """The first document's keys; it expects which tools are called, never what the model says."""
         yield "transcript", FORMAT
         yield "agent", os.path.relpath(self._agent.path, self._path.parent)
         yield "clock", self.clock().isoformat()
         if variables := recording.inputs.variables:
             yield "variables", dict(variables)
-        yield "turns", [self._turn(number, *said, recording) for number, said in enumerate(self._said, 1)]
+        yield (
+            "turns",
+            [self._turn(number, text, files, recording) for number, (text, files) in enumerate(self._user_turns, 1)],
+        )
 
-    def _turn(self, number: int, said: str, files: tuple[Path, ...], recording: Recording) -> dict[str, Any]:
-        turn, text = _turn_id(number), _literal(self._redactor(said))
+    def _turn(self, number: int, text: str, files: tuple[Path, ...], recording: Recording) -> dict[str, Any]:
+        turn, user = _turn_id(number), _template_of(self._redactor(text))
         calls = list(_calls(recording.turns.get(turn, ())))
-        beside = [os.path.relpath(file, self._path.parent) for file in files]
-        return {"id": turn, "user": {"text": text, "files": beside} if files else text, "expect": [{"tools": calls}]}
+        paths = [os.path.relpath(file, self._path.parent) for file in files]
+        return {"id": turn, "user": {"text": user, "files": paths} if files else user, "expect": [{"tools": calls}]}
 
 
-def _literal(text: str) -> str:
-    """The text as a template that gives it back."""
-    if not _MARK.search(text):
+def _template_of(text: str) -> str:
+    """A template that renders to this text."""
+    if not _TEMPLATE_SYNTAX.search(text):
         return text
-    return _MARKS.sub(lambda mark: f"{{{{ {mark[0]!r} }}}}", text)
+    return _ESCAPED.sub(lambda match: f"{{{{ {match[0]!r} }}}}", text)
 
 
 def _turn_id(number: int) -> str:

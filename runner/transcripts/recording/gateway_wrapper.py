@@ -1,4 +1,4 @@
-"""A broker's gateways with something between: who listens, or who sends something else."""
+"""Wrapping a broker's gateways: another function answers its requests, to record them or to send something else."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from runner.gateways import Capabilities, Gateway, Request
 Stream = Callable[[Route, Request], Iterator[Chunk]]
 
 
-def stand_between(broker: Broker, stream: Stream) -> None:
+def wrap_gateways(broker: Broker, stream: Stream) -> None:
     """From now on `stream` answers the broker's requests, and may ask the gateway of the route it is given."""
-    broker.routes = tuple(replace(route, gateway=_Around(route, stream)) for route in broker.routes)
+    broker.routes = tuple(replace(route, gateway=_WrappedGateway(route, stream)) for route in broker.routes)
 
 
-class _Around:
-    """A gateway in all but what it streams."""
+class _WrappedGateway:
+    """A route's gateway with another `stream`."""
 
     def __init__(self, route: Route, stream: Stream) -> None:
         self._route = route

@@ -1,4 +1,4 @@
-"""Tools of a live run: what writes or executes gives what it gave before, unless somebody lets it act."""
+"""Tools of a live run: what writes or executes gives its recorded result, unless it is allowed to run."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from runner.tools import Context, Tool, Toolbox
 from runner.transcripts.expectations.matchers import same
 from runner.transcripts.model import RecordedCall, Recording
 
-_ACTING = frozenset({"write", "exec"})
+_STUBBED_EFFECTS = frozenset({"write", "exec"})
 
 
 class StubbedTools:
-    """The real tools, save that an acting one which may not run plays its part from older recordings.
+    """The agent's tools, save that one which writes or executes and may not run gives results of older recordings.
 
-    `lets(name)` says whether a tool may act; `missed` takes the names of those that may not and have no part.
+    `may_run(name)` says whether such a tool may run. `unrecorded` holds the names of those that may not and for which
+    no result is recorded.
     """
 
-    def __init__(self, real: Toolbox, recordings: Iterable[Recording], lets: Callable[[str], bool]) -> None:
+    def __init__(self, real: Toolbox, recordings: Iterable[Recording], may_run: Callable[[str], bool]) -> None:
         self._real = real
-        self._lets = lets
+        self._may_run = may_run
         self._effects = {spec.name: spec.effects for spec in real.specs}
-        self._parts: dict[str, deque[RecordedCall]] = defaultdict(deque)
-        self.missed: list[str] = []
+        self._recorded_calls: dict[str, deque[RecordedCall]] = defaultdict(deque)
+        self.unrecorded: list[str] = []
         for recording in recordings:
             for replies in recording.turns.values():
                 for call in (call for reply in replies for call in reply.calls if call.ran):
-                    self._parts[call.name].append(call)
+                    self._recorded_calls[call.name].append(call)
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -40,30 +41,30 @@ class StubbedTools:
     def find(self, name: str) -> Tool | None:
         return self._real.find(name)
 
-    def plays(self, name: str) -> bool:
-        """The tool acts, and may not."""
-        return self._effects.get(name) in _ACTING and not self._lets(name)
+    def is_stubbed(self, name: str) -> bool:
+        """The tool writes or executes, and may not run."""
+        return self._effects.get(name) in _STUBBED_EFFECTS and not self._may_run(name)
 
     def seconds(self, call: ToolCall) -> float | None:
-        return None if self.plays(call.name) else self._real.seconds(call)
+        return None if self.is_stubbed(call.name) else self._real.seconds(call)
 
     def call(self, call: ToolCall, context: Context) -> ToolResult:
-        if not self.plays(call.name):
+        if not self.is_stubbed(call.name):
             return self._real.call(call, context)
-        part = self._part(call)
-        if part is None:
-            self.missed.append(call.name)
+        recorded = self._next_recorded(call)
+        if recorded is None:
+            self.unrecorded.append(call.name)
             return ToolResult(call.id, call.name, "not run: nobody approves it", failed=True)
-        return ToolResult(call.id, call.name, part.returned, part.failed)
+        return ToolResult(call.id, call.name, recorded.returned, recorded.failed)
 
     def close(self) -> None:
         self._real.close()
 
-    def _part(self, call: ToolCall) -> RecordedCall | None:
-        """The recorded call with the same arguments, else the next one of that tool."""
-        parts = self._parts.get(call.name)
-        if not parts:
+    def _next_recorded(self, call: ToolCall) -> RecordedCall | None:
+        """The recorded call with the same arguments, else the next one of that tool; each is given once."""
+        candidates = self._recorded_calls.get(call.name)
+        if not candidates:
             return None
-        part = next((each for each in parts if same(each.arguments, call.arguments)), parts[0])
-        parts.remove(part)
-        return part
+        chosen = next((recorded for recorded in candidates if same(recorded.arguments, call.arguments)), candidates[0])
+        candidates.remove(chosen)
+        return chosen

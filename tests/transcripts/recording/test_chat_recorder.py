@@ -20,10 +20,10 @@ def test_a_chat_is_a_transcript(case) -> None:
     agent = load_agent(case.agent)
     recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent, {"manner": "terse"})
     with ChatSession.from_agent(agent, variables={"manner": "terse"}, clock=recorder.clock) as session:
-        recorder.listen_to(session)
+        recorder.attach(session)
         for text in ("When is it?\nAnd tomorrow: say #1", "{{ no }}template"):
             for event in session.send(text):
-                recorder.hear(event)
+                recorder.observe(event)
     path = recorder.write()
     transcript = load_transcript(path)
     assert transcript.turns[0].user == "When is it?\nAnd tomorrow: say #1"
@@ -41,10 +41,10 @@ def test_images_of_a_chat_are_named_and_sent_again(case) -> None:
     agent = load_agent(case.agent)
     recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent)
     with ChatSession.from_agent(agent, clock=recorder.clock) as session:
-        recorder.listen_to(session)
-        recorder.attach([picture])
+        recorder.attach(session)
+        recorder.add_files([picture])
         for event in session.send("When is it?", [attach(picture)]):
-            recorder.hear(event)
+            recorder.observe(event)
     transcript = load_transcript(recorder.write())
     assert transcript.turns[0].files == (picture,) and transcript.turns[0].user == "When is it?"
     assert replay(transcript, transcript.recordings[0], Stage()).verdict == "pass"
@@ -65,11 +65,11 @@ def test_what_the_user_stopped(case, stop_at: type, turns: int) -> None:
     agent = load_agent(case.agent)
     recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent)
     with ChatSession.from_agent(agent, clock=recorder.clock) as session:
-        recorder.listen_to(session)
+        recorder.attach(session)
         for number, text in enumerate(("Hi.", "When is it?", "Again?")):
             cancel = Cancel()
             for event in session.send(text, cancel=cancel):
-                recorder.hear(event)
+                recorder.observe(event)
                 if isinstance(event, stop_at) and number == (0 if stop_at is TextDelta else 1):
                     cancel.cancel()
             if stop_at is TextDelta and number == 1:
@@ -98,9 +98,9 @@ def test_whatever_the_user_said_is_said_again(case, text: str) -> None:
     agent = load_agent(case.agent)
     recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent)
     with ChatSession.from_agent(agent, clock=recorder.clock) as session:
-        recorder.listen_to(session)
+        recorder.attach(session)
         for event in session.send(text):
-            recorder.hear(event)
+            recorder.observe(event)
     transcript = load_transcript(recorder.write())
     outcome = replay(transcript, transcript.recordings[0], Stage())
     assert (outcome.verdict, outcome.changes) == ("pass", ())

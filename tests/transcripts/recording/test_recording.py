@@ -17,8 +17,8 @@ from runner.core.errors import AgentRunError, Denied, RateLimited, UsageError
 from runner.transcripts.files.documents import split, write_atomically
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.files.recording_yaml import recording_document
-from runner.transcripts.recording.live_run import take
-from runner.transcripts.recording.recording_file import keep
+from runner.transcripts.recording.live_run import run_transcript
+from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.reports import FORMATS, Run, renderer
@@ -75,7 +75,7 @@ def conversation(folder: Path, text: str, arguments: dict[str, object]) -> Path:
     file = folder / "it.transcript.yaml"
     file.write_text(json.dumps({"transcript": 1, "agent": "agent.yaml", "turns": [{"id": "t", "user": "Go."}]}))
     transcript = load_transcript(file)
-    keep(transcript, take(transcript, Stage(offline=False, trust=True)).recording, Redactor())
+    write_recording(transcript, run_transcript(transcript, Stage(offline=False, trust=True)).recording, Redactor())
     return file
 
 
@@ -237,7 +237,7 @@ def test_what_survives_the_redaction_is_refused(recorded) -> None:
     transcript = recorded.load()
     late = Redactor({"env:LATE": "March 13"})
     with pytest.raises(UsageError, match="would hold a secret: env:LATE"):
-        keep(transcript, transcript.recordings[0], late)
+        write_recording(transcript, transcript.recordings[0], late)
     assert recorded.file.read_bytes() == before
 
 
@@ -294,9 +294,9 @@ def test_the_model_that_answers_in_the_end_is_the_one_recorded(case) -> None:
 def test_a_turn_that_wants_what_no_answer_gave_is_not_recorded(case) -> None:
     case.change(case.file, "  - contains:", "  - regex: 'number (?P<number>\\d+)'\n  - contains:")
     case.change(case.file, "user: Give me that as JSON.", "user: What is {{ number }}?")
-    taken = take(case.load(), Stage(offline=False))
-    assert not taken.whole
-    assert taken.outcome.verdict == "fail"
+    run = run_transcript(case.load(), Stage(offline=False))
+    assert not run.complete
+    assert run.outcome.verdict == "fail"
 
 
 def test_defaults_of_the_environment_hold_in_a_replay_too(case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,7 +315,7 @@ def test_a_canary_is_in_no_report(case, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("REMINDER_TOKEN", CANARY)
     case.change(case.agent, "The meetup is on", f"The token {CANARY} is on")
     case.change(case.file, "  - contains:", "  - text: Nothing.\n  - not: {regex: token}\n  - contains:")
-    outcome = take(case.load(), Stage(offline=False)).outcome
+    outcome = run_transcript(case.load(), Stage(offline=False)).outcome
     assert outcome.verdict == "fail"
     for form in FORMATS:
         assert CANARY not in renderer(form)(Run([outcome]))
@@ -324,5 +324,5 @@ def test_a_canary_is_in_no_report(case, monkeypatch: pytest.MonkeyPatch) -> None
         case.agent, '- text: \'{"date"', f"- error: {{status: 401, message: 'no {CANARY}'}}\n- text: '{{\"date\""
     )
     with pytest.raises(AgentRunError) as caught:
-        take(case.load(), Stage(offline=False))
+        run_transcript(case.load(), Stage(offline=False))
     assert CANARY not in str(caught.value)

@@ -1,0 +1,123 @@
+"""A transcript's conversation with a real model: every turn is sent, recorded and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from runner.config.agent import Agent
+from runner.config.trust.trust import ensure_trusted
+from runner.core.cancel import Cancel
+from runner.core.errors import AgentRunError, ConfigError, Denied
+from runner.core.messages import ToolCall
+from runner.engine.from_agent import open_tools
+from runner.engine.session import ChatSession
+from runner.transcripts.expectations import Facts
+from runner.transcripts.expectations.evaluate import Tally
+from runner.transcripts.expectations.turn_result import summed
+from runner.transcripts.model import ReplayInputs, ScriptTurn, Transcript
+from runner.transcripts.outcome import Outcome
+from runner.transcripts.recording.recorder import Recorder
+from runner.transcripts.recording.stubbed_tools import StubbedTools
+from runner.transcripts.scripted_user import Person, Play, agents_own, frozen, voice_of
+from runner.transcripts.suite.shared import Stage, redactor_for
+
+
+class LiveConversation:
+    """A session with a real model and its recorder. `complete` is False once a turn could not be sent."""
+
+    def __init__(
+        self, transcript: Transcript, agent: Agent, stage: Stage, inputs: ReplayInputs, allow_writes: bool
+    ) -> None:
+        self.transcript = transcript
+        self.tally = Tally(redactor_for(agent, transcript))
+        self.facts: list[Facts] = []
+        self.complete = True
+        self.recorder = Recorder(redactor_for(agent, transcript), inputs)
+        self._allow_writes = allow_writes
+        self._unanswered: list[str] = []
+        self._approved: frozenset[str] = frozenset()
+        clock = frozen(inputs)
+        person = Person(self)
+        ensure_trusted(agent, trust=stage.trust)
+        real = open_tools(agent, approve=person.approve, ask=person.ask)
+        self._tools = StubbedTools(real, transcript.recordings, self._may_run)
+        session = ChatSession.from_agent(
+            agent,
+            variables=agents_own(inputs, agent),
+            toolbox=self._tools,
+            clock=clock,
+            seed=inputs.seed,
+            approve=person.approve,
+            ask=person.ask,
+            trust=stage.trust,
+        )
+        voice = voice_of(transcript, agent, inputs, clock)
+        self.play = Play(
+            session, voice, person, transcript, Cancel, self.recorder.observe, live=True, trusted=stage.trust
+        )
+
+    def lets(self, call: ToolCall) -> bool:
+        """Whether a call may go on that the permissions ask about: a stubbed one may, any may with `allow_writes`."""
+        if self._tools.is_stubbed(call.name) or self._allow_writes:
+            return True
+        self._unanswered.append(call.name)
+        return False
+
+    def _may_run(self, name: str) -> bool:
+        """A tool may write or execute."""
+        return self._allow_writes or name in self._approved
+
+    def trouble(self, kind: str, what: str, diff: str = "") -> None:
+        self._unanswered.append(what)
+
+    def run(self, notify: Callable[[str], None]) -> None:
+        """Send and judge every turn, then the whole. Raises what a turn raised that does not expect a failure."""
+        for turn in self.transcript.turns:
+            notify(f"{self.transcript.path}: {turn.id}")
+            self.recorder.begin_turn(turn.id)
+            self._approved = frozenset(turn.answers.approve or ())
+            try:
+                facts = self.play.turn(turn, self.recorder.requests)
+            except ConfigError as error:
+                if not self.tally.failed:
+                    raise
+                self.tally.note("note", "turn", f"not said: {error.problems[0].text}", turn.place, turn.id)
+                self.complete = False
+                return
+            self.facts.append(facts)
+            self._raise_failure(turn, facts.error)
+            expect = self.play.voice.wanted(turn.expect)
+            self.tally.judge(expect, facts, turn.id)
+            if not expect:
+                self.tally.note("note", "golden", "judged in replays only", turn.place, turn.id)
+            self.play.voice.values.update(self.tally.captured)
+        final = self.play.voice.wanted(self.transcript.finally_)
+        self.tally.judge(final, summed(self.facts), "finally")
+
+    def _raise_failure(self, turn: ScriptTurn, error: AgentRunError | None) -> None:
+        """Raise Denied where an answer or approval was missing, else the turn's error if no expectation is about it."""
+        if missing := (*self._unanswered, *self._tools.unrecorded):
+            raise Denied(
+                f"the turn {turn.id} needs somebody to say yes",
+                where=str(turn.place),
+                why="; ".join(dict.fromkeys(missing)),
+                fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes",
+            )
+        if error is not None and not any(expectation.kind == "exit" for expectation in turn.expect):
+            error.what, error.why = self.tally.mask(error.what), self.tally.mask(error.why)
+            error.where = error.where or str(turn.place)
+            raise error
+
+    def outcome(self, name: str) -> Outcome:
+        """The outcome of the conversation with the model of that name."""
+        return Outcome(
+            str(self.transcript.path),
+            name,
+            self.transcript.place,
+            tuple(self.tally.findings),
+            (),
+            self.tally.held,
+            self.tally.judged,
+            len(self.facts),
+            live=True,
+        )

@@ -1,0 +1,107 @@
+"""One model reply captured while it streams, and made a RecordedReply with its secrets masked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk
+from runner.core.errors import GatewayError
+from runner.core.messages import Message, Opaque, ToolResult
+from runner.gateways import Request
+from runner.transcripts.model import RecordedCall, RecordedError, RecordedReply
+from runner.transcripts.redaction import Redactor
+
+
+@dataclass(slots=True)
+class ReplyCapture:
+    """A reply that `route` gives to `request`: add its chunks as they arrive, then the ids of the calls it started.
+
+    `finish` is empty once the reply is complete, and after an error; until then it stands for one that broke off.
+    """
+
+    route: str
+    seen: str
+    request: Request
+    started: float
+    assembly: Assembly = field(default_factory=Assembly)
+    lengths: list[int] = field(default_factory=list)
+    first: float = 0.0
+    last: float = 0.0
+    finish: str = "cancelled"
+    error: GatewayError | None = None
+    call_ids: list[str] = field(default_factory=list)
+
+    def add(self, chunk: Chunk) -> None:
+        """Take one chunk, at its time."""
+        self.last = time.monotonic()
+        self.first = self.first or self.last
+        if type(chunk) is TextChunk:
+            self.lengths.append(len(chunk.text))
+            self.assembly.text.append(chunk.text)
+        else:
+            self.assembly.add(chunk)
+        if isinstance(chunk, DoneChunk):
+            self.finish = ""
+
+    @property
+    def ms(self) -> tuple[int, int] | None:
+        """Milliseconds to the first chunk and to the last; None if there was no chunk."""
+        if not self.first:
+            return None
+        return round((self.first - self.started) * 1000), round((self.last - self.started) * 1000)
+
+    def recorded(self, results: Mapping[str, ToolResult], mask: Redactor) -> RecordedReply:
+        """The reply with the results of its calls, which are given by call id."""
+        message = self.assembly.message(self.finish)
+        masked = mask(message.text)
+        done = self.assembly.done
+        return RecordedReply(
+            self.seen,
+            self.finish if self.finish or done is None else message.finish,
+            masked,
+            tuple(self.lengths) if masked == message.text else (),
+            mask(message.thinking),
+            _recorded_calls(message, [results.get(call_id) for call_id in self.call_ids], mask),
+            done.usage if done else None,
+            self.ms,
+            _recorded_error(self.error, mask),
+            _masked_opaque(message.opaque, mask),
+        )
+
+
+def _recorded_calls(message: Message, results: list[ToolResult | None], mask: Redactor) -> tuple[RecordedCall, ...]:
+    """The message's calls; those without a result did not run."""
+    calls = []
+    for position, call in enumerate(message.calls):
+        result = results[position] if position < len(results) else None
+        arguments = mask.value(call.arguments) if _fits_yaml(call.arguments) else None
+        raw = mask(call.raw) if arguments is None else ""
+        recorded = RecordedCall(mask(call.name), arguments, raw)
+        if result is not None:
+            recorded = recorded._replace(returned=mask.value(result.output), failed=result.failed, ran=True)
+        calls.append(recorded)
+    return tuple(calls)
+
+
+def _fits_yaml(arguments: Mapping[str, Any] | None) -> bool:
+    """YAML can hold the arguments: an object without infinities and lone surrogates."""
+    try:
+        json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        return False
+    return arguments is not None
+
+
+def _masked_opaque(opaque: Opaque | None, mask: Redactor) -> Opaque | None:
+    """A server's state with its secrets masked: a replay never sends it back to a server."""
+    return None if opaque is None else replace(opaque, content=mask.value(opaque.content))
+
+
+def _recorded_error(error: GatewayError | None, mask: Redactor) -> RecordedError | None:
+    if error is None:
+        return None
+    return RecordedError(error.status, error.code, mask(error.why or error.what), error.retry_after)
