@@ -21,7 +21,7 @@ from runner.gateways import CATALOGUE, GatewayPreset, connect
 
 if TYPE_CHECKING:
     from runner.config.trust.trust import TrustStatus
-    from runner.tools import Declared, Toolbox
+    from runner.tools import Toolbox, ToolEntry
 
 EXTRAS = {"local": "xllamacpp", "mcp": "mcp"}
 _SOON = Timeouts(connect=2, first_token=3, gap=3)
@@ -72,8 +72,8 @@ def of_agent(path: str) -> Iterator[Finding]:
     for doubt in doubts:
         yield Finding("trust", path, "wrong", doubt)
     yield _trust(path, status)
-    for declared in agent.tools:
-        yield from _tool(declared)
+    for entry in agent.tools:
+        yield from _tool(entry)
     if status is not None and status.trusted:
         yield from _servers([each for each in agent.tools if each.kind == "mcp"])
     yield from _routes(agent, status)
@@ -187,51 +187,51 @@ def _trust(path: str, status: TrustStatus | None) -> Finding:
     return Finding("trust", path, "missing", says, f"agent-run trust {path}", blocks=6)
 
 
-def _tool(declared: Declared) -> Iterator[Finding]:
+def _tool(entry: ToolEntry) -> Iterator[Finding]:
     """A program that a tool needs; it is looked for and not started."""
-    if declared.kind == "mcp":
+    if entry.kind == "mcp":
         from importlib.util import find_spec  # lazy, as above
 
         if not find_spec(EXTRAS["mcp"]):
             says = "needs the extra mcp"
-            yield Finding("tools", declared.name, "missing", says, "pip install 'agent-run[mcp]'", blocks=4)
-    argv = declared.options.get("run") or declared.options.get("command")
+            yield Finding("tools", entry.name, "missing", says, "pip install 'agent-run[mcp]'", blocks=4)
+    argv = entry.options.get("run") or entry.options.get("command")
     if not argv:
         return
     from runner.tools.child_environment import child_environment, program_path  # lazy, as above
 
     program = str(argv[0])
-    folder = declared.base / str(declared.options.get("cwd", "."))
-    environment = child_environment(os.environ, declared.options.get("env", {}))
+    folder = entry.base / str(entry.options.get("cwd", "."))
+    environment = child_environment(os.environ, entry.options.get("env", {}))
     found = str(folder / program) if "/" in program else program_path(program, environment)
     if found and os.access(found, os.X_OK):
-        yield Finding("tools", declared.name, "ok", found)
+        yield Finding("tools", entry.name, "ok", found)
     else:
-        needed = declared.kind == "mcp" and declared.options.get("required", True)
+        needed = entry.kind == "mcp" and entry.options.get("required", True)
         says = f"there is no program {program!r}" + ("" if needed else "; calls of it will fail")
-        yield Finding("tools", declared.name, "missing", says, "install it, or correct its name", 4 if needed else 0)
+        yield Finding("tools", entry.name, "missing", says, "install it, or correct its name", 4 if needed else 0)
 
 
-def _servers(servers: Iterable[Declared]) -> Iterator[Finding]:
+def _servers(servers: Iterable[ToolEntry]) -> Iterator[Finding]:
     """MCP servers, started side by side, asked for their tools, and ended again."""
     from importlib.util import find_spec  # lazy, as above
 
     if not find_spec(EXTRAS["mcp"]):
         return
-    from runner.tools import Opening, open_toolbox  # lazy, as above
+    from runner.tools import ToolSettings, open_toolbox  # lazy, as above
 
     with ExitStack() as ending:
         asked = []
         for each in servers:
             # One that may be missing is asked for as if it might not, so that its reason is told.
             wanted, told = replace(each, options={**each.options, "required": True}), list[str]()
-            toolbox = open_toolbox([wanted], Opening(notify=told.append))
+            toolbox = open_toolbox([wanted], ToolSettings(notify=told.append))
             asked.append((each, told, ending.enter_context(closing(toolbox))))
         for each, told, toolbox in asked:
             yield from _served(each, toolbox, told)
 
 
-def _served(server: Declared, toolbox: Toolbox, told: Sequence[str]) -> Iterator[Finding]:
+def _served(server: ToolEntry, toolbox: Toolbox, told: Sequence[str]) -> Iterator[Finding]:
     try:
         count = len(toolbox.specs)
         yield Finding("servers", server.name, "ok", f"answers with {count} {'tool' if count == 1 else 'tools'}")

@@ -16,7 +16,7 @@ from runner.core.messages import Effects, ToolSpec
 from runner.gateways import Gateway, connect
 from runner.tools import BUILT_INS, open_toolbox
 from runner.tools.context import Context, ToolFailed, system_clock
-from runner.tools.toolbox import Declared
+from runner.tools.entry import ToolEntry
 
 _INERT_KINDS = frozenset({"files", "command", "http", "openapi"})
 _EFFECTS: Mapping[str, Effects] = {"agent": "read", "mcp": "write"}
@@ -37,7 +37,7 @@ def describe(agent: Agent, given: Mapping[str, Any]) -> dict[str, Any]:
         "options": dict(agent.options),
         "variables": values,
         "system": agent.secrets.hide(render(agent.system_prompt, values, now=system_clock)),
-        "tools": [shown for declared in agent.tools for shown in _tool(declared)],
+        "tools": [shown for entry in agent.tools for shown in _tool(entry)],
         "tool_choice": agent.tool_choice,
         "reply": dict(agent.reply.schema) if agent.reply else None,
     }
@@ -66,38 +66,38 @@ def _window(agent: Agent, gateway: Gateway | None) -> int | None:
         return None
 
 
-def _tool(declared: Declared) -> Iterable[dict[str, Any]]:
-    if _is_inert(declared):
-        with closing(open_toolbox([declared])) as toolbox:
-            return [{**_told(declared, spec), "parameters": dict(spec.parameters)} for spec in toolbox.specs]
-    return [{**_told(declared, _Unopened(declared, declared.name).spec), "parameters": None}]
+def _tool(entry: ToolEntry) -> Iterable[dict[str, Any]]:
+    if _is_inert(entry):
+        with closing(open_toolbox([entry])) as toolbox:
+            return [{**_told(entry, spec), "parameters": dict(spec.parameters)} for spec in toolbox.specs]
+    return [{**_told(entry, _Unopened(entry, entry.name).spec), "parameters": None}]
 
 
-def _told(declared: Declared, spec: ToolSpec) -> dict[str, Any]:
-    return {"name": spec.name, "kind": declared.kind, "description": spec.description, "effects": spec.effects}
+def _told(entry: ToolEntry, spec: ToolSpec) -> dict[str, Any]:
+    return {"name": spec.name, "kind": entry.kind, "description": spec.description, "effects": spec.effects}
 
 
-def _is_inert(declared: Declared) -> bool:
+def _is_inert(entry: ToolEntry) -> bool:
     """Opening the tool runs and imports nothing of the file's."""
-    return declared.kind in _INERT_KINDS or (declared.kind == "builtin" and declared.name in BUILT_INS)
+    return entry.kind in _INERT_KINDS or (entry.kind == "builtin" and entry.name in BUILT_INS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Unopened:
     """What is known of a tool that cannot be opened without running something: of its effects, the worst."""
 
-    declared: Declared
+    entry: ToolEntry
     name: str
 
     @property
     def spec(self) -> ToolSpec:
-        options = self.declared.options
+        options = self.entry.options
         effects = options.get("effects", _EFFECTS.get(self.kind, "exec"))
         return ToolSpec(self.name, str(options.get("description", "")), {}, effects)
 
     @property
     def kind(self) -> str:
-        return self.declared.kind
+        return self.entry.kind
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
         raise ToolFailed(f"{self.name} was not opened")
@@ -119,9 +119,9 @@ def explain(agent: Agent, text: str) -> str:
     with closing(open_toolbox(filter(_is_inert, agent.tools))) as toolbox:
         if (tool := toolbox.find(call.name)) is not None:
             return Gate(layers, toolbox.find).explain(call, tool.spec)
-        for declared in agent.tools:
-            if not _is_inert(declared) and call.name.partition("__")[0] == declared.name:
-                tool = _Unopened(declared, call.name)
+        for entry in agent.tools:
+            if not _is_inert(entry) and call.name.partition("__")[0] == entry.name:
+                tool = _Unopened(entry, call.name)
                 return Gate(layers, {call.name: tool}.get).explain(call, tool.spec)
-        known = [*(spec.name for spec in toolbox.specs), *(declared.name for declared in agent.tools)]
+        known = [*(spec.name for spec in toolbox.specs), *(entry.name for entry in agent.tools)]
     raise UsageError(f"the agent has no tool {call.name!r}", where=str(agent.path), fix=nearest(call.name, known))

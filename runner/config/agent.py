@@ -10,7 +10,7 @@ from typing import Any
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.core.secrets import Secrets
 from runner.gateways import GatewayPreset
-from runner.tools.toolbox import Declared
+from runner.tools.entry import ToolEntry
 
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 DEFAULT_PROMPT = "Query: "
@@ -112,7 +112,7 @@ class Agent:
     options: Mapping[str, Any] = field(default_factory=dict)
     system_prompt: PromptSource = PromptSource(DEFAULT_SYSTEM_PROMPT, Path())
     variables: Mapping[str, Variable] = field(default_factory=dict)
-    tools: tuple[Declared, ...] = ()
+    tools: tuple[ToolEntry, ...] = ()
     tool_choice: str = "auto"
     reply: Reply | None = None
     context: ContextPolicy = ContextPolicy()

@@ -27,7 +27,7 @@ from runner.core.errors import ConfigError
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.core.secrets import Secrets
 from runner.gateways import CATALOGUE, GatewayPreset
-from runner.tools.toolbox import Declared
+from runner.tools.entry import ToolEntry
 
 T = TypeVar("T")
 
@@ -156,7 +156,7 @@ class _Examination:
         problems += filled.problems
         return Draft(self.path, value, layers, self.user, wrong, filled.from_user, filled.unfilled, filled.secrets)
 
-    def _inside(self, tool: Declared) -> Iterable[Problem]:
+    def _inside(self, tool: ToolEntry) -> Iterable[Problem]:
         """The problems of an agent that is a tool of this one."""
         path = tool.base / str(tool.options.get("file", ""))
         if tool.kind != "agent" or kind_of(path) != "file" or real(path) in self.seen:
@@ -185,7 +185,7 @@ class _Examination:
         return {f"env:{name}": self.environ[name] for name in variables if self.environ.get(name)}
 
 
-def _agent(draft: Draft, tools: Sequence[Declared], prompt: PromptSource) -> Agent:
+def _agent(draft: Draft, tools: Sequence[ToolEntry], prompt: PromptSource) -> Agent:
     value = draft.value
     return Agent(
         name=value.get("name", draft.path.stem),

@@ -19,7 +19,8 @@ from runner.engine.session import ChatSession
 from runner.engine.structured import ReplySchema
 from runner.gateways import CATALOGUE, Gateway, connect
 from runner.tools import Context, Toolbox, Tools, open_toolbox
-from runner.tools.context import Opening, Outcome, nobody, system_clock
+from runner.tools.context import ToolOutput, nobody, system_clock
+from runner.tools.entry import ToolSettings
 
 if TYPE_CHECKING:
     from runner.tools.permissions import Gate
@@ -99,7 +100,7 @@ def open_tools(
     others = {each.base / each.options["file"] for each in agent.tools if each.kind == "agent"}
     manifest_hashes = {path: manifest_hash(_loaded(path)) for path in others}
 
-    def converse(path: Path, message: str, context: Context) -> Outcome:
+    def converse(path: Path, message: str, context: Context) -> ToolOutput:
         other = _loaded(path)
         if manifest_hash(other) != manifest_hashes[path]:  # by a tool of this very conversation, perhaps
             raise NeedsTrust(f"{path} has changed since it was trusted", fix="look at the change, then begin anew")
@@ -118,7 +119,7 @@ def open_tools(
 
     return open_toolbox(
         agent.tools,
-        Opening(
+        ToolSettings(
             converse=converse if depth < MAX_DEPTH else None,
             seconds=agent.limits.tool_seconds,
             output_bytes=agent.limits.tool_output_bytes,
@@ -205,10 +206,10 @@ def _loaded(path: Path) -> Agent:
     return load_agent(path)
 
 
-def _answer(session: ChatSession, message: str, context: Context) -> Outcome:
+def _answer(session: ChatSession, message: str, context: Context) -> ToolOutput:
     """What one message to an agent that is a tool gives; its tokens are counted here."""
     with session:
         for _ in session.send(message, cancel=context.cancel):
             pass
         context.spend(session.usage)
-        return Outcome(session.messages[-1].text if session.messages else "")
+        return ToolOutput(session.messages[-1].text if session.messages else "")

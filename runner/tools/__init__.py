@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from runner.tools.context import Context, Opening, Outcome, ToolFailed
+from runner.tools.context import Context, ToolFailed, ToolOutput
+from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.open_tools import open_toolbox
-from runner.tools.toolbox import Declared, Source, Tool, Toolbox, Tools
+from runner.tools.protocols import Source, Tool, Tools
+from runner.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
     from runner.tools.builtin.dates import CurrentDateTime, DateResolver
@@ -44,12 +46,12 @@ __all__ = [
     "Context",
     "CurrentDateTime",
     "DateResolver",
-    "Declared",
-    "Opening",
-    "Outcome",
     "Source",
     "Tool",
+    "ToolEntry",
     "ToolFailed",
+    "ToolOutput",
+    "ToolSettings",
     "Toolbox",
     "Tools",
     "load",

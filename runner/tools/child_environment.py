@@ -12,9 +12,9 @@ KEPT = (
 )  # fmt: skip
 
 
-def child_environment(environ: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:
+def child_environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child: no key or token of ours is in it, unless the file declares it."""
-    return {name: environ[name] for name in KEPT if name in environ} | dict(declared)
+    return {name: environ[name] for name in KEPT if name in environ} | dict(variables)
 
 
 def program_path(name: str, environment: Mapping[str, str]) -> str | None:

@@ -1,12 +1,10 @@
-"""What tools and their openers may know of the session, and what a tool may answer."""
+"""What a tool sees of its session while it runs, and what it may return."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from runner.core.cancel import Cancel
@@ -45,7 +43,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ToolOutput:
     """What a tool returns when a plain value does not say it all: files beside the output, or a failure."""
 
     output: Any
@@ -55,23 +53,3 @@ class Outcome:
 
 class ToolFailed(Exception):
     """Raised by a tool to fail in its own words: the model reads the text alone, so it says what to do instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What an opener may need to make tools from a declaration.
-
-    `converse` sends a message to the agent of another file and gives its answer; None where agents cannot be tools.
-    `seconds` and `output_bytes` are the agent's limits for one call; `environ` is the environment that declared
-    variables are taken from; `notify` tells the user of a tool that cannot be had; `strict` makes a tool that changed
-    since the user first saw it an error, for where nobody can be asked; `describe` gives the description of the agent
-    of another file.
-    """
-
-    converse: Callable[[Path, str, Context], Outcome] | None = None
-    seconds: float = 120
-    output_bytes: int = 65_536
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    notify: Callable[[str], None] = lambda text: None
-    strict: bool = False
-    describe: Callable[[Path], str] = lambda path: ""

@@ -9,51 +9,54 @@ from typing import Any
 
 from runner.core.errors import UsageError
 from runner.core.messages import ToolSpec
-from runner.tools.context import Context, Opening
-from runner.tools.toolbox import Declared, Source, Tool, Toolbox, attempt, close_all, offer
+from runner.tools.context import Context
+from runner.tools.entry import ToolEntry, ToolSettings
+from runner.tools.foreign_code import run_foreign
+from runner.tools.protocols import Source, Tool
+from runner.tools.toolbox import Toolbox, as_tool, close_all
 
 _COMMON = frozenset({"name", "description", "effects", "timeout"})
 
 
-def open_toolbox(declared: Iterable[Declared], opening: Opening | None = None) -> Toolbox:
+def open_toolbox(entries: Iterable[ToolEntry], settings: ToolSettings | None = None) -> Toolbox:
     """The tools that an agent file declares, made by the catalogue's openers. Raises UsageError; close it after use.
 
-    A catalogue row of KINDS is `open_<kind>(declared, opening) -> Sequence[Tool | Source]`; one of BUILT_INS is
+    A catalogue row of KINDS is `open_<kind>(entry, settings) -> Sequence[Tool | Source]`; one of BUILT_INS is
     whatever Toolbox takes, or a tuple of it. A python file is imported here, so the agent must be trusted by now.
     """
-    opening = opening or Opening()
+    settings = settings or ToolSettings()
     opened: list[Tool | Source] = []
     with ExitStack() as undo:
         undo.callback(close_all, opened)
-        for each in declared:
-            opened.extend(_open(each, opening))
-        box = Toolbox(opened, seconds=opening.seconds, output_bytes=opening.output_bytes, notify=opening.notify)
+        for entry in entries:
+            opened.extend(_open(entry, settings))
+        box = Toolbox(opened, seconds=settings.seconds, output_bytes=settings.output_bytes, notify=settings.notify)
         undo.pop_all()
     return box
 
 
-def _open(declared: Declared, opening: Opening) -> Iterable[Tool | Source]:
+def _open(entry: ToolEntry, settings: ToolSettings) -> Iterable[Tool | Source]:
     from runner.tools import BUILT_INS, KINDS, load  # lazy: the catalogue's module imports this one
 
-    if opener := KINDS.get(declared.name if declared.kind == "builtin" else declared.kind):
-        found: Iterable[Tool | Source] = load(opener)(declared, opening)
+    if opener := KINDS.get(entry.name if entry.kind == "builtin" else entry.kind):
+        found: Iterable[Tool | Source] = load(opener)(entry, settings)
         return found
-    thing = load(BUILT_INS[declared.name]) if declared.name in BUILT_INS else _third_party(declared)
+    thing = load(BUILT_INS[entry.name]) if entry.name in BUILT_INS else _third_party(entry)
     things = thing if isinstance(thing, tuple) else (thing,)
-    options = {key: value for key, value in declared.options.items() if key not in _COMMON}
-    return [adjusted(offer(each, options, declared.where), declared) for each in things]
+    options = {key: value for key, value in entry.options.items() if key not in _COMMON}
+    return [adjusted(as_tool(each, options, entry.where), entry) for each in things]
 
 
-def _third_party(declared: Declared) -> Any:
+def _third_party(entry: ToolEntry) -> Any:
     from importlib.metadata import entry_points  # lazy: only for a name the catalogue lacks
 
-    for point in entry_points(group="agent_run.tools", name=declared.name):
-        thing, error = attempt(point.load)
+    for point in entry_points(group="agent_run.tools", name=entry.name):
+        thing, error = run_foreign(point.load)
         if error is None:
             return thing
         why = f"{type(error).__name__}: {error}"
-        raise UsageError(f"the tool {declared.name!r} could not be imported", where=declared.where, why=why)
-    raise UsageError(f"there is no tool {declared.name!r}", where=declared.where)
+        raise UsageError(f"the tool {entry.name!r} could not be imported", where=entry.where, why=why)
+    raise UsageError(f"there is no tool {entry.name!r}", where=entry.where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,9 @@ class _Adjusted:
         return getattr(self.tool, name)
 
 
-def adjusted(tool: Tool | Source, declared: Declared) -> Tool | Source:
+def adjusted(tool: Tool | Source, entry: ToolEntry) -> Tool | Source:
     """The tool with the name, description, effects and timeout that its declaration sets."""
-    options = declared.options
+    options = entry.options
     if isinstance(tool, Source) or not _COMMON & options.keys():
         return tool
     spec = replace(tool.spec, **{key: options[key] for key in ("name", "description", "effects") if key in options})

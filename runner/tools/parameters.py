@@ -13,15 +13,15 @@ def schema_of(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The JSON Schema of an object with these parameters; one with a default may be left out."""
     return {
         "type": "object",
-        "properties": {name: dict(declared) for name, declared in parameters.items()},
-        "required": [name for name, declared in parameters.items() if "default" not in declared],
+        "properties": {name: dict(schema) for name, schema in parameters.items()},
+        "required": [name for name, schema in parameters.items() if "default" not in schema],
         "additionalProperties": False,
     }
 
 
 def with_defaults(parameters: Mapping[str, Mapping[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, and the declared default of each one left out."""
-    defaults = {name: declared["default"] for name, declared in parameters.items() if "default" in declared}
+    defaults = {name: schema["default"] for name, schema in parameters.items() if "default" in schema}
     return defaults | dict(arguments)
 
 

@@ -13,7 +13,7 @@ from runner.core.chunks import parse_arguments
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolCall, ToolSpec
 from runner.tools.context import ToolFailed
-from runner.tools.toolbox import Tool
+from runner.tools.protocols import Tool
 
 Decision = Literal["deny", "ask", "allow"]
 

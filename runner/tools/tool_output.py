@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runner.core.messages import Attachment, clean
-from runner.tools.context import Outcome
+from runner.tools.context import ToolOutput
 from runner.tools.output_limit import Capture
 
 _DEEPEST = 32
@@ -21,16 +21,16 @@ _MOST_ITEMS = 10_000
 _IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
-def present(returned: Any, name: str, limit: int) -> Outcome:
+def present(returned: Any, name: str, limit: int) -> ToolOutput:
     """The outcome to show of what `name` returned; what is beyond `limit` bytes goes to a private file."""
-    outcome = returned if isinstance(returned, Outcome) else Outcome(returned)
+    outcome = returned if isinstance(returned, ToolOutput) else ToolOutput(returned)
     value, files = outcome.output, outcome.files
     if isinstance(value, bytes) and (media_type := _image_type(value)):
         value = Attachment(media_type, value)
     if isinstance(value, Attachment):
         files = (*files, value)
         value = f"({value.media_type}, {len(value.data)} bytes)"
-    return Outcome(_bounded(plain(value), name, limit), outcome.failed, files)
+    return ToolOutput(_bounded(plain(value), name, limit), outcome.failed, files)
 
 
 def plain(value: Any, above: tuple[int, ...] = ()) -> Any:
@@ -55,7 +55,7 @@ def plain(value: Any, above: tuple[int, ...] = ()) -> Any:
 
 
 def _composite(value: Any, above: tuple[int, ...]) -> Any:
-    if isinstance(value, Outcome):
+    if isinstance(value, ToolOutput):
         return plain(value.output, above)
     if callable(as_json := getattr(value, "model_dump", None)) and not isinstance(value, type):
         return plain(as_json(mode="json"), above)

@@ -3,91 +3,28 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from runner.core.cancel import Cancelled
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.core.thread_pool import Job, side_by_side
-from runner.tools.context import Context, Outcome, ToolFailed
+from runner.tools.context import Context, ToolFailed, ToolOutput
+from runner.tools.foreign_code import run_foreign
+from runner.tools.protocols import Source, Tool
 
 if TYPE_CHECKING:
     from runner.tools.argument_validator import Checker
-
-T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CLOSE_SECONDS = 10.0
 _NEAREST = 5
 _FEW = 12
 _QUOTED = 200
-
-
-@runtime_checkable
-class Tool(Protocol):
-    """One thing that can be done.
-
-    It may also have `timeout` (seconds, None for the agent's), `inline` (True: it runs in the session's own thread,
-    for what talks to the user), `close()`, and for permission rules `kind` ("command", …), `canonical(arguments)`:
-    the arguments in their one spelling, and `subjects(arguments)`: the texts that stand for a call, the truest first.
-    """
-
-    @property
-    def spec(self) -> ToolSpec:
-        """What the model is told."""
-
-    def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
-        """Do it: text, any JSON value or an Outcome. What it raises becomes a failed result that the model reads."""
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Tools that are known only later and may change between turns: those of a server, say."""
-
-    def tools(self) -> Sequence[Tool]:
-        """The tools of now; waits until they are known."""
-
-    def close(self) -> None:
-        """Let go of what the tools hold."""
-
-
-@runtime_checkable
-class Tools(Protocol):
-    """What the engine needs of a set of tools; so is RecordedTools of a replay."""
-
-    @property
-    def specs(self) -> tuple[ToolSpec, ...]:
-        """The tools as the model is told of them, in order."""
-
-    def seconds(self, call: ToolCall) -> float | None:
-        """How long the call may take; None for one that answers at once."""
-
-    def call(self, call: ToolCall, context: Context) -> ToolResult:
-        """The call's result. Never raises."""
-
-    def close(self) -> None:
-        """Let go of what the tools hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A tool as a file declares it: its kind ("builtin", "python", "command", …), its options, and where it stands.
-
-    The options `effects` and `timeout` may stand at every kind.
-    """
-
-    kind: str
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    where: str = ""
-    base: Path = Path()
 
 
 class Toolbox:
@@ -109,24 +46,24 @@ class Toolbox:
         self._seconds = seconds
         self._output_bytes = output_bytes
         self._notify = notify
-        self._offers = tuple(offer(each) for each in tools)
-        self._own = _by_name(each for each in self._offers if not isinstance(each, Source))
-        self._lively = any(isinstance(each, Source) for each in self._offers)
-        self._known: dict[str, Tool] = {} if self._lively else self._own
+        self._members = tuple(as_tool(each) for each in tools)
+        self._own = _by_name(each for each in self._members if not isinstance(each, Source))
+        self._has_sources = any(isinstance(each, Source) for each in self._members)
+        self._known: dict[str, Tool] = {} if self._has_sources else self._own
         self._left_out: set[str] = set()
         self._checkers: dict[str, Checker] = {}
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
         """The tools as the model is told of them, in order; waits for the servers among them."""
-        if self._lively:
-            self._known = self._found()
+        if self._has_sources:
+            self._known = self._collect()
         return tuple(tool.spec for tool in self._known.values())
 
     def find(self, name: str) -> Tool | None:
         """The tool that a call of `name` would run, also in another case; None if there is none."""
-        if self._lively and not self._known:
-            self._known = self._found()
+        if self._has_sources and not self._known:
+            self._known = self._collect()
         if name in self._known:
             return self._known[name]
         alike = [tool for each, tool in self._known.items() if each.casefold() == name.casefold()]
@@ -149,17 +86,17 @@ class Toolbox:
         Raises KeyboardInterrupt alone, and only in the main thread, where it is the user's ^C.
         """
         started = time.perf_counter()
-        outcome = self._outcome(call, context)
+        output = self._output_of(call, context)
         seconds = time.perf_counter() - started
-        return ToolResult(call.id, call.name, outcome.output, outcome.failed, seconds, outcome.files)
+        return ToolResult(call.id, call.name, output.output, output.failed, seconds, output.files)
 
     def close(self) -> None:
-        close_all(self._offers)
+        close_all(self._members)
 
-    def _found(self) -> dict[str, Tool]:
+    def _collect(self) -> dict[str, Tool]:
         """The tools of now. One of a source whose name is taken is left out alone: it must not stand in for another."""
         found: dict[str, Tool] = {}
-        for each in self._offers:
+        for each in self._members:
             if not isinstance(each, Source):
                 found[each.spec.name] = each
                 continue
@@ -179,18 +116,18 @@ class Toolbox:
             self._left_out.add(name)
             self._notify(f"the tool {name!r} of a server is left out: {why}")
 
-    def _outcome(self, call: ToolCall, context: Context) -> Outcome:
+    def _output_of(self, call: ToolCall, context: Context) -> ToolOutput:
         from runner.tools.captured_output import Printed  # lazy: many a session calls no tool
         from runner.tools.tool_output import present  # lazy, as above
 
         printed = Printed()
         with nullcontext() if self.seconds(call) is None else printed:
-            outcome, error = attempt(lambda: present(self._run(call, context), call.name, self._output_bytes))
-        if outcome is None or error is not None:
-            outcome = present(Outcome(_blame(call.name, error), failed=True), call.name, self._output_bytes)
+            output, error = run_foreign(lambda: present(self._run(call, context), call.name, self._output_bytes))
+        if output is None or error is not None:
+            output = present(ToolOutput(_error_text(call.name, error), failed=True), call.name, self._output_bytes)
         if printed.text:
             context.notify(f"{call.name} printed: {printed.text.rstrip()}")
-        return outcome
+        return output
 
     def _run(self, call: ToolCall, context: Context) -> Any:
         tool = self.find(call.name)
@@ -222,13 +159,13 @@ class Toolbox:
         return f"There is no tool {_quote(name)}. {hint}"
 
 
-def offer(thing: Any, options: Mapping[str, Any] | None = None, where: str = "") -> Tool | Source:
+def as_tool(thing: Any, options: Mapping[str, Any] | None = None, where: str = "") -> Tool | Source:
     """A tool or a source out of whatever a caller may give; a class is instantiated with the options.
 
     Raises UsageError that names `where`.
     """
     if isinstance(thing, type) and any(callable(getattr(thing, method, None)) for method in ("run", "tools")):
-        made, error = attempt(partial(thing, **options or {}))
+        made, error = run_foreign(partial(thing, **options or {}))
         if error is not None:
             why = f"{type(error).__name__}: {error}"
             raise UsageError(f"{thing.__name__} cannot be made with these options", where=where, why=why)
@@ -242,10 +179,10 @@ def offer(thing: Any, options: Mapping[str, Any] | None = None, where: str = "")
     raise UsageError(f"{thing!r} is no tool", where=where, fix="give a function with type hints, or a class of tools")
 
 
-def close_all(offers: Iterable[Tool | Source]) -> None:
+def close_all(members: Iterable[Tool | Source]) -> None:
     """Close each thing that can be closed, once; side by side, for a server may take its time."""
-    closers = {id(offer): offer for offer in offers if hasattr(offer, "close")}
-    jobs = [Job(partial(attempt, each.close), _CLOSE_SECONDS) for each in closers.values()]
+    closers = {id(member): member for member in members if hasattr(member, "close")}
+    jobs = [Job(partial(run_foreign, each.close), _CLOSE_SECONDS) for each in closers.values()]
     for _ in side_by_side(jobs, lambda position: (None, None)):
         pass
 
@@ -267,7 +204,7 @@ def _quote(text: str) -> str:
     return repr(text if len(text) <= _QUOTED else text[:_QUOTED] + "…")
 
 
-def _blame(name: str, error: BaseException | None) -> str:
+def _error_text(name: str, error: BaseException | None) -> str:
     """What a tool's exception tells the model."""
     match error:
         case ToolFailed():
@@ -276,18 +213,5 @@ def _blame(name: str, error: BaseException | None) -> str:
             return "stopped before it was done"
         case SystemExit():
             return f"{name} tried to end the program (exit code {error.code!r}). Its result is not known."
-    words, _ = attempt(lambda: str(error))
+    words, _ = run_foreign(lambda: str(error))
     return f"{name} failed: {type(error).__name__}: {words}"
-
-
-def attempt(job: Callable[[], T]) -> tuple[T | None, BaseException | None]:
-    """What the job gives, or what it raises: the wall between foreign code and the session.
-
-    Only the user's own ^C, which comes in the main thread, goes through it.
-    """
-    try:
-        return job(), None
-    except BaseException as error:  # foreign code may raise anything, SystemExit too
-        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-            raise
-        return None, error

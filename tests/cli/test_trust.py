@@ -123,11 +123,11 @@ def test_a_changed_server_is_accepted(folder: Path):
     Path("a.yaml").write_text(f"gateway: scripted\nmodel: m\ntools: [{{mcp: {server}}}]\nscript: [{{text: hi}}]\n")
     pins = folder / "user" / "STATE" / "mcp-pins"
     from runner.config.loader import load_agent
-    from runner.tools.context import Opening
+    from runner.tools.entry import ToolSettings
     from runner.tools.mcp.pinned_tools import pinned_file
     from runner.tools.mcp.server_config import server_of
 
-    pinned = pinned_file(server_of(load_agent("a.yaml").tools[0], Opening()))
+    pinned = pinned_file(server_of(load_agent("a.yaml").tools[0], ToolSettings()))
     pins.mkdir(parents=True)
     pinned.write_text("{}")
     assert run(["trust", "--yes", "a.yaml"]) == 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolCall, ToolSpec
-from runner.tools import Declared, Toolbox, open_toolbox
+from runner.tools import Toolbox, ToolEntry, open_toolbox
 from runner.tools.permissions import AGENT_FILE, COMMAND_LINE, USER_FILE, Gate, Rules, parse_call, parse_rule
 
 
@@ -108,14 +108,14 @@ def box(tmp_path: Path) -> Toolbox:
     text, count = {"type": "string"}, {"type": "integer", "default": 3}
     (tmp_path / "tools.py").write_text("def lookup(word: str) -> str: ...\n")
     declared = [
-        Declared(
+        ToolEntry(
             "command",
             "git",
             {"run": ["git", "log", "-n", "{n}", "--", "{path}"], "parameters": {"path": text, "n": count}},
         ),
-        Declared("command", "wipe", {"run": ["/bin/rm", "-rf", "--", "{path}"], "parameters": {"path": text}}),
-        Declared("files", "files", {"root": ".", "write": True}, base=tmp_path),
-        Declared("python", "lookup", {"function": "tools.py:lookup"}, base=tmp_path),
+        ToolEntry("command", "wipe", {"run": ["/bin/rm", "-rf", "--", "{path}"], "parameters": {"path": text}}),
+        ToolEntry("files", "files", {"root": ".", "write": True}, base=tmp_path),
+        ToolEntry("python", "lookup", {"function": "tools.py:lookup"}, base=tmp_path),
     ]
     return open_toolbox(declared)
 

@@ -19,7 +19,17 @@ from runner.core.chunks import parse_arguments
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.core.thread_pool import Job, side_by_side
-from runner.tools import Context, DateResolver, Declared, Opening, Outcome, Toolbox, ToolFailed, open_toolbox, tool
+from runner.tools import (
+    Context,
+    DateResolver,
+    Toolbox,
+    ToolEntry,
+    ToolFailed,
+    ToolOutput,
+    ToolSettings,
+    open_toolbox,
+    tool,
+)
 
 
 def add(a: int, b: int = 1) -> int:
@@ -290,11 +300,11 @@ def test_the_schema_is_never_fetched_from_elsewhere() -> None:
 
 def test_declared_tools_are_opened_by_the_catalogue() -> None:
     declared = [
-        Declared("builtin", "resolve_date"),
-        Declared("builtin", "current_datetime", {"timezone": "Europe/Berlin", "timeout": 5, "effects": "read"}),
-        Declared("builtin", "tasks"),
+        ToolEntry("builtin", "resolve_date"),
+        ToolEntry("builtin", "current_datetime", {"timezone": "Europe/Berlin", "timeout": 5, "effects": "read"}),
+        ToolEntry("builtin", "tasks"),
     ]
-    box = open_toolbox(declared, Opening(seconds=7))
+    box = open_toolbox(declared, ToolSettings(seconds=7))
     assert [spec.name for spec in box.specs] == [
         "resolve_date", "current_datetime", "tasks_add", "tasks_mark", "tasks_list",
     ]  # fmt: skip
@@ -304,7 +314,7 @@ def test_declared_tools_are_opened_by_the_catalogue() -> None:
 
 def test_an_unknown_built_in_is_refused_with_its_place() -> None:
     with pytest.raises(UsageError, match="there is no tool 'resolve_dates'") as caught:
-        open_toolbox([Declared("builtin", "resolve_dates", where="a.yaml:4")])
+        open_toolbox([ToolEntry("builtin", "resolve_dates", where="a.yaml:4")])
     assert caught.value.where == "a.yaml:4"
 
 
@@ -339,7 +349,7 @@ def looped() -> list[Any]:
         ((n for n in range(3)), [0, 1, 2]),
         (Path("a/b"), "a/b"),
         (ValueError("odd"), "odd"),
-        (Outcome("done"), "done"),
+        (ToolOutput("done"), "done"),
     ],
 )
 def test_a_result_becomes_plain_json(value: Any, shown: Any) -> None:
@@ -485,5 +495,5 @@ def test_an_installed_package_may_offer_a_tool(tmp_path: Path, monkeypatch: pyte
     (about / "entry_points.txt").write_text("[agent_run.tools]\nstock_price = others_tools:stock_price\n")
     (tmp_path / "others_tools.py").write_text("def stock_price(symbol: str) -> float: return 1.5\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    box = open_toolbox([Declared("builtin", "stock_price")])
+    box = open_toolbox([ToolEntry("builtin", "stock_price")])
     assert called(box, "stock_price", '{"symbol": "X"}').output == 1.5

@@ -18,7 +18,7 @@ from runner.config.layers import Layers, chain
 from runner.core.capability import ACTIONS, Action, Capability, escaped
 from runner.gateways import CATALOGUE, DIALECTS, GatewayPreset
 from runner.tools import BUILT_INS
-from runner.tools.toolbox import Declared
+from runner.tools.entry import ToolEntry
 
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
 # A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
@@ -186,12 +186,12 @@ def _weights(agent: Agent, gateway: str, model: str) -> Iterator[Capability]:
         yield Capability("load", f"the model file {model}", where)
 
 
-def _builtin(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+def _builtin(declared: ToolEntry, raw: _RawEntry) -> Iterator[Capability]:
     if declared.name not in BUILT_INS:
         yield Capability("import", f"the tool {declared.name} of an installed package", declared.where)
 
 
-def _files(declared: Declared, home: Path) -> Iterator[Capability]:
+def _files(declared: ToolEntry, home: Path) -> Iterator[Capability]:
     """Reading what lies beside the agent is nothing to ask about; the user's own environment may lead elsewhere."""
     root, home = (declared.base / declared.options["root"]).resolve(), home.resolve()
     outside = not root.is_relative_to(home)
@@ -200,15 +200,15 @@ def _files(declared: Declared, home: Path) -> Iterator[Capability]:
         yield Capability(action, f"files under {root if outside else root.relative_to(home)}", declared.where)
 
 
-def _python(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+def _python(declared: ToolEntry, raw: _RawEntry) -> Iterator[Capability]:
     yield Capability("import", str(declared.options["function"]), declared.where)
 
 
-def _command(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+def _command(declared: ToolEntry, raw: _RawEntry) -> Iterator[Capability]:
     yield from _program("run", declared.options["run"], "", declared, raw)
 
 
-def _mcp(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+def _mcp(declared: ToolEntry, raw: _RawEntry) -> Iterator[Capability]:
     note = f" (the MCP server {declared.name})"
     if command := declared.options.get("command"):
         yield from _program("start", command, note, declared, raw)
@@ -216,16 +216,16 @@ def _mcp(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
         yield from _remote(note, declared, raw)
 
 
-def _http(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+def _http(declared: ToolEntry, raw: _RawEntry) -> Iterator[Capability]:
     yield from _remote(f" ({declared.options.get('method', 'GET')})", declared, raw)
 
 
-def _openapi(declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+def _openapi(declared: ToolEntry, raw: _RawEntry) -> Iterator[Capability]:
     yield from _remote("", declared, raw)
 
 
 def _program(
-    action: Action, argv: Sequence[Any], note: str, declared: Declared, raw: _RawEntry
+    action: Action, argv: Sequence[Any], note: str, declared: ToolEntry, raw: _RawEntry
 ) -> Iterator[Capability]:
     """A program is shown with all that the file gives it: the environment as it stands there, a folder, an input."""
     options, entry = declared.options, raw()
@@ -239,7 +239,7 @@ def _program(
         yield Capability("send", f"{variable} to {argv[0]}", declared.where)
 
 
-def _remote(note: str, declared: Declared, raw: _RawEntry) -> Iterator[Capability]:
+def _remote(note: str, declared: ToolEntry, raw: _RawEntry) -> Iterator[Capability]:
     options, entry = declared.options, raw()
     place = _destination(options["url"], entry) if "url" in options else _document_server(declared)
     yield Capability("connect", place + note + _effects_note(declared), declared.where)
@@ -249,13 +249,13 @@ def _remote(note: str, declared: Declared, raw: _RawEntry) -> Iterator[Capabilit
         yield Capability("send", f"{variable} to {place}", declared.where)
 
 
-def _effects_note(declared: Declared) -> str:
+def _effects_note(declared: ToolEntry) -> str:
     """A file's own word that its tool is harmless is told, because calls are not asked about then."""
     effects = declared.options.get("effects")
     return f" (declared as {effects}: not asked about each time)" if effects in ("none", "read") else ""
 
 
-def _document_server(declared: Declared) -> str:
+def _document_server(declared: ToolEntry) -> str:
     """The server of an OpenAPI document; one that cannot be read gives no tools later on."""
     from runner.tools.kinds.openapi import server  # lazy: few agents have one
 
@@ -284,7 +284,7 @@ def _command_line(argv: Sequence[Any]) -> str:
     return shlex.join(str(each) for each in argv)
 
 
-_TOOLS: Mapping[str, Callable[[Declared, _RawEntry], Iterator[Capability]]] = {
+_TOOLS: Mapping[str, Callable[[ToolEntry, _RawEntry], Iterator[Capability]]] = {
     "builtin": _builtin,
     "python": _python,
     "command": _command,

@@ -13,7 +13,7 @@ from pathlib import Path
 from runner.config.agent import Agent, PromptSource
 from runner.config.paths import kind_of
 from runner.config.trust.capabilities import CapabilitySet
-from runner.tools.toolbox import Declared
+from runner.tools.entry import ToolEntry
 
 _LARGEST = 64 * 2**20
 _LONGEST_TEXT = 64 * 2**10
@@ -57,10 +57,10 @@ def _files(agent: Agent) -> Iterator[Path]:
     for model in (agent.model, *(each.model for each in agent.fallback)):
         if model.endswith(".gguf") and kind_of(Path(model)) == "file":
             yield Path(model).resolve()
-    for declared in agent.tools:
-        for name in _file_names(declared):
-            path = declared.base / name
-            ours = not Path(name).is_absolute() or path.is_relative_to(declared.base.resolve())
+    for entry in agent.tools:
+        for name in _file_names(entry):
+            path = entry.base / name
+            ours = not Path(name).is_absolute() or path.is_relative_to(entry.base.resolve())
             if ours and kind_of(path) == "file":  # an argument need not be fit for a file name
                 yield path.resolve()
 
@@ -77,22 +77,22 @@ def _includes(source: PromptSource) -> Iterator[Path]:
                 waiting.append(path.read_text(encoding="utf-8", errors="replace"))
 
 
-def _file_names(declared: Declared) -> Iterator[str]:
+def _file_names(entry: ToolEntry) -> Iterator[str]:
     """What of a declaration may be the name of a file beside the agent's."""
-    options = declared.options
-    if declared.kind == "python":
-        module, _, _ = str(options.get("function", declared.name)).rpartition(":")
+    options = entry.options
+    if entry.kind == "python":
+        module, _, _ = str(options.get("function", entry.name)).rpartition(":")
         yield module
         if not module.endswith(".py"):
             packages = module.split(".")
             for length in range(1, len(packages) + 1):
                 stem = "/".join(packages[:length])
                 yield from (f"{stem}.py", f"{stem}/__init__.py")
-    elif declared.kind in ("command", "mcp"):
+    elif entry.kind in ("command", "mcp"):
         folder = str(options.get("cwd", "."))
         for text in (*options.get("run", ()), *options.get("command", ()), *options.get("env", {}).values()):
             yield from (str(text), f"{folder}/{text}")
-    elif declared.kind == "openapi":
+    elif entry.kind == "openapi":
         yield str(options["spec"])
 
 

@@ -107,14 +107,14 @@ def manifest_hash(agent: Agent) -> str:
 
 def unpin_mcp_tools(agent: Agent) -> None:
     """Take the tools of the agent's MCP servers as they are listed next, whatever they were when first used."""
-    from runner.tools.context import Opening  # lazy, as the next: only a user's explicit word comes here
+    from runner.tools.entry import ToolSettings  # lazy, as the next: only a user's explicit word comes here
     from runner.tools.mcp.pinned_tools import forget
     from runner.tools.mcp.server_config import server_of
 
     for each in capabilities_of(agent).agents:
-        for declared in each.tools:
-            if declared.kind == "mcp":
-                forget(server_of(declared, Opening()))
+        for entry in each.tools:
+            if entry.kind == "mcp":
+                forget(server_of(entry, ToolSettings()))
 
 
 def _refusal(status: TrustStatus, *, shown: bool) -> NeedsTrust:

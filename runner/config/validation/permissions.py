@@ -9,12 +9,12 @@ from runner.config.draft import Draft
 from runner.config.validation.tools import FILE_KINDS
 from runner.core.errors import UsageError
 from runner.tools import BUILT_INS
-from runner.tools.toolbox import Declared
+from runner.tools.entry import ToolEntry
 
 _CHOICES = ("auto", "none", "required")
 
 
-def rule_problems(draft: Draft, tools: Sequence[Declared]) -> Iterator[Problem]:
+def rule_problems(draft: Draft, tools: Sequence[ToolEntry]) -> Iterator[Problem]:
     """What is wrong with `permissions:` and `tool_choice:`, given the tools of the file."""
     names = {each.name for each in tools}
     groups = {each.name for each in tools if each.kind in ("files", "mcp", "openapi")}

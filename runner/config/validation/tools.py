@@ -13,8 +13,8 @@ from runner.config.yaml.document import Key
 from runner.config.yaml.parser import read_text
 from runner.core.errors import ConfigError
 from runner.tools import BUILT_INS
+from runner.tools.entry import ToolEntry
 from runner.tools.parameters import places
-from runner.tools.toolbox import Declared
 
 FILE_KINDS = frozenset({"files", "python", "command", "http", "openapi", "mcp", "agent"})
 _SHORT = {"python": "function", "agent": "file"}
@@ -22,9 +22,9 @@ _GROUPS = frozenset({"files", "openapi", "mcp"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def declarations(draft: Draft) -> tuple[list[Declared], list[Problem]]:
+def declarations(draft: Draft) -> tuple[list[ToolEntry], list[Problem]]:
     """What each sound entry declares, and what is wrong with any."""
-    found: dict[int, Declared] = {}
+    found: dict[int, ToolEntry] = {}
     problems: list[Problem] = []
     for index, entry in enumerate(draft.value.get("tools") or ()):
         if draft.sound("tools", index):
@@ -35,15 +35,15 @@ def declarations(draft: Draft) -> tuple[list[Declared], list[Problem]]:
     return list(found.values()), problems
 
 
-def _declared(draft: Draft, index: int, entry: str | Mapping[str, Any]) -> Declared:
+def _declared(draft: Draft, index: int, entry: str | Mapping[str, Any]) -> ToolEntry:
     where, base = str(draft.place("tools", index)), draft.folder(("tools", index))
     if isinstance(entry, str):
-        return Declared("builtin", entry, {}, where, base)
+        return ToolEntry("builtin", entry, {}, where, base)
     kind, given = next(iter(entry.items()))
     if kind in BUILT_INS:
-        return Declared("builtin", kind, given, where, base)
+        return ToolEntry("builtin", kind, given, where, base)
     options = {_SHORT[kind]: given} if isinstance(given, str) else given
-    return Declared(kind, options.get("name") or _own_name(kind, options), options, where, base)
+    return ToolEntry(kind, options.get("name") or _own_name(kind, options), options, where, base)
 
 
 def _own_name(kind: str, options: Mapping[str, Any]) -> str:
@@ -55,7 +55,7 @@ def _own_name(kind: str, options: Mapping[str, Any]) -> str:
     return kind
 
 
-def _wrong(draft: Draft, declared: Declared, path: tuple[Key, ...]) -> Iterator[Problem]:
+def _wrong(draft: Draft, declared: ToolEntry, path: tuple[Key, ...]) -> Iterator[Problem]:
     kind, options = declared.kind, declared.options
     if kind == "builtin":
         yield from _unknown(draft, declared.name, path)
@@ -149,7 +149,7 @@ def _parameters(draft: Draft, options: Mapping[str, Any], path: tuple[Key, ...])
         yield draft.problem((*path, "parameters", name), "no place in the tool uses this parameter", at_key=True)
 
 
-def _twice(draft: Draft, found: Mapping[int, Declared]) -> Iterator[Problem]:
+def _twice(draft: Draft, found: Mapping[int, ToolEntry]) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, declared in found.items():
         if declared.name in first and not (declared.kind == "openapi" and "name" not in declared.options):

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from runner.core.errors import UsageError
 from runner.tools.builtin.rooted_folder import Refused, Rooted, names_of
-from runner.tools.context import Opening, ToolFailed
+from runner.tools.context import ToolFailed
+from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.function import FunctionTool
-from runner.tools.toolbox import Declared, Tool
+from runner.tools.protocols import Tool
 
 _MOST_PATHS = 1_000
 _MOST_LINES = 2_000
@@ -22,12 +23,12 @@ _LINE = 300
 FilePath = Annotated[str, "Relative to the root folder, with '/'."]
 
 
-def open_files(declared: Declared, opening: Opening) -> Sequence[Tool]:
+def open_files(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool]:
     """The tools of a `files:` entry. Raises UsageError."""
-    options = declared.options
-    root = (declared.base / options.get("root", ".")).resolve()
+    options = entry.options
+    root = (entry.base / options.get("root", ".")).resolve()
     if not root.is_dir() and (root.exists() or not options.get("write")):
-        raise UsageError(f"there is no folder {root}", where=declared.where, fix="make it, or change files.root")
+        raise UsageError(f"there is no folder {root}", where=entry.where, fix="make it, or change files.root")
     files = Files(Rooted(root))
     timeout = options.get("timeout")
     readers: list[Callable[..., Any]] = [files.read, files.list, files.search]

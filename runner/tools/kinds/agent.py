@@ -11,9 +11,9 @@ from typing import Any
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError
 from runner.core.messages import ToolSpec
-from runner.tools.context import Context, Opening, Outcome, ToolFailed
+from runner.tools.context import Context, ToolFailed, ToolOutput
+from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.parameters import schema_of
-from runner.tools.toolbox import Declared
 
 _GRACE_SECONDS = 5.0
 _MESSAGE = {"message": {"type": "string", "description": "What to ask, with all that the agent needs to know."}}
@@ -25,7 +25,7 @@ class AgentTool:
 
     spec: ToolSpec
     path: Path
-    opening: Opening
+    settings: ToolSettings
     seconds: float
     kind: str = "agent"
 
@@ -38,8 +38,8 @@ class AgentTool:
         """The message."""
         return (str(arguments.get("message", "")),)
 
-    def run(self, arguments: Mapping[str, Any], context: Context) -> Outcome:
-        if self.opening.converse is None:
+    def run(self, arguments: Mapping[str, Any], context: Context) -> ToolOutput:
+        if self.settings.converse is None:
             raise ToolFailed("Agents cannot call agents any deeper here. Answer without this tool.")
         cancel = Cancel()
         timer = threading.Timer(self.seconds, cancel.cancel)
@@ -47,7 +47,7 @@ class AgentTool:
         timer.start()
         try:
             with context.cancel.on_cancel(cancel.cancel):
-                outcome = self.opening.converse(self.path, arguments["message"], replace(context, cancel=cancel))
+                outcome = self.settings.converse(self.path, arguments["message"], replace(context, cancel=cancel))
         except AgentRunError as error:
             raise ToolFailed(f"The agent {self.spec.name} could not answer: {error}") from error
         finally:
@@ -58,10 +58,10 @@ class AgentTool:
         return outcome
 
 
-def open_agent(declared: Declared, opening: Opening) -> Sequence[AgentTool]:
+def open_agent(entry: ToolEntry, settings: ToolSettings) -> Sequence[AgentTool]:
     """The tool that an `agent:` entry declares."""
-    options = declared.options
-    path = declared.base / options["file"]
-    description = options.get("description") or opening.describe(path) or f"Ask the agent {declared.name}."
-    spec = ToolSpec(declared.name, description, schema_of(_MESSAGE), options.get("effects", "read"))
-    return (AgentTool(spec, path, opening, options.get("timeout", opening.seconds)),)
+    options = entry.options
+    path = entry.base / options["file"]
+    description = options.get("description") or settings.describe(path) or f"Ask the agent {entry.name}."
+    spec = ToolSpec(entry.name, description, schema_of(_MESSAGE), options.get("effects", "read"))
+    return (AgentTool(spec, path, settings, options.get("timeout", settings.seconds)),)

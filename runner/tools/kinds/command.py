@@ -18,11 +18,11 @@ from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import ToolSpec
 from runner.tools.child_environment import child_environment, program_path
-from runner.tools.context import Context, Opening, Outcome, ToolFailed
+from runner.tools.context import Context, ToolFailed, ToolOutput
+from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.output_limit import MOST, Capture
 from runner.tools.parameters import PLACE, fill, places, plain, schema_of, with_defaults
 from runner.tools.process_tree import Offspring
-from runner.tools.toolbox import Declared
 
 _GRACE = 5.0
 _POLL = 0.05
@@ -61,7 +61,7 @@ class CommandTool:
         argv = self._argv(arguments)
         return shlex.join(argv), shlex.join([Path(argv[0]).name, *argv[1:]])
 
-    def run(self, arguments: Mapping[str, Any], context: Context) -> Outcome:
+    def run(self, arguments: Mapping[str, Any], context: Context) -> ToolOutput:
         argv = self._argv(arguments)
         fed = fill(self.stdin, with_defaults(self.parameters, arguments), plain).encode()
         try:
@@ -105,26 +105,26 @@ class CommandTool:
         return path
 
 
-def open_command(declared: Declared, opening: Opening) -> Sequence[CommandTool]:
+def open_command(entry: ToolEntry, settings: ToolSettings) -> Sequence[CommandTool]:
     """The tool that a `command:` entry declares. Raises UsageError."""
-    options = declared.options
+    options = entry.options
     program, *rest = options["run"]
     parameters = options.get("parameters", {})
-    base = declared.base.resolve()
+    base = entry.base.resolve()
     tool = CommandTool(
         spec=ToolSpec(
-            declared.name, options.get("description", ""), schema_of(parameters), options.get("effects", "exec")
+            entry.name, options.get("description", ""), schema_of(parameters), options.get("effects", "exec")
         ),
         template=(str(base / program) if "/" in program else program, *rest),
         parameters=parameters,
         folder=(base / options.get("cwd", ".")).resolve(),
-        environment=child_environment(opening.environ, options.get("env", {})),
+        environment=child_environment(settings.environ, options.get("env", {})),
         stdin=options.get("stdin", ""),
-        seconds=options.get("timeout", opening.seconds),
-        output_bytes=opening.output_bytes,
+        seconds=options.get("timeout", settings.seconds),
+        output_bytes=settings.output_bytes,
     )
     if problem := _flaw(tool, base):
-        raise UsageError(f"the tool {declared.name!r} cannot be made: {problem}", where=declared.where)
+        raise UsageError(f"the tool {entry.name!r} cannot be made: {problem}", where=entry.where)
     return (tool,)
 
 
@@ -180,7 +180,7 @@ class _Run:
             while self._hear(0) and time.monotonic() < last:
                 pass
 
-    def outcome(self, argv: Sequence[str], folder: Path) -> Outcome:
+    def outcome(self, argv: Sequence[str], folder: Path) -> ToolOutput:
         """What the model reads: the output, or how and where it failed before what it said."""
         out, errors = self._out.text(), self._errors.text()
         if failure := self._stopped or _failure(self._offspring.exit_code):
@@ -191,7 +191,7 @@ class _Run:
             lines.append(f"[processes that it had left running, and that were ended: {self._left}]")
         if survivors := self._offspring.alive():
             lines.append(f"[processes that could not be ended: {', '.join(map(str, survivors))}]")
-        return Outcome("\n".join(filter(None, lines)) or "(no output)", failed=bool(failure))
+        return ToolOutput("\n".join(filter(None, lines)) or "(no output)", failed=bool(failure))
 
     def _talk(self, seconds: float, cancel: Cancel) -> str:
         """Until it ends; gives why it must be stopped, nothing if it ended by itself."""

@@ -10,10 +10,10 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from runner.core.errors import UsageError
 from runner.core.messages import Attachment, Effects, ToolSpec
-from runner.tools.context import Context, Opening, Outcome, ToolFailed
+from runner.tools.context import Context, ToolFailed, ToolOutput
+from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.guarded_http import MAX_BODY, Answer, Outgoing, fetch
 from runner.tools.parameters import PLACE, fill, fill_json, places, plain, schema_of
-from runner.tools.toolbox import Declared
 
 DEFAULT_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
@@ -50,7 +50,7 @@ class HttpTool:
         line = f"{self.method} {self._address({**self.defaults, **arguments})}"
         return line, json.dumps(arguments, sort_keys=True, ensure_ascii=False)
 
-    def run(self, arguments: Mapping[str, Any], context: Context) -> Outcome:
+    def run(self, arguments: Mapping[str, Any], context: Context) -> ToolOutput:
         values = {**self.defaults, **arguments}
         body, media_type = self._body(values)
         headers = {
@@ -81,14 +81,14 @@ class HttpTool:
         return json.dumps(filled, ensure_ascii=False).encode(), "application/json"
 
 
-def open_http(declared: Declared, opening: Opening) -> Sequence[HttpTool]:
+def open_http(entry: ToolEntry, settings: ToolSettings) -> Sequence[HttpTool]:
     """The tool that an `http:` entry declares. Raises UsageError."""
-    options = declared.options
+    options = entry.options
     parameters = options.get("parameters", {})
     method = str(options.get("method", "GET")).upper()
     effects: Effects = options.get("effects") or ("read" if method in ("GET", "HEAD") else "write")
     tool = HttpTool(
-        spec=ToolSpec(declared.name, options.get("description", ""), schema_of(parameters), effects),
+        spec=ToolSpec(entry.name, options.get("description", ""), schema_of(parameters), effects),
         method=method,
         url=options["url"],
         query=options.get("query", {}),
@@ -96,10 +96,10 @@ def open_http(declared: Declared, opening: Opening) -> Sequence[HttpTool]:
         body=options.get("body"),
         defaults={name: each["default"] for name, each in parameters.items() if "default" in each},
         hosts=tuple(options.get("hosts", ())),
-        seconds=options.get("timeout", min(DEFAULT_SECONDS, opening.seconds)),
+        seconds=options.get("timeout", min(DEFAULT_SECONDS, settings.seconds)),
     )
     if problem := _flaw(tool):
-        raise UsageError(f"the tool {declared.name!r} cannot be made: {problem}", where=declared.where)
+        raise UsageError(f"the tool {entry.name!r} cannot be made: {problem}", where=entry.where)
     return (tool,)
 
 
@@ -153,24 +153,26 @@ def _header(name: str, value: Any) -> str:
     return text
 
 
-def _outcome(answer: Answer) -> Outcome:
+def _outcome(answer: Answer) -> ToolOutput:
     """What the model reads of an answer."""
     if not 200 <= answer.status < 300:
         text = f"HTTP {answer.status} {answer.reason}".rstrip()
-        return Outcome(f"{text}\n{answer.text[:_HEAD]}".rstrip(), failed=True)
+        return ToolOutput(f"{text}\n{answer.text[:_HEAD]}".rstrip(), failed=True)
     if answer.cut:
         head = answer.text[:_HEAD]
-        return Outcome(f"the answer is larger than {MAX_BODY} bytes; it begins:\n{head}", failed=True)
+        return ToolOutput(f"the answer is larger than {MAX_BODY} bytes; it begins:\n{head}", failed=True)
     if not answer.body:
-        return Outcome(f"HTTP {answer.status} {answer.reason}, with an empty body")
+        return ToolOutput(f"HTTP {answer.status} {answer.reason}, with an empty body")
     kind = answer.media_type
     if kind.startswith("image/"):
-        return Outcome(f"an image ({kind}, {len(answer.body)} bytes)", files=(Attachment(kind, answer.body),))
+        return ToolOutput(f"an image ({kind}, {len(answer.body)} bytes)", files=(Attachment(kind, answer.body),))
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return Outcome(json.loads(answer.body))
+            return ToolOutput(json.loads(answer.body))
         except (ValueError, RecursionError):
-            return Outcome(answer.text)
+            return ToolOutput(answer.text)
     if b"\0" in answer.body[:_HEAD]:
-        return Outcome(f"{len(answer.body)} bytes of {kind or 'an unknown kind'}, which cannot be shown", failed=True)
-    return Outcome(answer.text)
+        return ToolOutput(
+            f"{len(answer.body)} bytes of {kind or 'an unknown kind'}, which cannot be shown", failed=True
+        )
+    return ToolOutput(answer.text)

@@ -13,12 +13,11 @@ from urllib.parse import urlsplit
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolSpec
 from runner.tools.argument_validator import Checker
-from runner.tools.context import Opening
+from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.kinds.http import DEFAULT_SECONDS, HttpTool
 from runner.tools.parameters import PLACE, schema_of
 from runner.tools.schema_refs import inlined
 from runner.tools.tool_names import qualified, visible
-from runner.tools.toolbox import Declared
 
 LARGEST_DOCUMENT = 10_000_000
 _LONGEST_DESCRIPTION = 2_000
@@ -47,41 +46,41 @@ class _Request:
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
-    declared: dict[str, dict[str, Any]] = field(default_factory=dict)
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     optional: dict[str, None] = field(default_factory=dict)
 
     def add(self, name: str, schema: Mapping[str, Any], *, required: bool) -> str:
         """A new argument's name, unlike those before it."""
         argument = _FOREIGN.sub("_", name)
         argument = argument if PLACE.fullmatch(f"{{{argument}}}") else f"_{argument}"
-        while argument in self.declared:
+        while argument in self.parameters:
             argument += "_"
-        self.declared[argument] = dict(schema)
+        self.parameters[argument] = dict(schema)
         if not required:
             self.optional[argument] = None
         return argument
 
 
-def open_openapi(declared: Declared, opening: Opening) -> Sequence[HttpTool]:
+def open_openapi(entry: ToolEntry, settings: ToolSettings) -> Sequence[HttpTool]:
     """The tools of the operations that the entry names, of all of them without `operations`. Raises UsageError."""
-    options = declared.options
-    path = declared.base / options["spec"]
+    options = entry.options
+    path = entry.base / options["spec"]
     try:
         document = _document(path)
         url = options.get("url") or _server(document)
         operations = list(_operations(document))
         chosen = _chosen(operations, options.get("operations"))
     except ValueError as problem:
-        raise UsageError(f"the OpenAPI document {path} cannot be used: {problem}", where=declared.where) from problem
+        raise UsageError(f"the OpenAPI document {path} cannot be used: {problem}", where=entry.where) from problem
     tools: dict[str, HttpTool] = {}
     for operation in chosen:
         try:
-            tool = _tool(operation, document, url, declared, opening)
+            tool = _tool(operation, document, url, entry, settings)
             if tool.spec.name in tools:
                 raise ValueError("another operation has the same name")
             tools[tool.spec.name] = tool
         except ValueError as problem:
-            opening.notify(f"{path}: the operation {operation.name!r} cannot be used: {problem}")
+            settings.notify(f"{path}: the operation {operation.name!r} cannot be used: {problem}")
     return tuple(tools.values())
 
 
@@ -163,13 +162,13 @@ def _chosen(operations: list[_Operation], wanted: Sequence[str] | None) -> list[
 
 
 def _tool(
-    operation: _Operation, document: Mapping[str, Any], url: str, declared: Declared, opening: Opening
+    operation: _Operation, document: Mapping[str, Any], url: str, entry: ToolEntry, settings: ToolSettings
 ) -> HttpTool:
     """Raises ValueError for an operation that no request of ours can make."""
-    options = declared.options
+    options = entry.options
     request = _laid_out(operation, document)
-    schema = schema_of(request.declared)
-    schema["required"] = [name for name in request.declared if name not in request.optional]
+    schema = schema_of(request.parameters)
+    schema["required"] = [name for name in request.parameters if name not in request.optional]
     Checker(schema).problems({})
     effects: Effects = options.get("effects") or ("read" if operation.method in ("GET", "HEAD") else "write")
     description = "\n".join(str(each) for key in ("summary", "description") if (each := operation.value.get(key)))
@@ -187,7 +186,7 @@ def _tool(
         body=request.body,
         defaults=request.optional,
         hosts=tuple(options.get("hosts", ())),
-        seconds=options.get("timeout", min(DEFAULT_SECONDS, opening.seconds)),
+        seconds=options.get("timeout", min(DEFAULT_SECONDS, settings.seconds)),
     )
 
 
@@ -210,7 +209,7 @@ def _laid_out(operation: _Operation, document: Mapping[str, Any]) -> _Request:
                 request.headers[name] = f"{{{argument}}}"
             case _:
                 raise ValueError(f"its parameter {name!r} stands in {place!r}")
-    if unfilled := [name for name in PLACE.findall(request.path) if name not in request.declared]:
+    if unfilled := [name for name in PLACE.findall(request.path) if name not in request.parameters]:
         raise ValueError(f"nothing declares {{{unfilled[0]}}} of its path")
     if (body := operation.value.get("requestBody")) is not None:
         _add_body(request, _mapping(inlined(body, document)))

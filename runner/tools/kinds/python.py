@@ -13,27 +13,29 @@ from typing import Any
 
 from runner.core.errors import UsageError
 from runner.tools.captured_output import Printed
-from runner.tools.context import Opening
+from runner.tools.entry import ToolEntry, ToolSettings
+from runner.tools.foreign_code import run_foreign
 from runner.tools.open_tools import adjusted
-from runner.tools.toolbox import Declared, Source, Tool, attempt, offer
+from runner.tools.protocols import Source, Tool
+from runner.tools.toolbox import as_tool
 
 
-def open_python(declared: Declared, opening: Opening) -> Sequence[Tool | Source]:
+def open_python(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | Source]:
     """The tool at `./FILE.py:NAME` or `package.module:NAME`: function, tool or class. Raises UsageError."""
-    place, _, name = declared.options["function"].rpartition(":")
+    place, _, name = entry.options["function"].rpartition(":")
     with Printed() as printed:
-        module = _file(declared.base / place, declared) if place.endswith(".py") else _package(place, declared)
+        module = _file(entry.base / place, entry) if place.endswith(".py") else _package(place, entry)
     if printed.text:
-        opening.notify(f"{place} printed: {printed.text.rstrip()}")
+        settings.notify(f"{place} printed: {printed.text.rstrip()}")
     thing: Any = module
     for part in name.split("."):
         if not hasattr(thing, part):
-            raise UsageError(f"{place} has no {name!r}", where=declared.where, why=_known(module))
+            raise UsageError(f"{place} has no {name!r}", where=entry.where, why=_known(module))
         thing = getattr(thing, part)
-    return [adjusted(offer(thing, where=declared.where), declared)]
+    return [adjusted(as_tool(thing, where=entry.where), entry)]
 
 
-def _file(path: Path, declared: Declared) -> ModuleType:
+def _file(path: Path, entry: ToolEntry) -> ModuleType:
     """The module of a file, under a name of its own; the same content is run once.
 
     The source itself is compiled: a stale or planted `.pyc` beside it is never used.
@@ -41,34 +43,32 @@ def _file(path: Path, declared: Declared) -> ModuleType:
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read", where=declared.where, why=error.strerror or "") from None
+        raise UsageError(f"{path} cannot be read", where=entry.where, why=error.strerror or "") from None
     name = "agent_run_tools_" + hashlib.blake2b(bytes(path.resolve()) + b"\0" + source, digest_size=8).hexdigest()
     if name not in sys.modules:
         module = ModuleType(name)
         module.__file__ = str(path)
         sys.modules[name] = module
-        _, failure = attempt(lambda: exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__))
+        _, failure = run_foreign(lambda: exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__))
         if failure is not None:
             del sys.modules[name]
-            raise _not_imported(str(path), failure, declared)
+            raise _not_imported(str(path), failure, entry)
     return sys.modules[name]
 
 
-def _package(name: str, declared: Declared) -> ModuleType:
-    module, error = attempt(lambda: import_module(name))
+def _package(name: str, entry: ToolEntry) -> ModuleType:
+    module, error = run_foreign(lambda: import_module(name))
     if module is None or error is not None:
-        raise _not_imported(name, error, declared)
+        raise _not_imported(name, error, entry)
     return module
 
 
-def _not_imported(what: str, error: BaseException | None, declared: Declared) -> UsageError:
+def _not_imported(what: str, error: BaseException | None, entry: ToolEntry) -> UsageError:
     """Says in which line of the file it happened."""
     frames = [each for each in traceback.extract_tb(error.__traceback__ if error else None) if each.filename == what]
     line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
     why = f"{what}:{line}: " if line else ""
-    return UsageError(
-        f"{what} could not be imported", where=declared.where, why=f"{why}{type(error).__name__}: {error}"
-    )
+    return UsageError(f"{what} could not be imported", where=entry.where, why=f"{why}{type(error).__name__}: {error}")
 
 
 def _known(module: ModuleType) -> str:

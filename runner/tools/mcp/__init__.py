@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.tools.context import Opening
-from runner.tools.toolbox import Declared, Source
+from runner.tools.entry import ToolEntry, ToolSettings
+from runner.tools.protocols import Source
 
 
-def open_mcp(declared: Declared, opening: Opening) -> Sequence[Source]:
+def open_mcp(entry: ToolEntry, settings: ToolSettings) -> Sequence[Source]:
     """The server that an `mcp:` entry declares, already starting in the background. Raises UsageError."""
     from runner.tools.mcp.source import McpSource  # lazy: only an agent with a server pays for it
 
-    return (McpSource(declared, opening),)
+    return (McpSource(entry, settings),)

@@ -8,25 +8,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.core.messages import Attachment
-from runner.tools.context import Outcome
+from runner.tools.context import ToolOutput
 
 
-def called(result: Mapping[str, Any]) -> Outcome:
+def called(result: Mapping[str, Any]) -> ToolOutput:
     """The outcome of `tools/call`: structured content where there is some, else the text."""
     text, files = _read(result.get("content"))
     if result.get("isError"):
-        return Outcome(text or "the tool failed and did not say why", failed=True, files=files)
+        return ToolOutput(text or "the tool failed and did not say why", failed=True, files=files)
     structured = result.get("structuredContent")
-    return Outcome(text if structured is None else structured, files=files)
+    return ToolOutput(text if structured is None else structured, files=files)
 
 
-def resource(result: Mapping[str, Any]) -> Outcome:
+def resource(result: Mapping[str, Any]) -> ToolOutput:
     """The outcome of `resources/read`."""
     text, files = _read([{"type": "resource", "resource": each} for each in _objects(result.get("contents"))])
-    return Outcome(text, files=files)
+    return ToolOutput(text, files=files)
 
 
-def prompt(result: Mapping[str, Any]) -> Outcome:
+def prompt(result: Mapping[str, Any]) -> ToolOutput:
     """The outcome of `prompts/get`: each message after its role."""
     texts: list[str] = []
     files: tuple[Attachment, ...] = ()
@@ -35,7 +35,7 @@ def prompt(result: Mapping[str, Any]) -> Outcome:
         text, more = _read(content if isinstance(content, list) else [content])
         texts.append(f"{message.get('role', 'user')}: {text}")
         files += more
-    return Outcome("\n\n".join(texts), files=files)
+    return ToolOutput("\n\n".join(texts), files=files)
 
 
 def _read(content: Any) -> tuple[str, tuple[Attachment, ...]]:

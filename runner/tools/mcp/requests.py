@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.tools.context import Outcome
+from runner.tools.context import ToolOutput
 from runner.tools.mcp import content
 from runner.tools.mcp.connection import Connection
 from runner.tools.mcp.tool_list import Listed
 from runner.tools.tool_names import visible
 
-Ask = Callable[[Connection, Mapping[str, Any], float], Awaitable[Outcome]]
+Ask = Callable[[Connection, Mapping[str, Any], float], Awaitable[ToolOutput]]
 
 _LIST_SECONDS = 60.0
 _STRING = {"type": "string"}
@@ -37,27 +37,27 @@ async def tools_of(life: Connection) -> list[Any]:
 def call_of(listed: Listed) -> Ask:
     """How a tool of the server is called."""
 
-    async def ask(life: Connection, arguments: Mapping[str, Any], seconds: float) -> Outcome:
+    async def ask(life: Connection, arguments: Mapping[str, Any], seconds: float) -> ToolOutput:
         given = {"name": listed.remote, "arguments": dict(arguments)}
         return content.called(await life.request("tools/call", given, seconds))
 
     return ask
 
 
-async def _read(life: Connection, arguments: Mapping[str, Any], seconds: float) -> Outcome:
+async def _read(life: Connection, arguments: Mapping[str, Any], seconds: float) -> ToolOutput:
     if uri := arguments.get("uri"):
         return content.resource(await life.request("resources/read", {"uri": uri}, seconds))
     found = await life.list_all("resources/list", "resources", seconds)
     found += await life.list_all("resources/templates/list", "resourceTemplates", seconds)
-    return Outcome([_told(each, "uri", "uriTemplate", "name", "description") for each in found])
+    return ToolOutput([_told(each, "uri", "uriTemplate", "name", "description") for each in found])
 
 
-async def _prompt(life: Connection, arguments: Mapping[str, Any], seconds: float) -> Outcome:
+async def _prompt(life: Connection, arguments: Mapping[str, Any], seconds: float) -> ToolOutput:
     if name := arguments.get("name"):
         given = {"name": name, "arguments": arguments.get("arguments", {})}
         return content.prompt(await life.request("prompts/get", given, seconds))
     found = await life.list_all("prompts/list", "prompts", seconds)
-    return Outcome([_told(each, "name", "description", "arguments") for each in found])
+    return ToolOutput([_told(each, "name", "description", "arguments") for each in found])
 
 
 def _told(entry: Any, *keys: str) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from runner.core.errors import UsageError
 from runner.core.messages import Effects
 from runner.tools.child_environment import child_environment
-from runner.tools.context import Opening
-from runner.tools.toolbox import Declared
+from runner.tools.entry import ToolEntry, ToolSettings
 
 START_SECONDS = 60.0
 
@@ -48,25 +47,25 @@ class Server:
         return urlsplit(self.url)._replace(query="", fragment="").geturl() or shlex.join(self.command)
 
 
-def server_of(declared: Declared, opening: Opening) -> Server:
+def server_of(entry: ToolEntry, settings: ToolSettings) -> Server:
     """The server of a declaration. Its environment is what every program needs and what the file gives, no more."""
-    options = declared.options
+    options = entry.options
     command = tuple(str(each) for each in options.get("command", ()))
     url = options.get("url", "")
     if bool(command) == bool(url):
-        raise UsageError(f"the MCP server {declared.name!r} needs a command or a url", where=declared.where)
+        raise UsageError(f"the MCP server {entry.name!r} needs a command or a url", where=entry.where)
     kept = options.get("tools")
     return Server(
-        declared.name,
+        entry.name,
         command,
         url,
-        env=child_environment(opening.environ, {name: str(value) for name, value in options.get("env", {}).items()}),
+        env=child_environment(settings.environ, {name: str(value) for name, value in options.get("env", {}).items()}),
         headers=options.get("headers", {}),
-        cwd=(declared.base / options.get("cwd", "")).resolve(),
+        cwd=(entry.base / options.get("cwd", "")).resolve(),
         tools=None if kept is None else tuple(kept),
         required=options.get("required", True),
         seconds=options.get("timeout", START_SECONDS),
-        call_seconds=options.get("timeout", opening.seconds),
+        call_seconds=options.get("timeout", settings.seconds),
         effects=options.get("effects", "write"),
-        where=declared.where,
+        where=entry.where,
     )

@@ -11,15 +11,16 @@ from typing import Any
 from runner.core.cancel import Cancel
 from runner.core.errors import NeedsTrust, ToolsUnavailable, UsageError
 from runner.core.messages import ToolSpec
-from runner.tools.context import Context, Opening, Outcome, ToolFailed
+from runner.tools.context import Context, ToolFailed, ToolOutput
+from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.mcp import pinned_tools as pins
 from runner.tools.mcp.connection import Connection, NotStarted
 from runner.tools.mcp.requests import EXTRAS, Ask, call_of, tools_of
 from runner.tools.mcp.server_config import server_of
 from runner.tools.mcp.server_thread import Portal
 from runner.tools.mcp.tool_list import Listed, judge
+from runner.tools.protocols import Tool
 from runner.tools.tool_names import qualified, visible
-from runner.tools.toolbox import Declared, Tool
 
 _GRACE_SECONDS = 2.0
 
@@ -39,7 +40,7 @@ class McpTool:
     def timeout(self) -> float:
         return self.seconds + _GRACE_SECONDS
 
-    def run(self, arguments: Mapping[str, Any], context: Context) -> Outcome:
+    def run(self, arguments: Mapping[str, Any], context: Context) -> ToolOutput:
         try:
             return self.portal.run(lambda life: self.ask(life, arguments, self.seconds), self.seconds, context.cancel)
         except NotStarted as problem:
@@ -51,15 +52,15 @@ class McpTool:
 class McpSource:
     """The tools of one server, as they were pinned when it was first used."""
 
-    def __init__(self, declared: Declared, opening: Opening) -> None:
+    def __init__(self, entry: ToolEntry, settings: ToolSettings) -> None:
         if find_spec("mcp") is None:
             raise UsageError(
-                f"the MCP server {declared.name!r} needs the MCP SDK, which is not installed",
-                where=declared.where,
+                f"the MCP server {entry.name!r} needs the MCP SDK, which is not installed",
+                where=entry.where,
                 fix="pip install 'agent-run[mcp]'",
             )
-        self._server = server_of(declared, opening)
-        self._opening = opening
+        self._server = server_of(entry, settings)
+        self._settings = settings
         self._portal = Portal(self._server)
         self._lock = threading.Lock()
         self._tools: tuple[Tool, ...] | None = None
@@ -123,7 +124,7 @@ class McpSource:
         told = "\n".join(f"{each.spec.name}: {diffs[each.spec.name]}" for each in tools if each.spec.name in diffs)
         if not told:
             return tools
-        if self._opening.strict:
+        if self._settings.strict:
             self._tools = None  # what was listed before is no longer what the server has
             raise NeedsTrust(
                 f"tools of the MCP server {self._server.name!r} changed since they were first used",
@@ -148,7 +149,7 @@ class McpSource:
         """Tell the user, once."""
         if text not in self._said:
             self._said.add(text)
-            self._opening.notify(text)
+            self._settings.notify(text)
 
     def _tool(self, spec: ToolSpec, ask: Ask) -> McpTool:
         return McpTool(spec, ask, self._portal, self._server.call_seconds, self._tell_all)

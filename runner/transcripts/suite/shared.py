@@ -12,7 +12,7 @@ from runner.config.loader import examine, load_agent
 from runner.config.user import load_user
 from runner.core.errors import ConfigError
 from runner.core.messages import ToolSpec
-from runner.tools import Opening, Toolbox, open_toolbox
+from runner.tools import Toolbox, ToolSettings, open_toolbox
 from runner.transcripts.files.loader import Suites
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
@@ -55,14 +55,14 @@ class Stage:
         """The agent's tools for a replay; a server's only where the transcript lets one run. Raises NeedsTrust."""
         prefixes = tuple(f"{tool.name}__" for tool in agent.tools if tool.kind in _SERVED)
         live = any(mode in RUNNING and name.startswith(prefixes) for name, mode in transcript.modes.items())
-        declared = [tool for tool in agent.tools if live or tool.kind not in _SERVED]
-        if live or any(tool.kind in _IMPORTING for tool in declared):
+        entries = [tool for tool in agent.tools if live or tool.kind not in _SERVED]
+        if live or any(tool.kind in _IMPORTING for tool in entries):
             self._ensure_trusted(agent)
         key = (agent.path, live)
         if key not in self._toolboxes:
             limits = agent.limits
-            opening = Opening(seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes)
-            self._toolboxes[key] = open_toolbox(declared, opening)
+            settings = ToolSettings(seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes)
+            self._toolboxes[key] = open_toolbox(entries, settings)
         toolbox = self._toolboxes[key]
         # What a file declares harmless is run, to be verified: whether it is harmless, only trust tells.
         ours = {tool.name for tool in agent.tools if tool.kind == "builtin"}

@@ -21,7 +21,7 @@ from runner.config.trust.trust import consented_hosts, ensure_trusted, trust_sta
 from runner.core.capability import Capability, escaped
 from runner.core.errors import NeedsTrust, UsageError
 from runner.tools import KINDS
-from runner.tools.toolbox import Declared
+from runner.tools.entry import ToolEntry
 
 Write = Callable[..., Agent]
 HEAD = "gateway: scripted\nmodel: m\nscript: [{text: hi}]\n"
@@ -200,11 +200,11 @@ def test_every_kind_of_tool_is_judged(write: Write):
     agent = write(HEAD)
     for kind in KINDS.keys() - harmless:
         judged = replace(
-            agent, tools=(Declared(kind, "x", {"function": "", "run": ["x"], "url": "", "command": ["x"]}),)
+            agent, tools=(ToolEntry(kind, "x", {"function": "", "run": ["x"], "url": "", "command": ["x"]}),)
         )
         assert capabilities_of(judged)
         assert "whatever" not in str(capabilities_of(judged))
-    assert "whatever" in str(capabilities_of(replace(agent, tools=(Declared("new", "x"),))))
+    assert "whatever" in str(capabilities_of(replace(agent, tools=(ToolEntry("new", "x"),))))
 
 
 @settings(max_examples=60, deadline=None)

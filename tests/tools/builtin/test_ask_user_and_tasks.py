@@ -6,9 +6,9 @@ import threading
 from typing import Any
 
 from runner.core.messages import ToolCall, ToolResult
-from runner.tools import Context, Declared, open_toolbox
+from runner.tools import Context, ToolEntry, open_toolbox
 
-BOX = open_toolbox([Declared("builtin", name) for name in ("ask_user", "tell_user", "tasks")])
+BOX = open_toolbox([ToolEntry("builtin", name) for name in ("ask_user", "tell_user", "tasks")])
 
 
 def did(name: str, context: Context, **arguments: Any) -> ToolResult:

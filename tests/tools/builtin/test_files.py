@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
-from runner.tools import Context, Declared, Toolbox, open_toolbox
+from runner.tools import Context, Toolbox, ToolEntry, open_toolbox
 
 SECRET = "the secret outside"
 
@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def opened(root: Path, write: bool = True) -> Toolbox:
-    return open_toolbox([Declared("files", "files", {"root": root.name, "write": write}, "a.yaml:5", root.parent)])
+    return open_toolbox([ToolEntry("files", "files", {"root": root.name, "write": write}, "a.yaml:5", root.parent)])
 
 
 def did(box: Toolbox, name: str, **arguments: Any) -> ToolResult:

@@ -17,7 +17,7 @@ import pytest
 from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
-from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
+from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 
 TEXT: dict[str, Any] = {"type": "string"}
 OURS = {"STARTED_BY": f"test-{os.getpid()}"}
@@ -43,10 +43,10 @@ def nothing_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     assert our_processes() == []
 
 
-def box(base: Path, *run: str, opening: Opening | None = None, **options: Any) -> Toolbox:
+def box(base: Path, *run: str, opening: ToolSettings | None = None, **options: Any) -> Toolbox:
     options["env"] = OURS | options.get("env", {})
-    declared = Declared("command", "it", {"run": list(run), **options}, "a.yaml:3", base)
-    return open_toolbox([declared], opening or Opening(seconds=20, output_bytes=4000))
+    declared = ToolEntry("command", "it", {"run": list(run), **options}, "a.yaml:3", base)
+    return open_toolbox([declared], opening or ToolSettings(seconds=20, output_bytes=4000))
 
 
 def ran(base: Path, *run: str, cancel: Cancel | None = None, **options: Any) -> ToolResult:
@@ -132,7 +132,7 @@ def test_a_program_that_does_not_read_its_input_ends_all_the_same(tmp_path: Path
 
 def test_only_harmless_and_declared_variables_are_passed_on(tmp_path: Path) -> None:
     environ = dict(os.environ) | {"OPENAI_API_KEY": "sk-secret", "HTTPS_PROXY": "http://user:pw@proxy"}
-    opening = Opening(environ=environ)
+    opening = ToolSettings(environ=environ)
     lines = ran(tmp_path, "env", env={"MINE": "yes"}, opening=opening).output.splitlines()
     names = {line.partition("=")[0] for line in lines}
     assert {"PATH", "MINE"} <= names
@@ -247,7 +247,7 @@ def test_a_program_in_the_working_folder_does_not_stand_in_for_one_on_path(tmp_p
     fake.write_text("#!/bin/sh\necho hijacked\n")
     fake.chmod(0o755)
     for path in (f".{os.pathsep}{os.environ['PATH']}", f"{os.pathsep}{os.environ['PATH']}"):
-        assert "hijacked" not in ran(tmp_path, "env", opening=Opening(environ={"PATH": path})).output
+        assert "hijacked" not in ran(tmp_path, "env", opening=ToolSettings(environ={"PATH": path})).output
 
 
 @pytest.mark.parametrize(
@@ -264,6 +264,6 @@ def test_a_program_in_the_working_folder_does_not_stand_in_for_one_on_path(tmp_p
 def test_a_wrong_declaration_is_refused_with_its_place(tmp_path: Path, options: dict[str, Any], said: str) -> None:
     (tmp_path / "link").symlink_to("/")
     with pytest.raises(UsageError, match=r"the tool 'it' cannot be made") as caught:
-        open_toolbox([Declared("command", "it", options, "a.yaml:3", tmp_path)])
+        open_toolbox([ToolEntry("command", "it", options, "a.yaml:3", tmp_path)])
     assert said in caught.value.what
     assert caught.value.where == "a.yaml:3"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
-from runner.tools import Context, Declared, Opening, Toolbox, ToolFailed, open_toolbox
+from runner.tools import Context, Toolbox, ToolEntry, ToolFailed, ToolSettings, open_toolbox
 from runner.tools.allowed_hosts import Reach, is_public
 from runner.tools.guarded_http import MAX_BODY
 from runner.tools.kinds.http import HttpTool, open_http
@@ -95,7 +95,7 @@ def elsewhere(serve: Serve) -> Site:
 
 
 def toolbox(**options: Any) -> Toolbox:
-    return open_toolbox([Declared("http", "fetch", {"description": "Fetches.", **options}, "agent.yaml:3")])
+    return open_toolbox([ToolEntry("http", "fetch", {"description": "Fetches.", **options}, "agent.yaml:3")])
 
 
 def call(options: dict[str, Any], context: Context | None = None, /, **arguments: Any) -> ToolResult:
@@ -162,10 +162,10 @@ class TestWhatGoesOut:
     @settings(max_examples=80, deadline=None)
     @given(st.text(min_size=1))
     def test_an_argument_never_changes_the_structure_of_the_url(self, value: str) -> None:
-        declared = Declared(
+        declared = ToolEntry(
             "http", "t", {"url": "https://api.example.org/v1/{x}/end?a={x}", "parameters": {"x": STRING}}
         )
-        (tool,) = open_http(declared, Opening())
+        (tool,) = open_http(declared, ToolSettings())
         try:
             url = tool._address({"x": value})
         except ToolFailed:
@@ -464,6 +464,6 @@ class TestTimeAndTrouble:
 
 
 def test_a_tool_is_a_value() -> None:
-    (one,) = open_http(Declared("http", "t", {"url": "http://a/"}), Opening())
-    (two,) = open_http(Declared("http", "t", {"url": "http://a/"}), Opening())
+    (one,) = open_http(ToolEntry("http", "t", {"url": "http://a/"}), ToolSettings())
+    (two,) = open_http(ToolEntry("http", "t", {"url": "http://a/"}), ToolSettings())
     assert isinstance(one, HttpTool) and one == two

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
-from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
+from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 
 if TYPE_CHECKING:
     from tests.tools.conftest import Serve
@@ -107,8 +107,8 @@ def pets(serve: Serve) -> tuple[str, list[tuple[str, str, dict[str, str], bytes]
 
 def box(tmp_path: Path, text: str = PETS, told: list[str] | None = None, **options: Any) -> Toolbox:
     (tmp_path / "pets.yaml").write_text(text)
-    declared = Declared("openapi", "openapi", {"spec": "pets.yaml", **options}, "agent.yaml:5", tmp_path)
-    return open_toolbox([declared], Opening(notify=(told if told is not None else []).append))
+    declared = ToolEntry("openapi", "openapi", {"spec": "pets.yaml", **options}, "agent.yaml:5", tmp_path)
+    return open_toolbox([declared], ToolSettings(notify=(told if told is not None else []).append))
 
 
 def call(toolbox: Toolbox, name: str, /, **arguments: Any) -> ToolResult:

@@ -11,7 +11,7 @@ import pytest
 
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall
-from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
+from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 
 TOOLS = '''
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def later(context: Context): return context.session
 
 def opened(base: Path, *references: str, **options: Any) -> Toolbox:
     return open_toolbox(
-        Declared("python", "it", {"function": each, **options}, "a.yaml:9", base) for each in references
+        ToolEntry("python", "it", {"function": each, **options}, "a.yaml:9", base) for each in references
     )
 
 
@@ -144,6 +144,8 @@ def test_what_is_not_there_is_refused(tmp_path: Path, reference: str) -> None:
 def test_what_a_file_prints_when_it_is_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "tools.py").write_text("print('loading')\ndef lookup(): ...")
     told: list[str] = []
-    open_toolbox([Declared("python", "it", {"function": "tools.py:lookup"}, "", tmp_path)], Opening(notify=told.append))
+    open_toolbox(
+        [ToolEntry("python", "it", {"function": "tools.py:lookup"}, "", tmp_path)], ToolSettings(notify=told.append)
+    )
     assert told == ["tools.py printed: loading"]
     assert capsys.readouterr().out == ""

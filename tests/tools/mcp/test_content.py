@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.messages import Attachment
-from runner.tools.context import Outcome
+from runner.tools.context import ToolOutput
 from runner.tools.mcp import content
 from runner.tools.mcp.tool_list import judge
 from runner.tools.tool_names import qualified, visible
@@ -53,7 +53,7 @@ def test_any_listing_is_judged_and_what_is_left_is_sound(raw: list[Any]) -> None
 @given(st.dictionaries(WORDS, JSON, max_size=6))
 def test_any_answer_is_an_outcome(result: dict[str, Any]) -> None:
     for read in (content.called, content.resource, content.prompt):
-        assert isinstance(read(result), Outcome)
+        assert isinstance(read(result), ToolOutput)
 
 
 @given(st.text(max_size=90), st.text(max_size=90))
@@ -93,5 +93,7 @@ def test_contents_are_read_by_their_kind(result: dict[str, Any], output: Any, fi
 
 
 def test_a_failure_has_its_text_and_says_so_where_it_has_none() -> None:
-    assert content.called({"isError": True, "content": [{"type": "text", "text": "no"}]}) == Outcome("no", failed=True)
+    assert content.called({"isError": True, "content": [{"type": "text", "text": "no"}]}) == ToolOutput(
+        "no", failed=True
+    )
     assert "did not say why" in content.called({"isError": True}).output

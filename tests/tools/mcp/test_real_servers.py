@@ -12,7 +12,7 @@ import pytest
 
 from parts import missing
 from runner.core.messages import ToolCall, ToolResult
-from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
+from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 
 PACKAGE = "@modelcontextprotocol/server-everything"
 
@@ -50,8 +50,8 @@ def test_the_time_server_tells_the_time(boxes: list[Toolbox]) -> None:
     command = shutil.which("mcp-server-time") or shutil.which("mcp-server-time", path=str(Path(sys.executable).parent))
     if command is None:
         missing("mcp-server-time is not installed")
-    declared = Declared("mcp", "time", {"command": [command], "tools": ["get_current_time"]}, "agent.yaml:1")
-    boxes.append(open_toolbox([declared], Opening(seconds=30)))
+    declared = ToolEntry("mcp", "time", {"command": [command], "tools": ["get_current_time"]}, "agent.yaml:1")
+    boxes.append(open_toolbox([declared], ToolSettings(seconds=30)))
     (spec,) = boxes[0].specs
     assert spec.name == "time__get_current_time" and "timezone" in spec.parameters["properties"]
     told = call(boxes[0], spec.name, timezone="Asia/Kathmandu")
@@ -61,8 +61,8 @@ def test_the_time_server_tells_the_time(boxes: list[Toolbox]) -> None:
 
 
 def test_the_server_of_everything_is_usable_as_a_whole(boxes: list[Toolbox], everything: Path) -> None:
-    declared = Declared("mcp", "all", {"command": ["node", str(everything), "stdio"]}, "agent.yaml:1")
-    boxes.append(box := open_toolbox([declared], Opening(seconds=30)))
+    declared = ToolEntry("mcp", "all", {"command": ["node", str(everything), "stdio"]}, "agent.yaml:1")
+    boxes.append(box := open_toolbox([declared], ToolSettings(seconds=30)))
     names = {spec.name for spec in box.specs}
     assert {"all__echo", "all__get-sum", "all__read_resource", "all__get_prompt"} <= names
     assert call(box, "all__echo", message="hi").output == "Echo: hi"
@@ -84,8 +84,8 @@ def test_the_server_of_everything_is_usable_as_a_whole(boxes: list[Toolbox], eve
 
 def test_the_file_may_choose_resources_and_leave_prompts(boxes: list[Toolbox], everything: Path) -> None:
     command = ["node", str(everything), "stdio"]
-    declared = Declared("mcp", "all", {"command": command, "tools": ["echo", "read_resource"]}, "agent.yaml:1")
+    declared = ToolEntry("mcp", "all", {"command": command, "tools": ["echo", "read_resource"]}, "agent.yaml:1")
     told: list[str] = []
-    boxes.append(box := open_toolbox([declared], Opening(seconds=30, notify=told.append)))
+    boxes.append(box := open_toolbox([declared], ToolSettings(seconds=30, notify=told.append)))
     assert [spec.name for spec in box.specs] == ["all__echo", "all__read_resource"]
     assert told == []

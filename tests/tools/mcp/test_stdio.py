@@ -18,7 +18,7 @@ import pytest
 from runner.core.cancel import Cancel
 from runner.core.errors import NeedsTrust, ToolsUnavailable, UsageError
 from runner.core.messages import ToolCall, ToolResult
-from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
+from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 from runner.tools.mcp import pinned_tools as pins
 from runner.tools.mcp.server_config import server_of
 from runner.tools.mcp.tool_list import judge
@@ -36,12 +36,12 @@ class Box:
         self.told: list[str] = []
         self.boxes: list[Toolbox] = []
 
-    def declared(self, fault: str, **options: Any) -> Declared:
+    def declared(self, fault: str, **options: Any) -> ToolEntry:
         command = [sys.executable, "-S", str(FAULTS), fault, str(self.diary)]
-        return Declared("mcp", "it", {"command": command, **options}, "agent.yaml:7", self.diary.parent)
+        return ToolEntry("mcp", "it", {"command": command, **options}, "agent.yaml:7", self.diary.parent)
 
     def open(self, fault: str, *, seconds: float = 20, strict: bool = False, **options: Any) -> Toolbox:
-        opening = Opening(seconds=seconds, notify=self.told.append, strict=strict)
+        opening = ToolSettings(seconds=seconds, notify=self.told.append, strict=strict)
         self.boxes.append(open_toolbox([self.declared(fault, **options)], opening))
         return self.boxes[-1]
 
@@ -271,7 +271,7 @@ class TestListing:
         assert refused() and refused()
 
     def test_what_changed_since_another_session_is_not_used_until_it_is_accepted(self, it: Box) -> None:
-        server = server_of(it.declared("changing"), Opening())
+        server = server_of(it.declared("changing"), ToolSettings())
         first = judge("it", [{"name": "echo", "description": "Otherwise.", "inputSchema": {"type": "object"}}], "write")
         assert pins.changes(server, [each.spec for each in first.tools]) == ()
         assert names(it.open("changing")) == []
@@ -282,7 +282,7 @@ class TestListing:
         assert pins.pinned_file(server).stat().st_mode & 0o777 == 0o600
 
     def test_damaged_pins_trust_nothing(self, it: Box) -> None:
-        file = pins.pinned_file(server_of(it.declared("ok"), Opening()))
+        file = pins.pinned_file(server_of(it.declared("ok"), ToolSettings()))
         file.parent.mkdir(parents=True)
         file.write_text("{")
         assert names(it.open("ok")) == []
@@ -336,7 +336,7 @@ class TestEnd:
 
     def test_those_that_ignore_the_request_to_end_are_killed_side_by_side(self, it: Box) -> None:
         several = [replace(it.declared("stubborn"), name=name) for name in ("one", "two", "three")]
-        it.boxes.append(box := open_toolbox(several, Opening()))
+        it.boxes.append(box := open_toolbox(several, ToolSettings()))
         assert len(names(box)) == 6
         started = time.monotonic()
         box.close()
@@ -354,9 +354,9 @@ class TestEnd:
         program = tmp_path / "program.py"
         program.write_text(
             "import sys\n"
-            "from runner.tools import Declared, open_toolbox\n"
+            "from runner.tools import ToolEntry, open_toolbox\n"
             "how, *command = sys.argv[1:]\n"
-            "box = open_toolbox([Declared('mcp', 'it', {'command': command})])\n"
+            "box = open_toolbox([ToolEntry('mcp', 'it', {'command': command})])\n"
             "assert box.specs\n"
             "if how == 'raise': raise SystemExit('done')\n"
         )

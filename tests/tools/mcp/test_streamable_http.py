@@ -13,7 +13,7 @@ import pytest
 
 from runner.core.errors import ToolsUnavailable
 from runner.core.messages import ToolCall, ToolResult
-from runner.tools import Context, Declared, Opening, Toolbox, open_toolbox
+from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 
 if TYPE_CHECKING:
     from tests.tools.conftest import McpSite, Speaker
@@ -30,8 +30,8 @@ def boxes() -> Iterator[list[Toolbox]]:
 @pytest.fixture
 def box(site: McpSite, boxes: list[Toolbox]) -> Callable[..., Toolbox]:
     def open_box(seconds: float = 10, **options: Any) -> Toolbox:
-        declared = Declared("mcp", "far", {"url": site.url, **options}, "agent.yaml:9")
-        boxes.append(open_toolbox([declared], Opening(seconds=seconds)))
+        declared = ToolEntry("mcp", "far", {"url": site.url, **options}, "agent.yaml:9")
+        boxes.append(open_toolbox([declared], ToolSettings(seconds=seconds)))
         return boxes[-1]
 
     return open_box

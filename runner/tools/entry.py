@@ -1,0 +1,45 @@
+"""One entry under `tools:` of an agent file, and the settings of the agent that its tools are opened with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.tools.context import Context, ToolOutput
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEntry:
+    """A tool as a file declares it: its kind ("builtin", "python", "command", …), its options, and where it stands.
+
+    The options `effects` and `timeout` may stand at every kind.
+    """
+
+    kind: str
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+    base: Path = Path()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSettings:
+    """What an opener may need to make tools from a declaration.
+
+    `converse` sends a message to the agent of another file and gives its answer; None where agents cannot be tools.
+    `seconds` and `output_bytes` are the agent's limits for one call; `environ` is the environment that declared
+    variables are taken from; `notify` tells the user of a tool that cannot be had; `strict` makes a tool that changed
+    since the user first saw it an error, for where nobody can be asked; `describe` gives the description of the agent
+    of another file.
+    """
+
+    converse: Callable[[Path, str, Context], ToolOutput] | None = None
+    seconds: float = 120
+    output_bytes: int = 65_536
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    notify: Callable[[str], None] = lambda text: None
+    strict: bool = False
+    describe: Callable[[Path], str] = lambda path: ""
