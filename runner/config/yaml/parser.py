@@ -204,7 +204,7 @@ def _deepest_allowed(text: str) -> yaml.Mark | None:
                 if len(levels) == MAX_DEPTH:
                     return levels[-1]
                 levels.append(token.start_mark)
-            elif isinstance(token, _CLOSING):
+            elif levels and isinstance(token, _CLOSING):
                 levels.pop()
     except yaml.YAMLError:
         pass
