@@ -13,7 +13,7 @@ from runner.core.messages import ToolCall, ToolSpec, Usage
 from runner.gateways import Request
 from runner.transcripts.expectations import FAMILY_OF, Called, Facts, kind
 from runner.transcripts.expectations.evaluate import outcome
-from runner.transcripts.files.schema import assembled
+from runner.transcripts.files.schema import transcript_schema
 from runner.transcripts.model import Expectation
 
 
@@ -170,5 +170,5 @@ def test_a_function_of_the_users(tmp_path: Path) -> None:
 
 
 def test_every_kind_is_in_the_schema() -> None:
-    properties = assembled()["$defs"]["expectation"]["properties"]
+    properties = transcript_schema()["$defs"]["expectation"]["properties"]
     assert properties.keys() == FAMILY_OF.keys() | {"not", "when", "severity", "normalize"}

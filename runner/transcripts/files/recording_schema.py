@@ -1,0 +1,127 @@
+"""The JSON Schema of a recording's document: its inputs, its request and its replies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.gateways import Capabilities
+from runner.transcripts.files.schema_parts import HASH, SHARED, Schema, described, list_schema, object_schema
+from runner.transcripts.model import COMPONENTS, FORMAT
+
+# Capabilities that are no booleans.
+_CAPABILITY_TYPES: Schema = {
+    "window": {"type": ["integer", "null"]},
+    "lacks": {"type": "array", "items": {"type": "string"}},
+}
+
+
+def recording_schema() -> dict[str, Any]:
+    """A document below the script."""
+    return object_schema(
+        {
+            "recording": described("GATEWAY/MODEL, or hand/NAME for one that people write.", pattern=r"^[^\s/]+/\S+$"),
+            "format": {"const": FORMAT, "default": FORMAT, "description": "The version of this format."},
+            "resolved": described("The model's full name, as its server gave it."),
+            "recorded": described("When."),
+            "with": _inputs(),
+            "redacted": {
+                "type": "object",
+                "additionalProperties": {"type": "integer"},
+                "description": "How often each secret was masked.",
+            },
+            "accepted": list_schema(
+                {"enum": list(COMPONENTS)}, "Parts whose change was accepted without a new recording."
+            ),
+            "request": _request(),
+            "turns": {
+                "type": "object",
+                "description": "The replies of each turn, by its id.",
+                "additionalProperties": {"type": "array", "items": {"$ref": "#/$defs/reply"}},
+            },
+            "state": described("What servers want back unchanged, by TURN/REPLY.", "object"),
+            "expect": list_schema(
+                {"$ref": "#/$defs/expectation"}, "Replaces the script's, in a hand-written recording."
+            ),
+        },
+        ("recording", "turns"),
+    )
+
+
+def _inputs() -> dict[str, Any]:
+    return object_schema(
+        {
+            **{key: SHARED[key] for key in ("clock", "seed", "variables")},
+            "capabilities": object_schema(
+                {name: _CAPABILITY_TYPES.get(name, {"type": "boolean"}) for name in Capabilities.__dataclass_fields__},
+                description="What the gateway said of the model, where it is not the default.",
+            ),
+        },
+        description="What was injected, and is again in a replay.",
+    )
+
+
+def _request() -> dict[str, Any]:
+    tool = object_schema({"sig": described("Its parameters."), "doc": described("Its description."), "is": HASH})
+    return object_schema(
+        {
+            "system": described("The rendered system prompt."),
+            "tools": {"type": "object", "additionalProperties": tool, "description": "The tools, in their order."},
+            "options": described("The options that were set.", "object"),
+            "stamp": {
+                "type": "object",
+                "additionalProperties": HASH,
+                "description": "The parts' hashes.",
+            },
+        },
+        ("system", "options", "stamp"),
+        description="What every request had in common; without it a recording never goes stale.",
+    )
+
+
+def reply_schema() -> dict[str, Any]:
+    """One model reply with the calls it made."""
+    count = {"type": "integer", "minimum": 0}
+    error = object_schema(
+        {
+            "status": {**count, "description": "The HTTP status; none for a broken connection."},
+            "code": described("The error's code, such as GW-RATE."),
+            "message": described("The server's own words."),
+            "retry_after": {"type": "number", "description": "Seconds."},
+        },
+        description="Fails instead of finishing.",
+    )
+    fields = object_schema(
+        {
+            "seen": {**HASH, "description": "The hash of all that the model had seen."},
+            "finish": described(
+                "stop, length, tool_calls, content_filter; incomplete or cancelled for one that broke off."
+            ),
+            "error": error,
+            "in": {**count, "description": "Tokens of the prompt."},
+            "out": {**count, "description": "Tokens of the reply."},
+            "cached": {**count, "description": "Of the prompt's, read from a cache."},
+            "reasoning": {**count, "description": "Of the reply's, spent on thinking."},
+            "ms": list_schema(count, "Milliseconds to the first chunk and to the last."),
+        }
+    )
+    call = {
+        "type": "object",
+        "minProperties": 1,
+        "description": "`TOOL: {arguments}` and its result.",
+        "properties": {
+            "args_text": {"description": "The arguments as written, where they are no JSON object."},
+            "returned": {"description": "The result; absent where no tool ran."},
+            "failed": described("The result says that the call failed.", "boolean"),
+        },
+        "additionalProperties": {"type": ["object", "null"], "description": "A tool, and its arguments."},
+    }
+    return object_schema(
+        {
+            "reply": fields,
+            "text": {"type": ["string", "object"], "description": "The answer, or {$blob: …} for a long one."},
+            "thinking": {"type": ["string", "object"], "description": "The model's reasoning."},
+            "chunks": {"type": ["string", "integer"], "description": "Lengths of the streamed pieces: `4 1x3`."},
+            "calls": list_schema(call, "The tool calls, in their order."),
+        },
+        ("reply",),
+    )

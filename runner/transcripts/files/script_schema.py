@@ -1,0 +1,91 @@
+"""The JSON Schema of a script and of a suite: turns, expectations and defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.transcripts.expectations import all_kinds
+from runner.transcripts.files.schema_parts import EXPECT, NAME, SHARED, described, list_schema, object_schema
+from runner.transcripts.model import FORMAT
+
+
+def script_schema() -> dict[str, Any]:
+    """A transcript's first document."""
+    return object_schema(
+        {
+            "transcript": {"const": FORMAT, "description": "The version of this format."},
+            "agent": described("The agent file, relative to this one.", minLength=1),
+            "about": described("What the conversation shows."),
+            "tags": list_schema(NAME, "For --only tag:…"),
+            **SHARED,
+            "keep_going": described("Go on after a turn that fails.", "boolean", default=False),
+            "turns": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"$ref": "#/$defs/turn"},
+                "description": "What the user says, and what must hold of what follows.",
+            },
+            "finally": list_schema({"$ref": "#/$defs/expectation"}, "What must hold of the whole conversation."),
+        },
+        ("transcript", "agent", "turns"),
+    )
+
+
+def suite_schema() -> dict[str, Any]:
+    """`_suite.yaml`."""
+    return object_schema(
+        {
+            "suite": {"const": FORMAT, "description": "The version of this format."},
+            **SHARED,
+            "partials": {
+                "type": "object",
+                "description": "NAME: turns that a transcript splices in with `- include: NAME`.",
+                "additionalProperties": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/turn"}},
+            },
+        },
+        ("suite",),
+    )
+
+
+def _user() -> dict[str, Any]:
+    """What the user says: a text, or a text with files."""
+    description = "What the user says; `{{ … }}` takes variables and captured groups."
+    files = list_schema(NAME, "Images that go with it, relative to this file.")
+    schema = object_schema({"text": described(description, minLength=1), "files": files}, required=("text",))
+    return schema | {"type": ["string", "object"], "minLength": 1, "description": description}
+
+
+def turn_schema() -> dict[str, Any]:
+    """One turn of a script, or of a suite's partial."""
+    answers = object_schema(
+        {
+            "ask_user": list_schema({"type": "string"}, "The answers to ask_user, in order."),
+            "approve": list_schema(NAME, "The tools that may run."),
+        },
+        description="What the user answers in between; an unanswered question fails the turn.",
+    )
+    return object_schema(
+        {
+            "include": described("A partial of _suite.yaml, in place of this turn.", minLength=1),
+            "id": described("The turn's name in recordings and reports.", pattern=r"^[^\s/]+$"),
+            "user": _user(),
+            "answers": answers,
+            "keep_going": described("Go on after this turn fails.", "boolean", default=False),
+            "expect": EXPECT,
+        }
+    )
+
+
+def expectation_schema() -> dict[str, Any]:
+    """One expectation, with the fragment of every kind."""
+    kinds = {key: dict(kind.schema) for key, kind in all_kinds().items()}
+    return object_schema(
+        {
+            **kinds,
+            "not": object_schema(kinds, minProperties=1, description="The expectation must not hold."),
+            "when": {"enum": ["replay", "live", "both"], "default": "both", "description": "Where it is judged."},
+            "severity": {"enum": ["error", "warn"], "default": "error", "description": "warn: told, never failing."},
+            "normalize": SHARED["normalize"],
+        },
+        minProperties=1,
+    )
