@@ -29,18 +29,20 @@ def check(paths: tuple[str, ...], form: str, mutate: bool, trust: bool) -> int:
     An environment variable that is not set is a warning here, since the machine that checks need not hold the keys.
     """
     from runner.commands.check import check_paths  # lazy: `--help` needs neither
-    from runner.config.diagnostics import FORMATS, render_text
+    from runner.config.diagnostic_formats import FORMATS, render_text
 
     checked = check_paths(paths)
-    problems = checked.problems
-    if mutate and not any(problem.severity == "error" for problem in problems):
+    diagnostics = checked.diagnostics
+    if mutate and not any(diagnostic.severity == "error" for diagnostic in diagnostics):
         from runner.commands.mutations import unbreakable_in  # lazy: it replays
 
-        problems = (*problems, *unbreakable_in(paths, trust=trust))
-    if form != "text" or problems:
-        click.echo(FORMATS[form](problems) if form != "text" else render_text(problems, source=sys.stdout.isatty()))
-    errors = sum(problem.severity == "error" for problem in problems)
-    click.echo(f"{_count(checked.files, 'file')}: {_tally(errors, len(problems) - errors)}", err=True)
+        diagnostics = (*diagnostics, *unbreakable_in(paths, trust=trust))
+    if form != "text" or diagnostics:
+        click.echo(
+            FORMATS[form](diagnostics) if form != "text" else render_text(diagnostics, source=sys.stdout.isatty())
+        )
+    errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
+    click.echo(f"{_count(checked.files, 'file')}: {_tally(errors, len(diagnostics) - errors)}", err=True)
     if errors:
         return EXIT_WRONG
     return 0 if checked.files else EXIT_NOTHING

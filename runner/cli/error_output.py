@@ -13,7 +13,7 @@ _FULL = frozenset({ENOSPC, EDQUOT, EFBIG})
 def tell(error: Exception) -> int:
     """Print the error and give its exit code."""
     if isinstance(error, ConfigError):
-        from runner.config.diagnostics import render_text  # lazy: only a wrong file needs it
+        from runner.config.diagnostic_formats import render_text  # lazy: only a wrong file needs it
 
         print(render_text(error.problems, source=sys.stderr.isatty()), file=sys.stderr)
         return error.exit_code

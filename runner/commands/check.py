@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config.agent import User
-from runner.config.diagnostics import Problem, in_order
+from runner.config.diagnostics import Diagnostic, in_order
 from runner.config.loader import Examined, examine
 from runner.config.paths import kind_of, real
 from runner.config.user import load_user
@@ -25,33 +25,33 @@ class Checked:
     """How many files were looked at, and every problem of them."""
 
     files: int
-    problems: tuple[Problem, ...]
+    diagnostics: tuple[Diagnostic, ...]
 
 
 def check_paths(paths: Iterable[str], environ: Mapping[str, str] | None = None) -> Checked:
     """Every problem of the files, and of those in the folders. Runs and imports nothing that they name."""
-    problems: list[Problem] = []
+    diagnostics: list[Diagnostic] = []
     try:
         user, _ = load_user(environ)
     except ConfigError as error:
-        problems += error.problems
+        diagnostics += error.problems
         user = User()
     examined: dict[Path, Examined] = {}
     files = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
     for file in files:
         if is_transcript(file):
-            problems += _transcript_problems(file)
+            diagnostics += _transcript_diagnostics(file)
         else:
             examined[file] = examine(file, environ=environ, user=user, missing_variable="warning")
     extended = {real(based_on) for each in examined.values() for based_on in each.files[1:]}
     for file, each in examined.items():
         if not (real(file) in extended and _incomplete(each)):  # a base's mistakes come with those who extend it
-            problems += each.problems
-    return Checked(len(files), in_order(problems))
+            diagnostics += each.diagnostics
+    return Checked(len(files), in_order(diagnostics))
 
 
 def _incomplete(examined: Examined) -> bool:
-    return any(problem.message in _NEEDED for problem in examined.problems)
+    return any(diagnostic.message in _NEEDED for diagnostic in examined.diagnostics)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -80,7 +80,7 @@ def _beginning(file: Path) -> str:
         return ""
 
 
-def _transcript_problems(file: Path) -> Iterable[Problem]:
+def _transcript_diagnostics(file: Path) -> Iterable[Diagnostic]:
     from runner.transcripts.files.check import check_file  # lazy: only where a transcript is checked
 
     return check_file(file)

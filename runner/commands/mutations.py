@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.commands.check import is_transcript
-from runner.config.diagnostics import Problem
+from runner.config.diagnostics import Diagnostic
 from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
 from runner.transcripts.files.loader import load_transcript
@@ -24,21 +24,21 @@ _MANY = 50
 _BEYOND = frozenset({"request"})
 
 
-def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Problem]:
+def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Diagnostic]:
     """A warning for each expectation that holds, and still holds when the recording is spoilt. Raises ConfigError."""
     stage = Stage(trust=trust)
     try:
-        return [problem for path in paths for problem in _of_file(load_transcript(path, stage.suites), stage)]
+        return [diagnostic for path in paths for diagnostic in _of_file(load_transcript(path, stage.suites), stage)]
     finally:
         stage.close()
 
 
-def unbreakable_in(paths: Iterable[str], *, trust: bool = False) -> list[Problem]:
+def unbreakable_in(paths: Iterable[str], *, trust: bool = False) -> list[Diagnostic]:
     """The same for files and folders; what is no transcript is passed over. Raises ConfigError."""
     return unbreakable(filter(is_transcript, find_transcripts(map(Path, paths))), trust=trust)
 
 
-def _of_file(transcript: Transcript, stage: Stage) -> Iterator[Problem]:
+def _of_file(transcript: Transcript, stage: Stage) -> Iterator[Diagnostic]:
     patient = transcript._replace(keep_going=True)
     judged: dict[tuple[str, int, int], bool] = {}
     for recording in transcript.recordings:
@@ -52,7 +52,7 @@ def _of_file(transcript: Transcript, stage: Stage) -> Iterator[Problem]:
     for (kind, line, column), noticed in judged.items():
         if not noticed:
             message = f"{kind}: nothing that the model could say or do breaks this"
-            yield Problem(str(transcript.path), line, column, message, "say more exactly what counts", "warning")
+            yield Diagnostic(str(transcript.path), line, column, message, "say more exactly what counts", "warning")
 
 
 def mutants(recording: Recording, wanted: Iterable[Expectation]) -> Iterator[Recording]:
@@ -136,11 +136,11 @@ def _noticed(
 
 def _said(outcome: Outcome, levels: tuple[str, ...]) -> set[tuple[str, int, int]]:
     return {
-        (finding.kind, finding.place.line, finding.place.column)
+        (finding.kind, finding.location.line, finding.location.column)
         for finding in outcome.findings
         if finding.level in levels
     }
 
 
 def _key(expectation: Expectation) -> tuple[str, int, int]:
-    return expectation.kind, expectation.place.line, expectation.place.column
+    return expectation.kind, expectation.location.line, expectation.location.column

@@ -25,7 +25,7 @@ _OFFLINE_DIALECTS = frozenset({"anthropic", "gemini", "local"})
 
 def describe(agent: Agent, given: Mapping[str, Any]) -> dict[str, Any]:
     """The rendered system prompt, tool schemas, options, gateways and window. Raises ConfigError and UsageError."""
-    values = bind(agent.variables, given, where=agent.place("variables"))
+    values = bind(agent.variables, given, where=agent.location("variables"))
     asked = _connected(agent, agent.gateway)
     return {
         "name": agent.name,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.config.diagnostics import Location, SourceMap
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.core.secrets import Secrets
 from runner.gateways import GatewayPreset
@@ -18,28 +19,13 @@ DEFAULT_GREETING = "Chatbot started. Type 'exit' to quit."
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where something stands in a file, for messages: `path:line`; the command line has no lines, and counts as 0."""
-
-    path: Path
-    line: int
-    column: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}" if self.line else str(self.path)
-
-
-@dataclass(frozen=True, slots=True)
 class PromptSource:
-    """A template's text, the folder its includes may come from, and where it stands.
-
-    `runs` say, each (offset, line, column), how the text lies in its file, for the place of an error.
-    """
+    """A template's text, the folder its includes may come from, where it stands, and how it lies in its file."""
 
     text: str
     root: Path
-    place: Place | None = None
-    runs: tuple[tuple[int, int, int], ...] = ()
+    location: Location | None = None
+    source_map: SourceMap = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +86,7 @@ class Agent:
     """One valid agent file, with its `extends` chain merged and its `${env:…}` filled in.
 
     `gateways` are the file's and the user's own; `files` is all that was read, the agent file first, for trust.
-    `places` gives the place of each top-level key, for messages; `path` is the file, as the user named it.
+    `locations` gives the location of each top-level key, for messages; `path` is the file, as the user named it.
     """
 
     name: str
@@ -127,8 +113,8 @@ class Agent:
     user: User = User()
     secrets: Secrets = field(default_factory=Secrets)
     files: tuple[Path, ...] = ()
-    places: Mapping[str, Place] = field(default_factory=dict)
+    locations: Mapping[str, Location] = field(default_factory=dict)
 
-    def place(self, key: str) -> str:
+    def location(self, key: str) -> str:
         """Where a key stands, or the file where it does not."""
-        return str(self.places.get(key, self.path))
+        return str(self.locations.get(key, self.path))

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.config.agent import Place, User
-from runner.config.diagnostics import Problem
+from runner.config.agent import User
+from runner.config.diagnostics import Diagnostic, Location
 from runner.config.layers import Layers
 from runner.config.paths import Outside, kind_of, rooted
-from runner.config.validation.schema import Mistake, dotted
-from runner.config.yaml.document import Key
+from runner.config.validation.schema import SchemaViolation, dotted
+from runner.config.yaml.document import NodeKey, NodePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Draft:
     value: Mapping[str, Any]
     layers: Layers
     user: User
-    mistakes: Sequence[Mistake]
-    from_user: Set[tuple[Key, ...]]
-    unfilled: Set[tuple[Key, ...]]
+    mistakes: Sequence[SchemaViolation]
+    from_user: Set[NodePath]
+    unfilled: Set[NodePath]
     secrets: Mapping[str, str]
 
-    def sound(self, *path: Key) -> bool:
+    def sound(self, *path: NodeKey) -> bool:
         """Whether something stands at `path`, and its shape is right in and around it."""
         if any(_related(mistake.path, path) for mistake in self.mistakes):
             return False
@@ -44,38 +44,38 @@ class Draft:
             found = found[key]  # type: ignore[index]
         return True
 
-    def problem(self, path: Sequence[Key], message: str, hint: str = "", **more: Any) -> Problem:
+    def diagnostic(self, path: NodePath, message: str, hint: str = "", **more: Any) -> Diagnostic:
         """A problem at `path`, which begins its message."""
-        return self.layers.problem(path, f"{dotted(path)}: {message}", hint, **more)
+        return self.layers.diagnostic(path, f"{dotted(path)}: {message}", hint, **more)
 
-    def place(self, *path: Key) -> Place:
+    def location(self, *path: NodeKey) -> Location:
         """Where the key of `path` stands."""
         document, (line, column, _) = self.layers.span(path, at_key=True)
-        return Place(Path(document.path), line, column)
+        return Location(Path(document.path), line, column)
 
-    def folder(self, path: Sequence[Key]) -> Path:
+    def folder(self, path: NodePath) -> Path:
         """The folder that a path which stands at `path` begins from: that of its file."""
         document = self.layers.holder(path)
         return Path(document.path).parent if document.text else self.path.parent
 
-    def file(self, path: tuple[Key, ...], named: str) -> Path:
+    def file(self, path: NodePath, named: str) -> Path:
         """The file or folder that the text at `path` names. Raises Outside."""
         folder = self.folder(path)
         if path in self.from_user:
             return folder / named
         return rooted(named, folder, self.path.parent)
 
-    def misplaced(self, path: tuple[Key, ...], named: str, *, wanted: str = "") -> Problem | None:
+    def misplaced(self, path: NodePath, named: str, *, wanted: str = "") -> Diagnostic | None:
         """What is wrong with a path: it leads out, or no `wanted` file or folder is there."""
         if path in self.unfilled:
             return None
         try:
             found = kind_of(self.file(path, named))
         except Outside as error:
-            return self.problem(path, str(error))
-        return self.problem(path, f"there is no {wanted} {named!r}") if wanted and found != wanted else None
+            return self.diagnostic(path, str(error))
+        return self.diagnostic(path, f"there is no {wanted} {named!r}") if wanted and found != wanted else None
 
 
-def _related(wrong: Sequence[Key], path: Sequence[Key]) -> bool:
+def _related(wrong: NodePath, path: NodePath) -> bool:
     shared = min(len(wrong), len(path))
     return tuple(wrong[:shared]) == tuple(path[:shared])

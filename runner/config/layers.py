@@ -9,9 +9,9 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from runner.config.diagnostics import Problem, Severity
+from runner.config.diagnostics import WHOLE_FILE, Diagnostic, Severity, SourceMap, Span
 from runner.config.paths import Outside, kind_of, real, rooted
-from runner.config.yaml.document import Document, Key, Run, Span, place_in
+from runner.config.yaml.document import Document, NodePath, position_at
 from runner.config.yaml.parser import load_document, load_documents
 from runner.core.errors import ConfigError
 from runner.core.messages import clean
@@ -33,26 +33,26 @@ class Layers:
             merged = _merge(merged, document.value)
         return cls(tuple(documents), merged)
 
-    def holder(self, path: Sequence[Key]) -> Document:
+    def holder(self, path: NodePath) -> Document:
         """The document that the value at `path` comes from."""
         return next((each for each in self.documents if each.node(path) is not None), self.documents[-1])
 
-    def span(self, path: Sequence[Key], at_key: bool = False) -> tuple[Document, Span]:
+    def span(self, path: NodePath, at_key: bool = False) -> tuple[Document, Span]:
         """Where `path` stands, or the nearest thing around it that stands somewhere."""
         for length in range(len(path), 0, -1):
             for document in self.documents:
                 if document.node(path[:length]) is not None:
                     found = (document.key_span if at_key else document.span)(path[:length])
-                    return document, found or (1, 1, 1)
-        return next(document for document in self.documents if document.text), (1, 1, 1)
+                    return document, found or WHOLE_FILE
+        return next(document for document in self.documents if document.text), WHOLE_FILE
 
-    def runs(self, path: Sequence[Key]) -> tuple[Run, ...]:
+    def source_map(self, path: NodePath) -> SourceMap:
         """How the text at `path` lies in its file."""
-        return self.holder(path).runs(path)
+        return self.holder(path).source_map(path)
 
-    def problem(
+    def diagnostic(
         self,
-        path: Sequence[Key],
+        path: NodePath,
         message: str,
         hint: str = "",
         *,
@@ -60,15 +60,15 @@ class Layers:
         severity: Severity = "error",
         offset: int | None = None,
         length: int = 1,
-    ) -> Problem:
+    ) -> Diagnostic:
         """A problem where `path` stands, or at `offset` of the text there."""
         document, (line, column, span) = self.span(path, at_key)
         if offset is not None:
-            place = place_in(document.runs(path), offset)
-            line, column, span = (*place, length) if place else (line, column, span)
+            position = position_at(document.source_map(path), offset)
+            line, column, span = (*position, length) if position else (line, column, span)
         if not document.text:  # the command line has no lines
             line = column = 0
-        return Problem(document.path, line, column, message, hint, severity, span)
+        return Diagnostic(document.path, line, column, message, hint, severity, span)
 
 
 def _merge(lower: Any, upper: Any) -> Any:
@@ -105,21 +105,21 @@ def _extended(document: Document, named: str, root: Path) -> Path:
 
 
 def _at_extends(document: Document, message: str) -> ConfigError:
-    line, column, length = document.span(("extends",)) or (1, 1, 1)
-    return ConfigError([Problem(document.path, line, column, f"extends: {message}", length=length)])
+    line, column, length = document.span(("extends",)) or WHOLE_FILE
+    return ConfigError([Diagnostic(document.path, line, column, f"extends: {message}", length=length)])
 
 
 def from_settings(settings: Iterable[str]) -> Iterator[Document]:
     """`--set KEY.PATH=VALUE` as documents, the last and strongest first. Raises ConfigError with every problem."""
-    problems: list[Problem] = []
+    diagnostics: list[Diagnostic] = []
     documents: list[Document] = []
     for setting in settings:
         try:
             documents.append(_from_setting(setting))
         except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
+            diagnostics += error.problems
+    if diagnostics:
+        raise ConfigError(diagnostics)
     return reversed(documents)
 
 
@@ -128,13 +128,13 @@ def _from_setting(setting: str) -> Document:
     keys, equals, text = setting.partition("=")
     path = keys.strip().split(".")
     if not equals or not all(path):
-        raise ConfigError([Problem(where, 0, 0, "not a setting", "write --set KEY.PATH=VALUE")])
+        raise ConfigError([Diagnostic(where, 0, 0, "not a setting", "write --set KEY.PATH=VALUE")])
     if path[0] == "extends":
-        raise ConfigError([Problem(where, 0, 0, "extends: can only stand in a file")])
+        raise ConfigError([Diagnostic(where, 0, 0, "extends: can only stand in a file")])
     try:
         found = load_documents(where, text=clean(text))
     except ConfigError as error:
-        wrong = [Problem(where, 0, 0, each.message, each.hint) for each in error.problems]
+        wrong = [Diagnostic(where, 0, 0, each.message, each.hint) for each in error.problems]
         raise ConfigError(wrong) from None
     if not found:
         return setting_document(where, path, None)

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.config.agent import Agent, Fallback, PromptSource, Reply, User
-from runner.config.diagnostics import Problem, Severity, in_order
+from runner.config.diagnostics import Diagnostic, Severity, in_order
 from runner.config.draft import Draft
 from runner.config.layers import Layers, chain, from_settings, setting_document
 from runner.config.paths import kind_of, real
 from runner.config.template.render import uses
-from runner.config.template.system_prompt import prompt_problems, prompt_source
+from runner.config.template.system_prompt import prompt_diagnostics, prompt_source
 from runner.config.template.variables import declared
 from runner.config.user import load_user, permissions
 from runner.config.validation.checks import CHECKS
 from runner.config.validation.env_vars import Substitution
-from runner.config.validation.permissions import rule_problems
-from runner.config.validation.schema import mistakes
+from runner.config.validation.permissions import rule_diagnostics
+from runner.config.validation.schema import schema_violations
 from runner.config.validation.tools import declarations
 from runner.config.yaml.document import Document
 from runner.core.errors import ConfigError
@@ -40,7 +40,7 @@ class Examined:
     """
 
     agent: Agent | None
-    problems: tuple[Problem, ...]
+    diagnostics: tuple[Diagnostic, ...]
     files: tuple[Path, ...] = ()
 
 
@@ -61,7 +61,7 @@ def load_agent(
     """
     examined = examine(path, overrides=overrides, gateway=gateway, model=model, environ=environ, user=user)
     if examined.agent is None:
-        raise ConfigError([each for each in examined.problems if each.severity == "error"])
+        raise ConfigError([each for each in examined.diagnostics if each.severity == "error"])
     return examined.agent
 
 
@@ -81,23 +81,23 @@ def examine(
     """
     path = Path(path)
     environ = os.environ if environ is None else environ
-    problems: list[Problem] = []
-    given = (user, Secrets()) if user else _collect(problems, lambda: load_user(environ))
+    diagnostics: list[Diagnostic] = []
+    given = (user, Secrets()) if user else _collect(diagnostics, lambda: load_user(environ))
     own, secrets = given or (User(), Secrets())
-    above = _collect(problems, lambda: [*_command_line(gateway, model), *from_settings(overrides)]) or []
-    file = _collect(problems, lambda: [*chain(path)])
+    above = _collect(diagnostics, lambda: [*_command_line(gateway, model), *from_settings(overrides)]) or []
+    file = _collect(diagnostics, lambda: [*chain(path)])
     if not file:
-        return Examined(None, in_order(problems))
+        return Examined(None, in_order(diagnostics))
     examination = _Examination(path, environ, own, dict(secrets), missing_variable, {real(path)})
-    return examination.of([*above, *file], problems)
+    return examination.of([*above, *file], diagnostics)
 
 
-def _collect(problems: list[Problem], read: Callable[[], T]) -> T | None:
+def _collect(diagnostics: list[Diagnostic], read: Callable[[], T]) -> T | None:
     """What `read` gives; or nothing, and its problems are added to the others."""
     try:
         return read()
     except ConfigError as error:
-        problems += error.problems
+        diagnostics += error.problems
         return None
 
 
@@ -119,52 +119,54 @@ class _Examination:
     missing: Severity
     seen: set[Path]
 
-    def of(self, documents: Sequence[Document], problems: Sequence[Problem] = ()) -> Examined:
+    def of(self, documents: Sequence[Document], diagnostics: Sequence[Diagnostic] = ()) -> Examined:
         """What can be said of the documents, beside the `problems` that are known already."""
         if wrong := next((each for each in documents if not isinstance(each.value, dict)), None):
-            told = Problem(wrong.path, 1, 1, "an agent file is a mapping: gateway: …, model: …")
-            return Examined(None, in_order([*problems, told]))
-        found = list(problems)
+            told = Diagnostic(wrong.path, 1, 1, "an agent file is a mapping: gateway: …, model: …")
+            return Examined(None, in_order([*diagnostics, told]))
+        found = list(diagnostics)
         draft = self._draft([*documents, *self._defaults(documents)], found)
         for check in CHECKS:
             found += check(draft)
         tools, wrong_tools = declarations(draft)
         found += wrong_tools
-        found += rule_problems(draft, tools)
+        found += rule_diagnostics(draft, tools)
         for tool in tools:
             found += self._inside(tool)
         prompt = _collect(found, lambda: prompt_source(draft))
         used = _collect(found, lambda: uses(prompt)) if prompt else None
         if used:
-            found += prompt_problems(draft, used.names)
+            found += prompt_diagnostics(draft, used.names)
         files = tuple(Path(each.path) for each in documents if each.text)
         if not (prompt and used) or any(each.severity == "error" for each in found):
             return Examined(None, in_order(found), files)
-        own_file = (prompt.place.path,) if prompt.place and isinstance(draft.value.get("system_prompt"), dict) else ()
+        own_file = (
+            (prompt.location.path,) if prompt.location and isinstance(draft.value.get("system_prompt"), dict) else ()
+        )
         agent = _agent(draft, tools, prompt)
         secrets = Secrets({**self.secrets, **draft.secrets, **self._keys(agent)})
         agent = replace(agent, secrets=secrets, files=(*files, *own_file, *used.files))
         return Examined(agent, in_order(found), files)
 
-    def _draft(self, documents: Sequence[Document], problems: list[Problem]) -> Draft:
+    def _draft(self, documents: Sequence[Document], diagnostics: list[Diagnostic]) -> Draft:
         """The documents as one, its placeholders filled; what is wrong with its shape is added to the problems."""
         layers = Layers.of(documents)
-        wrong = mistakes(layers.value, "agent")
+        wrong = schema_violations(layers.value, "agent")
         filled = Substitution(layers, self.environ, self.missing)
         value = filled.fill(layers.value)
-        problems += (layers.problem(each.path, each.message, each.hint, at_key=each.at_key) for each in wrong)
-        problems += filled.problems
+        diagnostics += (layers.diagnostic(each.path, each.message, each.hint, at_key=each.at_key) for each in wrong)
+        diagnostics += filled.diagnostics
         return Draft(self.path, value, layers, self.user, wrong, filled.from_user, filled.unfilled, filled.secrets)
 
-    def _inside(self, tool: ToolEntry) -> Iterable[Problem]:
+    def _inside(self, tool: ToolEntry) -> Iterable[Diagnostic]:
         """The problems of an agent that is a tool of this one."""
         path = tool.base / str(tool.options.get("file", ""))
         if tool.kind != "agent" or kind_of(path) != "file" or real(path) in self.seen:
             return ()
         self.seen.add(real(path))
-        problems: list[Problem] = []
-        documents = _collect(problems, lambda: [*chain(path)])
-        return replace(self, path=path).of(documents).problems if documents else problems
+        diagnostics: list[Diagnostic] = []
+        documents = _collect(diagnostics, lambda: [*chain(path)])
+        return replace(self, path=path).of(documents).diagnostics if documents else diagnostics
 
     def _defaults(self, documents: Sequence[Document]) -> Iterator[Document]:
         """The user's default gateway and model: both for a file that names neither, one if the other agrees."""
@@ -208,7 +210,7 @@ def _agent(draft: Draft, tools: Sequence[ToolEntry], prompt: PromptSource) -> Ag
         gateways={**draft.user.gateways, **_gateway_presets(value)},
         script=tuple({"text": each} if isinstance(each, str) else each for each in value.get("script", ())),
         user=draft.user,
-        places={key: draft.place(key) for key in value},
+        locations={key: draft.location(key) for key in value},
         **{key: value[key] for key in ("prompt", "greeting") if key in value},
     )
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.agent import Permissions, User
-from runner.config.diagnostics import Problem, in_order
+from runner.config.diagnostics import Diagnostic, in_order
 from runner.config.layers import Layers
 from runner.config.paths import kind_of
 from runner.config.validation.env_vars import Substitution
-from runner.config.validation.schema import mistakes
+from runner.config.validation.schema import schema_violations
 from runner.config.yaml.parser import load_documents
 from runner.core.errors import ConfigError
 from runner.core.secrets import Secrets
@@ -45,24 +45,26 @@ def load_user(environ: Mapping[str, str] | None = None) -> tuple[User, Secrets]:
     layers = Layers(documents[:1], documents[0].value)
     substitution = Substitution(layers, environ, "error")
     value = substitution.fill(layers.value) if isinstance(layers.value, dict) else layers.value
-    problems = [layers.problem(each.path, each.message, each.hint, at_key=each.at_key) for each in _shape(layers.value)]
-    problems += substitution.problems
-    if not problems:
-        problems += _wrong_rules(layers, value)
-    if problems:
-        raise ConfigError(in_order(problems))
+    diagnostics = [
+        layers.diagnostic(each.path, each.message, each.hint, at_key=each.at_key) for each in _shape(layers.value)
+    ]
+    diagnostics += substitution.diagnostics
+    if not diagnostics:
+        diagnostics += _wrong_rules(layers, value)
+    if diagnostics:
+        raise ConfigError(in_order(diagnostics))
     return _user(path, value), Secrets(substitution.secrets)
 
 
 def _shape(value: Any) -> Iterable[Any]:
-    return mistakes(value, "agent", "user")
+    return schema_violations(value, "agent", "user")
 
 
-def _wrong_rules(layers: Layers, value: Mapping[str, Any]) -> list[Problem]:
+def _wrong_rules(layers: Layers, value: Mapping[str, Any]) -> list[Diagnostic]:
     from runner.config.validation.permissions import malformed  # lazy: few have any
 
     return [
-        layers.problem(("permissions", decision, index), f"permissions.{decision}[{index}]: {why}")
+        layers.diagnostic(("permissions", decision, index), f"permissions.{decision}[{index}]: {why}")
         for decision, rules in value.get("permissions", {}).items()
         for index, rule in enumerate(rules)
         if (why := malformed(rule))

@@ -55,7 +55,7 @@ def open_session(
     `approve` answers where a rule says `ask`, `ask` answers a tool's questions. `trust` consents, this once, to what
     the file can execute and reach; `consent` is shown it and may. Raises ConfigError, UsageError, NeedsTrust.
     """
-    bound = bind(agent.variables, variables or {}, where=agent.place("variables"))
+    bound = bind(agent.variables, variables or {}, where=agent.location("variables"))
     system_prompt = render(agent.system_prompt, bound, now=clock)
     broker, deny = _broker(agent, gateway), tuple(deny)
     if toolbox is None or gateway is None:
@@ -154,13 +154,13 @@ def _broker(agent: Agent, gateway: Gateway | None) -> Broker:
                 "gateway": reach(each.gateway),
                 "model": each.model,
                 "options": each.options,
-                "place": agent.place("fallback"),
+                "place": agent.location("fallback"),
             }
             for each in agent.fallback
         ],
         retry=agent.retry,
         timeouts=agent.timeouts,
-        place=agent.place("gateway"),
+        place=agent.location("gateway"),
     )
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
-from runner.config.agent import Place
+from runner.config.diagnostics import Location
 from runner.core.messages import Opaque, Usage
 
-Route = tuple[str | int, ...]
-"""Keys and positions that lead to a value inside one YAML document."""
-Locate = Callable[[Route], Place]
 ToolMode = Literal["verify", "stub", "execute", "forbid"]
 
 FORMAT = 1
@@ -21,11 +18,11 @@ COMPONENTS = ("system", "tools", "options", "messages", "turns")
 """The parts of a recording that may go stale."""
 
 
-class Located(Protocol):
-    """Knows its place in a file, and looks it up when asked."""
+class LazyLocation(Protocol):
+    """A location in a file that is looked up when asked for."""
 
     @property
-    def place(self) -> Place: ...
+    def location(self) -> Location: ...
 
 
 class Expectation(NamedTuple):
@@ -36,7 +33,7 @@ class Expectation(NamedTuple):
 
     kind: str
     wanted: Any
-    spot: Located
+    lazy_location: LazyLocation
     negated: bool = False
     when: str = "both"
     severity: str = "error"
@@ -44,9 +41,9 @@ class Expectation(NamedTuple):
     templated: bool = False
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """Where its key stands."""
-        return self.spot.place
+        return self.lazy_location.location
 
 
 class Answers(NamedTuple):
@@ -64,16 +61,16 @@ class ScriptTurn(NamedTuple):
 
     id: str
     user: str
-    spot: Located
+    lazy_location: LazyLocation
     expect: tuple[Expectation, ...] = ()
     answers: Answers = Answers()
     files: tuple[Path, ...] = ()
     keep_going: bool = False
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """Where the turn stands."""
-        return self.spot.place
+        return self.lazy_location.location
 
 
 class ReplayInputs(NamedTuple):
@@ -149,7 +146,7 @@ class Recording(NamedTuple):
 
     name: str
     turns: Mapping[str, tuple[RecordedReply, ...]]
-    spot: Located | None = None
+    lazy_location: LazyLocation | None = None
     resolved: str = ""
     recorded: str = ""
     inputs: ReplayInputs = ReplayInputs()
@@ -160,9 +157,9 @@ class Recording(NamedTuple):
     edited: bool = False
 
     @property
-    def place(self) -> Place:
+    def location(self) -> Location:
         """Where its document begins; nowhere for one that is not written yet."""
-        return self.spot.place if self.spot is not None else Place(Path(), 0)
+        return self.lazy_location.location if self.lazy_location is not None else Location(Path(), 0)
 
     @property
     def by_hand(self) -> bool:
@@ -176,7 +173,7 @@ class Transcript(NamedTuple):
     path: Path
     agent: Path
     turns: tuple[ScriptTurn, ...]
-    place: Place
+    location: Location
     about: str = ""
     tags: tuple[str, ...] = ()
     inputs: ReplayInputs = ReplayInputs()

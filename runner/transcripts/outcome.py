@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from runner.config.agent import Place
+from runner.config.diagnostics import Location
 
 Verdict = Literal["pass", "fail", "stale", "missing", "tool-drift", "drift", "not-run", "error"]
 
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
     level: Literal["fail", "drift", "warn", "info", "note"]
     kind: str
     what: str
-    place: Place
+    location: Location
     turn: str = ""
     diff: str = ""
     actual: str | int | None = None
@@ -50,9 +50,9 @@ class Finding(NamedTuple):
             "level": self.level,
             "kind": self.kind,
             "what": self.what,
-            "file": str(self.place.path),
-            "line": self.place.line,
-            "column": self.place.column,
+            "file": str(self.location.path),
+            "line": self.location.line,
+            "column": self.location.column,
             "turn": self.turn,
             "diff": self.diff,
         }
@@ -64,7 +64,7 @@ class Change(NamedTuple):
     component: str
     turn: str
     reply: int
-    place: Place
+    location: Location
     where: str = ""
     diff: str = ""
     warns: bool = False
@@ -72,8 +72,8 @@ class Change(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         return {
             "component": self.component,
-            "file": str(self.place.path),
-            "line": self.place.line,
+            "file": str(self.location.path),
+            "line": self.location.line,
             "turn": self.turn,
             "reply": self.reply,
             "where": self.where,
@@ -90,7 +90,7 @@ class Outcome(NamedTuple):
 
     path: str
     recording: str
-    place: Place
+    location: Location
     findings: tuple[Finding, ...] = ()
     changes: tuple[Change, ...] = ()
     held: int = 0
@@ -128,7 +128,7 @@ class Outcome(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         return {
             "file": self.path,
-            "line": self.place.line,
+            "line": self.location.line,
             "recording": self.recording,
             "verdict": self.verdict,
             "exit_code": exit_code((self,)),

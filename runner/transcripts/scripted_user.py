@@ -18,7 +18,7 @@ from runner.gateways import Request
 from runner.tools.context import system_clock
 from runner.transcripts.expectations import Facts
 from runner.transcripts.expectations.turn_result import facts_of
-from runner.transcripts.model import Expectation, Located, ReplayInputs, ScriptTurn, Transcript
+from runner.transcripts.model import Expectation, LazyLocation, ReplayInputs, ScriptTurn, Transcript
 
 
 class Voice:
@@ -47,10 +47,10 @@ class Voice:
 
         return fill(expectation.wanted)
 
-    def _filled(self, text: str, spot: Located) -> str:
+    def _filled(self, text: str, lazy_location: LazyLocation) -> str:
         if not is_template(text):
             return text
-        return render(PromptSource(text, self._folder, spot.place), self.values, now=self._clock)
+        return render(PromptSource(text, self._folder, lazy_location.location), self.values, now=self._clock)
 
 
 class Stand(Protocol):

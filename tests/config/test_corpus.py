@@ -21,19 +21,19 @@ ENVIRON = {"HOME": "/home/somebody", "AGENT_RUN_CONFIG_HOME": str(HERE / "no-suc
 
 
 def problems_of(name: str) -> list[str]:
-    return [str(problem) for problem in examine(name, environ=ENVIRON).problems]
+    return [str(diagnostic) for diagnostic in examine(name, environ=ENVIRON).diagnostics]
 
 
 @pytest.mark.parametrize("path", [*GOOD, *SHIPPED], ids=lambda path: path.stem)
 def test_good_files_load_without_a_word(path: Path):
     examined = examine(path, environ=ENVIRON)
-    assert [str(problem) for problem in examined.problems if problem.severity == "error"] == []
+    assert [str(diagnostic) for diagnostic in examined.diagnostics if diagnostic.severity == "error"] == []
     assert examined.agent == load_agent(path, environ=ENVIRON)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_agents_have_no_warning_either(path: Path):
-    assert examine(path, environ=ENVIRON).problems == ()
+    assert examine(path, environ=ENVIRON).diagnostics == ()
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
@@ -52,16 +52,16 @@ def test_loading_raises_what_examining_finds(path: Path, monkeypatch: pytest.Mon
         return
     with pytest.raises(ConfigError) as caught:
         load_agent(path.name, environ=ENVIRON)
-    assert [str(problem) for problem in caught.value.problems] == errors
+    assert [str(diagnostic) for diagnostic in caught.value.problems] == errors
 
 
 def test_every_place_lies_inside_its_file(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(HERE / "bad")
     for path in BAD:
-        for problem in examine(path.name, environ=ENVIRON).problems:
-            lines = Path(problem.path).read_bytes().decode("utf-8", "replace").split("\n")
-            assert 1 <= problem.line <= max(1, len(lines)), problem
-            assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1, problem
+        for diagnostic in examine(path.name, environ=ENVIRON).diagnostics:
+            lines = Path(diagnostic.path).read_bytes().decode("utf-8", "replace").split("\n")
+            assert 1 <= diagnostic.line <= max(1, len(lines)), diagnostic
+            assert 1 <= diagnostic.column <= len(lines[diagnostic.line - 1]) + 1, diagnostic
 
 
 def test_nothing_that_a_file_names_is_imported():
@@ -73,12 +73,12 @@ def test_nothing_that_a_file_names_is_imported():
 
 
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch):
-    from runner.config.diagnostics import FORMATS, render_text
+    from runner.config.diagnostic_formats import FORMATS, render_text
 
     monkeypatch.chdir(HERE / "bad")
-    problems = examine("literal-secrets.yaml", environ=ENVIRON).problems
-    assert len(problems) == 2
-    for text in [render_text(problems, source=True), *(form(problems) for form in FORMATS.values())]:
+    diagnostics = examine("literal-secrets.yaml", environ=ENVIRON).diagnostics
+    assert len(diagnostics) == 2
+    for text in [render_text(diagnostics, source=True), *(form(diagnostics) for form in FORMATS.values())]:
         assert "sk-abcdefgh" not in text
         assert "0123456789abcdef" not in text
 
@@ -97,10 +97,10 @@ def test_any_edit_of_one_byte_loads_or_is_located(data: st.DataObject, tmp_path:
     file = tmp_path / "edited.yaml"
     file.write_bytes(edited)
     lines = edited.count(b"\n") + edited.count(b"\r") + 1
-    for problem in examine(file, environ=ENVIRON).problems:
-        assert problem.path.startswith(str(tmp_path))
-        assert 1 <= problem.line <= lines, problem
-        assert problem.column >= 1
+    for diagnostic in examine(file, environ=ENVIRON).diagnostics:
+        assert diagnostic.path.startswith(str(tmp_path))
+        assert 1 <= diagnostic.line <= lines, diagnostic
+        assert diagnostic.column >= 1
 
 
 _SOURCES = [path.read_bytes() for path in (*GOOD, *SHIPPED) if path.stem != "extends"]

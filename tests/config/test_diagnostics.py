@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.diagnostics import Problem, in_order, nearest, render_github, render_json, render_sarif, render_text
+from runner.config.diagnostic_formats import render_github, render_json, render_sarif, render_text
+from runner.config.diagnostics import Diagnostic, in_order, nearest
 
-ONE = Problem("agents/bad.yaml", 7, 13, "options.temprature: unknown option", "did you mean 'temperature'?", length=10)
-WHOLE = Problem("gone.yaml", 0, 0, "cannot be read", severity="warning")
+ONE = Diagnostic(
+    "agents/bad.yaml", 7, 13, "options.temprature: unknown option", "did you mean 'temperature'?", length=10
+)
+WHOLE = Diagnostic("gone.yaml", 0, 0, "cannot be read", severity="warning")
 
 
 def test_text_without_source():
@@ -25,7 +28,7 @@ def test_text_without_source():
 def test_text_with_source_and_caret(tmp_path: Path):
     file = tmp_path / "bad.yaml"
     file.write_text("\n" * 6 + "  options: {temprature: 0.2}\n")
-    shown = render_text([Problem(str(file), 7, 13, "wrong", length=10)], source=True).splitlines()
+    shown = render_text([Diagnostic(str(file), 7, 13, "wrong", length=10)], source=True).splitlines()
     assert shown[1:] == ["    7 |   options: {temprature: 0.2}", "      |             ^^^^^^^^^^"]
 
 
@@ -34,7 +37,7 @@ def test_a_long_line_is_cut_around_its_caret(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("COLUMNS", columns)
     file = tmp_path / "long.yaml"
     file.write_text("a" * 5000 + "HERE" + "b" * 5000)
-    _, line, caret = render_text([Problem(str(file), 1, 5001, "wrong", length=4)], source=True).splitlines()
+    _, line, caret = render_text([Diagnostic(str(file), 1, 5001, "wrong", length=4)], source=True).splitlines()
     assert len(line) <= max(60, min(110, int(columns)))
     assert line[caret.index("^") : caret.rindex("^") + 1] == "HERE"
 
@@ -42,7 +45,7 @@ def test_a_long_line_is_cut_around_its_caret(tmp_path: Path, monkeypatch: pytest
 def test_a_terminal_is_not_obeyed(tmp_path: Path):
     file = tmp_path / "x.yaml"
     file.write_text("a: \x1b]0;owned\x07 \u202e\n")
-    shown = render_text([Problem(str(file), 1, 4, "bad \x1b[31m value\nnext")], source=True)
+    shown = render_text([Diagnostic(str(file), 1, 4, "bad \x1b[31m value\nnext")], source=True)
     assert not {"\x1b", "\x07", "\u202e"}.intersection(shown)
     assert len(shown.splitlines()) == 3
 
@@ -50,7 +53,7 @@ def test_a_terminal_is_not_obeyed(tmp_path: Path):
 def test_secrets_in_the_source_line_are_masked(tmp_path: Path):
     file = tmp_path / "x.yaml"
     file.write_text("key: sk-abcdefgh12345678, other: plain\n")
-    shown = render_text([Problem(str(file), 1, 6, "a secret", length=19)], source=True)
+    shown = render_text([Diagnostic(str(file), 1, 6, "a secret", length=19)], source=True)
     assert "sk-" not in shown
     assert "other: plain" in shown
 
@@ -73,7 +76,7 @@ def test_github():
         "::error file=agents/bad.yaml,line=7,col=13::options.temprature: unknown option (did you mean 'temperature'?)",
         "::warning file=gone.yaml::cannot be read",
     ]
-    odd = Problem("a,b:c.yaml", 1, 1, "100% wrong\nreally")
+    odd = Diagnostic("a,b:c.yaml", 1, 1, "100% wrong\nreally")
     assert render_github([odd]) == "::error file=a%2Cb%3Ac.yaml,line=1,col=1::100%25 wrong%0Areally"
 
 
@@ -96,7 +99,7 @@ def test_sarif():
 
 
 PROBLEMS = st.builds(
-    Problem,
+    Diagnostic,
     st.text(min_size=1, max_size=8),
     st.integers(0, 9),
     st.integers(0, 9),
@@ -107,12 +110,14 @@ PROBLEMS = st.builds(
 
 
 @given(st.lists(PROBLEMS, max_size=4))
-def test_one_line_each_whatever_they_say(problems: list[Problem]):
-    assert len(render_text(problems).splitlines()) == len(problems)
-    assert render_github(problems).count("::error ") + render_github(problems).count("::warning ") >= len(problems)
-    assert len(render_github(problems).split("\n")) == max(1, len(problems))
-    assert len(json.loads(render_json(problems))) == len(problems)
-    assert list(in_order(problems)) == sorted(set(problems))
+def test_one_line_each_whatever_they_say(diagnostics: list[Diagnostic]):
+    assert len(render_text(diagnostics).splitlines()) == len(diagnostics)
+    assert render_github(diagnostics).count("::error ") + render_github(diagnostics).count("::warning ") >= len(
+        diagnostics
+    )
+    assert len(render_github(diagnostics).split("\n")) == max(1, len(diagnostics))
+    assert len(json.loads(render_json(diagnostics))) == len(diagnostics)
+    assert list(in_order(diagnostics)) == sorted(set(diagnostics))
 
 
 def test_nearest():

@@ -34,7 +34,7 @@ def write(path: str, text: str) -> Path:
 
 def complaints(text: str, environ: Mapping[str, str] | None = None, **more: object) -> list[str]:
     write("a.yaml", text)
-    return [str(each) for each in examine("a.yaml", environ={} if environ is None else environ, **more).problems]  # type: ignore[arg-type]
+    return [str(each) for each in examine("a.yaml", environ={} if environ is None else environ, **more).diagnostics]  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("folder")
@@ -106,7 +106,7 @@ class TestLayers:
         assert (agent.limits.rounds, agent.prompt, agent.gateway, agent.model) == (4, "no", "local", "x")
 
     @pytest.mark.parametrize(
-        ("setting", "problem"),
+        ("setting", "diagnostic"),
         [
             ("options.temprature=1", "--set options.temprature=1: error: options.temprature: unknown option"),
             ("limits.rounds=0", "--set limits.rounds=0: error: limits.rounds: must be at least 1, not 0"),
@@ -120,8 +120,8 @@ class TestLayers:
             ("system_prompt='{{ x }}'", "--set system_prompt='{{ x }}': error: 'x' is not defined"),
         ],
     )
-    def test_a_problem_of_a_setting_names_the_setting(self, setting: str, problem: str):
-        assert complaints(SMALL + "tools: [resolve_date]\n", overrides=[setting])[0].startswith(problem)
+    def test_a_problem_of_a_setting_names_the_setting(self, setting: str, diagnostic: str):
+        assert complaints(SMALL + "tools: [resolve_date]\n", overrides=[setting])[0].startswith(diagnostic)
 
     def test_a_gateway_from_the_command_line_must_be_known(self):
         assert complaints(SMALL, gateway="olama") == [
@@ -150,7 +150,7 @@ class TestEnvironment:
         write("a.yaml", text)
         examined = examine("a.yaml", environ={}, missing_variable="warning")
         assert examined.agent is not None
-        assert [str(each) for each in examined.problems] == [
+        assert [str(each) for each in examined.diagnostics] == [
             f"{where}: warning: gateways.own.url: the environment variable NOPE is not set"
         ]
 
@@ -158,7 +158,7 @@ class TestEnvironment:
         write("a.yaml", SMALL + "gateways: {own: {dialect: openai, url: '${env:NOPE}'}}\n"
               "tools:\n  - files: {root: '${env:NOPE}/notes'}\n  - openapi: {spec: '${env:NOPE}'}\n")  # fmt: skip
         examined = examine("a.yaml", environ={}, missing_variable="warning")
-        assert [each.severity for each in examined.problems] == ["warning"] * 3
+        assert [each.severity for each in examined.diagnostics] == ["warning"] * 3
 
     def test_keys_of_the_gateways_are_secrets(self):
         write("a.yaml", "gateway: openai\nmodel: m\nfallback: [{gateway: own, model: x}]\n"
@@ -242,13 +242,13 @@ class TestAgent:
         write("small.yaml", SMALL)
         agent = load_agent("small.yaml")
         plain = Agent("small", "ollama", "m", Path("small.yaml"))
-        own = {"places", "files", "system_prompt"}
+        own = {"locations", "files", "system_prompt"}
         assert all(
             getattr(agent, each.name) == getattr(plain, each.name) for each in fields(Agent) if each.name not in own
         )
         assert agent.system_prompt.text == plain.system_prompt.text
-        assert agent.place("model") == "small.yaml:2"
-        assert agent.place("tools") == "small.yaml"
+        assert agent.location("model") == "small.yaml:2"
+        assert agent.location("tools") == "small.yaml"
 
     def test_variables_have_types(self):
         write("a.yaml", SMALL + "system_prompt: '{{ a }}{{ b }}{{ c }}{{ d }}'\nvariables:\n"
@@ -324,7 +324,7 @@ class TestAgent:
         Path("in/t.py").symlink_to(outside)
         Path("in/notes").symlink_to(folder.parent)
         write("in/a.yaml", SMALL + "tools: [{python: 't.py:f'}, {files: {root: notes}}]\n")
-        found = [each.message for each in examine("in/a.yaml").problems]
+        found = [each.message for each in examine("in/a.yaml").diagnostics]
         assert found == [
             "tools[0].python: a symlink leads out of the agent's folder",
             "tools[1].files.root: a symlink leads out of the agent's folder",

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.agent import PromptSource
-from runner.config.diagnostics import Problem, nearest
-from runner.config.yaml.document import place_in
+from runner.config.diagnostics import Diagnostic, nearest
+from runner.config.yaml.document import position_at
 from runner.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[],
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """What a template takes from outside: names, each with a problem at its first use, and the files it includes."""
+    """What a template takes from outside: names, each with a diagnostic at its first use, and the files it includes."""
 
-    names: Mapping[str, Problem] = field(default_factory=dict)
+    names: Mapping[str, Diagnostic] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
 
@@ -72,21 +72,21 @@ def uses(source: PromptSource) -> Uses:
     from runner.config.template.sandbox import open_sandbox  # lazy: jinja2
 
     sandbox = open_sandbox(source.root, datetime.now)
-    names: dict[str, Problem] = {}
+    names: dict[str, Diagnostic] = {}
     files: dict[str, Path] = {}
     try:
         _compiled(sandbox, source.text)
         for name, file, text, line in _names(sandbox, source.text, _ROOT, frozenset(), files):
-            names.setdefault(name, _problem(source, file, text, line, f"{name!r} is not defined", name))
+            names.setdefault(name, _report(source, file, text, line, f"{name!r} is not defined", name))
     except _mistakes() as error:
         _raise(error, source, known=())
     return Uses(names, tuple(files.values()))
 
 
-def _plain_names(source: PromptSource) -> Iterator[tuple[str, Problem]]:
+def _plain_names(source: PromptSource) -> Iterator[tuple[str, Diagnostic]]:
     for found in reversed([*_VARIABLE.finditer(source.text)]):  # the first use of a name comes last, and stays
         line = source.text.count("\n", 0, found.start()) + 1
-        yield found[1], _problem(source, _ROOT, source.text, line, f"{found[1]!r} is not defined", found[1])
+        yield found[1], _report(source, _ROOT, source.text, line, f"{found[1]!r} is not defined", found[1])
 
 
 def _simple(value: Any) -> bool:
@@ -152,8 +152,8 @@ def _raise(error: Exception, source: PromptSource, known: Iterable[str]) -> NoRe
     elif isinstance(error, RecursionError):
         message = "includes or calls itself without end"
     text = source.text if file == _ROOT else _text_of(file)
-    problem = _problem(source, file, text, line, f"template: {message}", word, hint)
-    raise ConfigError([problem]) from None
+    diagnostic = _report(source, file, text, line, f"template: {message}", word, hint)
+    raise ConfigError([diagnostic]) from None
 
 
 def _where(error: Exception) -> tuple[str, int]:
@@ -176,17 +176,19 @@ def _text_of(file: str) -> str:
         return ""
 
 
-def _problem(source: PromptSource, file: str, text: str, line: int, message: str, word: str, hint: str = "") -> Problem:
-    """The problem at the place of `word` in a line of a template, or of the line's first character."""
+def _report(
+    source: PromptSource, file: str, text: str, line: int, message: str, word: str, hint: str = ""
+) -> Diagnostic:
+    """The diagnostic at `word` in a line of a template, or of the line's first character."""
     lines = text.splitlines(keepends=True)
     shown = lines[line - 1] if line <= len(lines) else ""
     found = re.search(rf"\b{re.escape(word)}\b", shown) if word else None
     column = found.start() if found else len(shown) - len(shown.lstrip())
     length = max(1, len(word)) if found else max(1, len(shown.strip()))
     if file != _ROOT:
-        return Problem(file, line, column + 1, message, hint, length=length)
-    if source.place is None:
-        return Problem("the template", line, column + 1, message, hint, length=length)
+        return Diagnostic(file, line, column + 1, message, hint, length=length)
+    if source.location is None:
+        return Diagnostic("the template", line, column + 1, message, hint, length=length)
     offset = sum(map(len, lines[: line - 1])) + column
-    place = place_in(source.runs, offset) or (source.place.line, source.place.column)
-    return Problem(str(source.place.path), *place, message, hint, length=length)
+    position = position_at(source.source_map, offset) or (source.location.line, source.location.column)
+    return Diagnostic(str(source.location.path), *position, message, hint, length=length)

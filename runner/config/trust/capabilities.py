@@ -100,7 +100,7 @@ def _preapproved_calls(agent: Agent) -> Iterator[Capability]:
 
     for rule in agent.permissions.allow:
         if parse_rule(rule).names_one:
-            yield Capability("allow", f"{rule} without asking each time", agent.place("permissions"))
+            yield Capability("allow", f"{rule} without asking each time", agent.location("permissions"))
 
 
 def origin(url: str) -> str:
@@ -151,9 +151,9 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _gateway(agent: Agent, name: str, raw: _RawFile) -> Iterator[Capability]:
-    preset, where = agent.gateways.get(name, CATALOGUE.get(name)), agent.place("gateways")
+    preset, where = agent.gateways.get(name, CATALOGUE.get(name)), agent.location("gateways")
     if preset is None or preset.dialect not in DIALECTS:
-        yield Capability("import", f"the gateway {name} of an installed package", agent.place("gateway"))
+        yield Capability("import", f"the gateway {name} of an installed package", agent.location("gateway"))
     if preset is None or preset == CATALOGUE.get(name) or not (own := raw.mapping("gateways", name)):
         return
     from runner.gateways.http.credentials import address, host_of  # lazy: most agents ask a server of the catalogue
@@ -175,7 +175,7 @@ def _is_known(preset: GatewayPreset, url: str) -> bool:
 
 
 def _weights(agent: Agent, gateway: str, model: str) -> Iterator[Capability]:
-    preset, where = agent.gateways.get(gateway, CATALOGUE.get(gateway)), agent.place("model")
+    preset, where = agent.gateways.get(gateway, CATALOGUE.get(gateway)), agent.location("model")
     typed = where.startswith("--")
     if (
         preset is not None

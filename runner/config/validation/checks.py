@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from runner.config.diagnostics import Problem, nearest
+from runner.config.diagnostics import Diagnostic, nearest
 from runner.config.draft import Draft
-from runner.config.yaml.document import Key
+from runner.config.yaml.document import NodePath
 from runner.core.errors import ModelMissing
 from runner.core.secrets import has_known_secret, looks_secret
 from runner.gateways import CATALOGUE, DIALECTS
 from runner.tools.argument_validator import validator
 
-Check = Callable[[Draft], Iterator[Problem]]
+Check = Callable[[Draft], Iterator[Diagnostic]]
 
 
-def gateway_names(draft: Draft) -> Iterator[Problem]:
+def gateway_names(draft: Draft) -> Iterator[Diagnostic]:
     """The gateway and each fallback are known: from the catalogue, the file, the user's file, or a package."""
     known = {*CATALOGUE, *draft.user.gateways, *_mapping(draft, "gateways")}
-    named: list[tuple[Key, ...]] = [("gateway",)]
+    named: list[NodePath] = [("gateway",)]
     named += [("fallback", index, "gateway") for index in range(len(_list(draft, "fallback")))]
     for path in named:
         if draft.sound(*path) and (name := _at(draft, path)) not in known and not offered("agent_run.gateways", name):
             hint = nearest(name, known) or f"known: {', '.join(sorted(known))}"
-            yield draft.problem(path, f"no gateway is named {name!r}", hint)
+            yield draft.diagnostic(path, f"no gateway is named {name!r}", hint)
 
 
-def embedded_models(draft: Draft) -> Iterator[Problem]:
+def embedded_models(draft: Draft) -> Iterator[Diagnostic]:
     """Models of gateway local that name neither a known one nor a GGUF file: a warning, since others may be asked."""
     choices = [((), draft.value), *((("fallback", index), each) for index, each in enumerate(_list(draft, "fallback")))]
     paths = [(*path, "model") for path, each in choices if isinstance(each, dict) and each.get("gateway") == "local"]
@@ -38,10 +38,10 @@ def embedded_models(draft: Draft) -> Iterator[Problem]:
             weights(_at(draft, path))
         except ModelMissing as missing:
             hint = nearest(_at(draft, path), KNOWN) or missing.fix
-            yield draft.problem(path, missing.what, hint, severity="warning")
+            yield draft.diagnostic(path, missing.what, hint, severity="warning")
 
 
-def gateway_rows(draft: Draft) -> Iterator[Problem]:
+def gateway_rows(draft: Draft) -> Iterator[Diagnostic]:
     """The file's own gateways speak a known dialect, have an address, and hold no key."""
     for name, row in _mapping(draft, "gateways").items():
         path = ("gateways", name)
@@ -50,15 +50,15 @@ def gateway_rows(draft: Draft) -> Iterator[Problem]:
         dialect = row["dialect"]
         if dialect not in DIALECTS and not offered("agent_run.gateways", dialect):
             hint = nearest(dialect, DIALECTS) or f"known: {', '.join(DIALECTS)}"
-            yield draft.problem((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
+            yield draft.diagnostic((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
         url = row.get("url", "")
         if "url" not in row and "url_from" not in row and dialect not in ("local", "scripted"):
-            yield draft.problem(path, "needs url:", at_key=True)
+            yield draft.diagnostic(path, "needs url:", at_key=True)
         if url and (*path, "url") not in draft.unfilled and not url.startswith(("http://", "https://")):
-            yield draft.problem((*path, "url"), "must begin with http:// or https://")
+            yield draft.diagnostic((*path, "url"), "must begin with http:// or https://")
 
 
-def literal_secrets(draft: Draft) -> Iterator[Problem]:
+def literal_secrets(draft: Draft) -> Iterator[Diagnostic]:
     """No key or token stands in the file itself; it is not shown in the message either."""
     raw = draft.layers.value
     for top in ("gateways", "tools"):
@@ -68,26 +68,26 @@ def literal_secrets(draft: Draft) -> Iterator[Problem]:
             private = {"headers", "env", "key_from"}.intersection(path)
             if "${" not in text and (has_known_secret(text) or (private and looks_secret(text))):
                 way = "name the variable that holds it" if path[-1] == "key_from" else "write ${env:NAME}"
-                yield draft.problem(path, "a secret does not belong in the file", f"{way}, and revoke this one")
+                yield draft.diagnostic(path, "a secret does not belong in the file", f"{way}, and revoke this one")
 
 
-def script(draft: Draft) -> Iterator[Problem]:
+def script(draft: Draft) -> Iterator[Diagnostic]:
     """`script:` stands where gateway scripted can use it, and nowhere else."""
     choices = [draft.value.get("gateway"), *(each.get("gateway") for each in _mappings(draft, "fallback"))]
     scripted = "scripted" in choices
     if scripted and not draft.value.get("script"):
-        yield draft.layers.problem(("gateway",), "gateway scripted answers from script:, which is missing")
+        yield draft.layers.diagnostic(("gateway",), "gateway scripted answers from script:, which is missing")
     if draft.value.get("script") and not scripted and draft.sound("gateway"):
-        yield draft.problem(("script",), f"gateway {choices[0]} never reads it", "gateway: scripted", at_key=True)
+        yield draft.diagnostic(("script",), f"gateway {choices[0]} never reads it", "gateway: scripted", at_key=True)
 
 
-def reply_schema(draft: Draft) -> Iterator[Problem]:
+def reply_schema(draft: Draft) -> Iterator[Diagnostic]:
     """The schema of a structured reply is itself valid."""
     if draft.sound("reply", "schema"):
-        yield from schema_problems(draft, ("reply", "schema"), _at(draft, ("reply", "schema")))
+        yield from schema_diagnostics(draft, ("reply", "schema"), _at(draft, ("reply", "schema")))
 
 
-def variable_values(draft: Draft) -> Iterator[Problem]:
+def variable_values(draft: Draft) -> Iterator[Diagnostic]:
     """A variable's default suits its type and choices."""
     from runner.config.template.variables import declared, misfit  # lazy: most files have none
 
@@ -95,19 +95,19 @@ def variable_values(draft: Draft) -> Iterator[Problem]:
         if not draft.sound("variables", name):
             continue
         variable = declared(name, entry)
-        path: tuple[Key, ...] = ("variables", name)
+        path: NodePath = ("variables", name)
         if isinstance(entry, dict) and "default" in entry:
             path = (*path, "default")
             if entry.get("required"):
-                yield draft.problem(("variables", name), "required, yet it has a default", "keep one of the two")
+                yield draft.diagnostic(("variables", name), "required, yet it has a default", "keep one of the two")
         if variable.default is not None and (why := misfit(variable, variable.default)):
-            yield draft.problem(path, why)
+            yield draft.diagnostic(path, why)
         for index, choice in enumerate(variable.choices):
             if why := misfit(variable, choice):
-                yield draft.problem(("variables", name, "choices", index), why)
+                yield draft.diagnostic(("variables", name, "choices", index), why)
 
 
-def schema_problems(draft: Draft, path: tuple[Key, ...], schema: Mapping[str, Any]) -> Iterator[Problem]:
+def schema_diagnostics(draft: Draft, path: NodePath, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
     """What makes a JSON Schema in the file invalid; a reference that leads out of it is not followed."""
     import jsonschema_rs  # lazy
 
@@ -119,7 +119,7 @@ def schema_problems(draft: Draft, path: tuple[Key, ...], schema: Mapping[str, An
         message = (
             f"not a valid JSON Schema: {why}" if wrong is None else f"not valid in a JSON Schema: {str(wrong)[:80]!r}"
         )
-        yield draft.problem((*path, *getattr(error, "instance_path", ())), message)
+        yield draft.diagnostic((*path, *getattr(error, "instance_path", ())), message)
 
 
 def offered(group: str, name: str) -> bool:
@@ -129,7 +129,7 @@ def offered(group: str, name: str) -> bool:
     return bool(entry_points(group=group, name=name))
 
 
-def _texts(value: Any, path: tuple[Key, ...]) -> Iterator[tuple[tuple[Key, ...], str]]:
+def _texts(value: Any, path: NodePath) -> Iterator[tuple[NodePath, str]]:
     """Every text in a value, with its path."""
     if isinstance(value, str):
         yield path, value
@@ -141,7 +141,7 @@ def _texts(value: Any, path: tuple[Key, ...]) -> Iterator[tuple[tuple[Key, ...],
             yield from _texts(each, (*path, index))
 
 
-def _at(draft: Draft, path: Sequence[Key]) -> Any:
+def _at(draft: Draft, path: NodePath) -> Any:
     found: Any = draft.value
     for key in path:
         found = found[key]

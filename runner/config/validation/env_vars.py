@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from runner.config.diagnostics import Problem, Severity
+from runner.config.diagnostics import Diagnostic, Severity
 from runner.config.layers import Layers
 from runner.config.validation.schema import dotted
-from runner.config.yaml.document import Key
+from runner.config.yaml.document import NodePath
 from runner.core.secrets import looks_secret
 
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -44,7 +44,7 @@ _FIELDS = frozenset(
 _SECRET_FIELDS = frozenset({"headers", "env", "query"})
 
 
-def _field(path: tuple[Key, ...]) -> tuple[Key, ...]:
+def _field(path: NodePath) -> NodePath:
     """`tools[0].http.headers.X` is the field (http, headers), `gateways.groq.url` is (gateways, url)."""
     if path[0] == "tools":
         return path[2:4]
@@ -58,14 +58,14 @@ class Substitution:
         self._layers = layers
         self._environ = environ
         self._missing = missing
-        self.problems: list[Problem] = []
+        self.diagnostics: list[Diagnostic] = []
         self.secrets: dict[str, str] = {}
-        self.from_user: set[tuple[Key, ...]] = set()
+        self.from_user: set[NodePath] = set()
         """Paths whose text begins with a value of the user's own environment."""
-        self.unfilled: set[tuple[Key, ...]] = set()
+        self.unfilled: set[NodePath] = set()
         """Paths whose variable is not set."""
 
-    def fill(self, value: Any, path: tuple[Key, ...] = ()) -> Any:
+    def fill(self, value: Any, path: NodePath = ()) -> Any:
         """The value with its placeholders filled in."""
         if isinstance(value, str):
             return self._text(value, path) if "$" in value or "{" in value else value
@@ -75,7 +75,7 @@ class Substitution:
             return [self.fill(each, (*path, index)) for index, each in enumerate(value)]
         return value
 
-    def _text(self, text: str, path: tuple[Key, ...]) -> str:
+    def _text(self, text: str, path: NodePath) -> str:
         if _field(path) not in _FIELDS:
             self._refuse(text, path, _LOOKALIKE_IN_PROSE if path[0] in _PROSE else _LOOKALIKE)
             return text
@@ -83,14 +83,14 @@ class Substitution:
         self._refuse(rest, path, _FOREIGN)
         return _PLACEHOLDER.sub(lambda found: self._value(found, path), text)
 
-    def _value(self, found: re.Match[str], path: tuple[Key, ...]) -> str:
+    def _value(self, found: re.Match[str], path: NodePath) -> str:
         name, default = found.groups()
         value = self._environ.get(name)
         if default is not None and not value:
             return str(default)
         if value is None:
             self.unfilled.add(path)
-            self._problem(path, found, f"{dotted(path)}: the environment variable {name} is not set", self._missing)
+            self._report(path, found, f"{dotted(path)}: the environment variable {name} is not set", self._missing)
             return ""
         if found.start() == 0:
             self.from_user.add(path)
@@ -98,14 +98,14 @@ class Substitution:
             self.secrets[f"env:{name}"] = value
         return value
 
-    def _refuse(self, text: str, path: tuple[Key, ...], pattern: re.Pattern[str]) -> None:
+    def _refuse(self, text: str, path: NodePath, pattern: re.Pattern[str]) -> None:
         why = "is not filled in here"
         if _field(path) in _FIELDS:
             why = "is no placeholder: write ${env:NAME} or ${env:NAME:-default}"
         for found in pattern.finditer(text):
-            self._problem(path, found, f"{dotted(path)}: {found.group()} {why}", "error")
+            self._report(path, found, f"{dotted(path)}: {found.group()} {why}", "error")
 
-    def _problem(self, path: tuple[Key, ...], found: re.Match[str], message: str, severity: Severity) -> None:
-        self.problems.append(
-            self._layers.problem(path, message, severity=severity, offset=found.start(), length=len(found.group()))
+    def _report(self, path: NodePath, found: re.Match[str], message: str, severity: Severity) -> None:
+        self.diagnostics.append(
+            self._layers.diagnostic(path, message, severity=severity, offset=found.start(), length=len(found.group()))
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.config.diagnostics import Problem, nearest
+from runner.config.diagnostics import Diagnostic, nearest
 from runner.config.draft import Draft
 from runner.config.validation.tools import FILE_KINDS
 from runner.core.errors import UsageError
@@ -14,7 +14,7 @@ from runner.tools.entry import ToolEntry
 _CHOICES = ("auto", "none", "required")
 
 
-def rule_problems(draft: Draft, tools: Sequence[ToolEntry]) -> Iterator[Problem]:
+def rule_diagnostics(draft: Draft, tools: Sequence[ToolEntry]) -> Iterator[Diagnostic]:
     """What is wrong with `permissions:` and `tool_choice:`, given the tools of the file."""
     names = {each.name for each in tools}
     groups = {each.name for each in tools if each.kind in ("files", "mcp", "openapi")}
@@ -25,19 +25,19 @@ def rule_problems(draft: Draft, tools: Sequence[ToolEntry]) -> Iterator[Problem]
     if "openapi" in groups or any(choice.startswith(f"{group}_") for group in groups):
         return
     hint = nearest(choice, {*_CHOICES, *names}) or f"one of {', '.join([*_CHOICES, *sorted(names)])}"
-    yield draft.problem(("tool_choice",), f"no tool is named {choice!r}", hint)
+    yield draft.diagnostic(("tool_choice",), f"no tool is named {choice!r}", hint)
 
 
-def _permissions(draft: Draft, names: set[str]) -> Iterator[Problem]:
+def _permissions(draft: Draft, names: set[str]) -> Iterator[Diagnostic]:
     for decision in ("allow", "ask", "deny"):
         if not draft.sound("permissions", decision):
             continue
         for index, rule in enumerate(draft.value["permissions"][decision]):
             path = ("permissions", decision, index)
             if why := malformed(rule):
-                yield draft.problem(path, why)
+                yield draft.diagnostic(path, why)
             elif not _known(head := rule.partition("(")[0].strip(), names):
-                yield draft.problem(path, f"no tool is named {head!r}", nearest(head, names | FILE_KINDS))
+                yield draft.diagnostic(path, f"no tool is named {head!r}", nearest(head, names | FILE_KINDS))
 
 
 def malformed(rule: str) -> str:

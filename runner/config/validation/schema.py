@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.config.diagnostics import nearest
 from runner.config.validation.fast_validator import surely_fits
-from runner.config.yaml.document import Key
+from runner.config.yaml.document import NodeKey, NodePath
 from runner.core.secrets import looks_secret
 
 _NAMES = {
@@ -36,10 +36,10 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class SchemaViolation:
     """What a schema does not allow, at `path`; `at_key` when the last key of it is the mistake, not its value."""
 
-    path: tuple[Key, ...]
+    path: NodePath
     message: str
     hint: str = ""
     at_key: bool = False
@@ -75,7 +75,7 @@ def _validator(name: str, definition: str) -> Any:
     )
 
 
-def mistakes(value: Any, name: str, definition: str = "") -> list[Mistake]:
+def schema_violations(value: Any, name: str, definition: str = "") -> list[SchemaViolation]:
     """What the schema `name`, or one of its `$defs`, does not allow in `value`; nothing as a rule."""
     whole = schema(name)
     root = {**whole, **whole["$defs"][definition]} if definition else whole
@@ -90,7 +90,7 @@ def _quick_look_is_cheaper(name: str) -> bool:
     return name == "agent" or "jsonschema_rs" not in sys.modules
 
 
-def _explain(errors: Iterable[Any], value: Any, root: Mapping[str, Any]) -> Iterator[Mistake]:
+def _explain(errors: Iterable[Any], value: Any, root: Mapping[str, Any]) -> Iterator[SchemaViolation]:
     for error in errors:
         path = tuple(error.instance_path)
         keyword = error.kind.name
@@ -100,19 +100,19 @@ def _explain(errors: Iterable[Any], value: Any, root: Mapping[str, Any]) -> Iter
         elif keyword == "additionalProperties":
             for key in error.kind.unexpected:
                 hint = nearest(key, node.get("properties", ())) or ("" if path else _elsewhere(key, root))
-                yield Mistake((*path, key), _unknown(path, key), hint, at_key=True)
+                yield SchemaViolation((*path, key), _unknown(path, key), hint, at_key=True)
         elif keyword == "required":
             missing = error.kind.property
-            yield Mistake((*path, missing), f"{dotted((*path, missing))}: required, and missing")
+            yield SchemaViolation((*path, missing), f"{dotted((*path, missing))}: required, and missing")
         elif keyword == "propertyNames":
             key = error.instance
-            yield Mistake((*path, key), f"{dotted((*path, key))}: not a name that can stand here", at_key=True)
+            yield SchemaViolation((*path, key), f"{dotted((*path, key))}: not a name that can stand here", at_key=True)
         else:
             message, hint = _wrong(keyword, _walk(value, path), node, error.message)
-            yield Mistake(path, f"{dotted(path)}: {message}" if path else message, hint)
+            yield SchemaViolation(path, f"{dotted(path)}: {message}" if path else message, hint)
 
 
-def _unknown(path: Sequence[Key], key: str) -> str:
+def _unknown(path: NodePath, key: str) -> str:
     return f"{dotted((*path, key))}: unknown {'option' if path else 'key'}"
 
 
@@ -125,7 +125,7 @@ def _elsewhere(key: str, root: Mapping[str, Any]) -> str:
     return ""
 
 
-def _union(error: Any, value: Any, root: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[Mistake]:
+def _union(error: Any, value: Any, root: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[SchemaViolation]:
     """The mistakes of the branch that was meant, or what the union takes where none was."""
     path = tuple(error.instance_path)
     where, found, branches = dotted(path), _walk(value, path), error.kind.context
@@ -133,23 +133,23 @@ def _union(error: Any, value: Any, root: Mapping[str, Any], node: Mapping[str, A
     keys = list(found) if isinstance(found, dict) else []
     kinds = [key for key in keys if key in known]
     if all(_at(each, path, "required") for branch in branches for each in branch):
-        yield Mistake(path, f"{where}: needs {' or '.join(f'{key}:' for key in known)}")
+        yield SchemaViolation(path, f"{where}: needs {' or '.join(f'{key}:' for key in known)}")
     elif len(kinds) > 1:
         both = " and ".join(f"{key}:" for key in kinds)
-        yield Mistake((*path, kinds[1]), f"{where}: {both} stand in one entry", "write one each", at_key=True)
+        yield SchemaViolation((*path, kinds[1]), f"{where}: {both} stand in one entry", "write one each", at_key=True)
     elif meant := _meant(branches, path):
         yield from _explain(meant, value, root)
     elif keys and (hint := nearest(keys[0], known)):
-        yield Mistake((*path, keys[0]), _unknown(path, keys[0]), hint, at_key=True)
+        yield SchemaViolation((*path, keys[0]), _unknown(path, keys[0]), hint, at_key=True)
     else:
         expected = node.get("title") or _types(branch.get("type", "object") for branch in node["anyOf"])
         if keys and known and not kinds:
-            yield Mistake((*path, keys[0]), _unknown(path, keys[0]), f"expected {expected}", at_key=True)
+            yield SchemaViolation((*path, keys[0]), _unknown(path, keys[0]), f"expected {expected}", at_key=True)
         else:
-            yield Mistake(path, f"{where}: expected {expected}, not {_shown(found)}")
+            yield SchemaViolation(path, f"{where}: expected {expected}, not {_shown(found)}")
 
 
-def _meant(branches: Sequence[Sequence[Any]], path: tuple[Key, ...]) -> Sequence[Any]:
+def _meant(branches: Sequence[Sequence[Any]], path: NodePath) -> Sequence[Any]:
     """The errors of the branch that fits the value's kind, and the key that it must have."""
     fitting = [branch for branch in branches if not _another_kind(branch, path)]
     if len(fitting) > 1:
@@ -157,11 +157,11 @@ def _meant(branches: Sequence[Sequence[Any]], path: tuple[Key, ...]) -> Sequence
     return fitting[0] if fitting else ()
 
 
-def _another_kind(branch: Sequence[Any], path: tuple[Key, ...]) -> bool:
+def _another_kind(branch: Sequence[Any], path: NodePath) -> bool:
     return any(_at(each, path, "type") or _at(each, path, "const") for each in branch)
 
 
-def _at(error: Any, path: tuple[Key, ...], keyword: str) -> bool:
+def _at(error: Any, path: NodePath, keyword: str) -> bool:
     return error.kind.name == keyword and tuple(error.instance_path) == path
 
 
@@ -212,7 +212,7 @@ def _shown(found: Any) -> str:
     return _NAMES["array" if isinstance(found, list) else "object"]
 
 
-def dotted(path: Sequence[Key]) -> str:
+def dotted(path: NodePath) -> str:
     """A path as people write it: `tools[0].files.root`."""
     text = ""
     for key in path:
@@ -220,7 +220,7 @@ def dotted(path: Sequence[Key]) -> str:
     return text
 
 
-def _walk(value: Any, path: Iterable[Key]) -> Any:
+def _walk(value: Any, path: Iterable[NodeKey]) -> Any:
     for key in path:
         value = value[key]
     return value

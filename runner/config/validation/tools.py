@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.config.diagnostics import Problem, nearest
+from runner.config.diagnostics import Diagnostic, nearest
 from runner.config.draft import Draft
-from runner.config.validation.checks import offered, schema_problems
-from runner.config.yaml.document import Key
+from runner.config.validation.checks import offered, schema_diagnostics
+from runner.config.yaml.document import NodePath
 from runner.config.yaml.parser import read_text
 from runner.core.errors import ConfigError
 from runner.tools import BUILT_INS
@@ -22,21 +22,21 @@ _GROUPS = frozenset({"files", "openapi", "mcp"})
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def declarations(draft: Draft) -> tuple[list[ToolEntry], list[Problem]]:
+def declarations(draft: Draft) -> tuple[list[ToolEntry], list[Diagnostic]]:
     """What each sound entry declares, and what is wrong with any."""
     found: dict[int, ToolEntry] = {}
-    problems: list[Problem] = []
+    diagnostics: list[Diagnostic] = []
     for index, entry in enumerate(draft.value.get("tools") or ()):
         if draft.sound("tools", index):
             declared = _declared(draft, index, entry)
-            problems += _wrong(draft, declared, ("tools", index))
+            diagnostics += _wrong(draft, declared, ("tools", index))
             found[index] = declared
-    problems += _twice(draft, found)
-    return list(found.values()), problems
+    diagnostics += _twice(draft, found)
+    return list(found.values()), diagnostics
 
 
 def _declared(draft: Draft, index: int, entry: str | Mapping[str, Any]) -> ToolEntry:
-    where, base = str(draft.place("tools", index)), draft.folder(("tools", index))
+    where, base = str(draft.location("tools", index)), draft.folder(("tools", index))
     if isinstance(entry, str):
         return ToolEntry("builtin", entry, {}, where, base)
     kind, given = next(iter(entry.items()))
@@ -55,16 +55,16 @@ def _own_name(kind: str, options: Mapping[str, Any]) -> str:
     return kind
 
 
-def _wrong(draft: Draft, declared: ToolEntry, path: tuple[Key, ...]) -> Iterator[Problem]:
+def _wrong(draft: Draft, declared: ToolEntry, path: NodePath) -> Iterator[Diagnostic]:
     kind, options = declared.kind, declared.options
     if kind == "builtin":
         yield from _unknown(draft, declared.name, path)
         return
     short = not isinstance(draft.value["tools"][path[1]][kind], dict)
     inner = (*path, kind)
-    places: list[tuple[tuple[Key, ...], str, str]] = []
+    places: list[tuple[NodePath, str, str]] = []
     if kind not in _GROUPS and not _NAME.fullmatch(declared.name):
-        yield draft.problem(inner, f"{declared.name!r} cannot be a tool's name", "give it one with name:")
+        yield draft.diagnostic(inner, f"{declared.name!r} cannot be a tool's name", "give it one with name:")
     if kind == "python":
         yield from _python(draft, options["function"], inner if short else (*inner, "function"))
     elif kind == "agent":
@@ -74,7 +74,7 @@ def _wrong(draft: Draft, declared: ToolEntry, path: tuple[Key, ...]) -> Iterator
     elif kind == "files":  # a folder that may be written can be made when it is needed
         places.append(((*inner, "root"), options["root"], "" if options.get("write") else "folder"))
     elif kind == "mcp" and "command" in options and "url" in options:
-        yield draft.problem((*inner, "url"), "command: starts a server, url: reaches one", "keep one", at_key=True)
+        yield draft.diagnostic((*inner, "url"), "command: starts a server, url: reaches one", "keep one", at_key=True)
     if "cwd" in options:
         places.append(((*inner, "cwd"), options["cwd"], "folder"))
     yield from (wrong for at, named, wanted in places if (wrong := draft.misplaced(at, named, wanted=wanted)))
@@ -82,20 +82,20 @@ def _wrong(draft: Draft, declared: ToolEntry, path: tuple[Key, ...]) -> Iterator
         yield from _parameters(draft, options, inner)
 
 
-def _unknown(draft: Draft, name: str, path: tuple[Key, ...]) -> Iterator[Problem]:
+def _unknown(draft: Draft, name: str, path: NodePath) -> Iterator[Diagnostic]:
     if name in FILE_KINDS:
-        yield draft.problem(path, f"{name} needs its options", f"write {name}: {{…}}")
+        yield draft.diagnostic(path, f"{name} needs its options", f"write {name}: {{…}}")
     elif name not in BUILT_INS and not offered("agent_run.tools", name):
         hint = nearest(name, {*BUILT_INS, *FILE_KINDS}) or f"built-ins: {', '.join(BUILT_INS)}"
-        yield draft.problem(path, f"no tool is named {name!r}", hint)
+        yield draft.diagnostic(path, f"no tool is named {name!r}", hint)
 
 
-def _python(draft: Draft, reference: str, path: tuple[Key, ...]) -> Iterator[Problem]:
+def _python(draft: Draft, reference: str, path: NodePath) -> Iterator[Diagnostic]:
     file, _, function = reference.rpartition(":")
     if not file.endswith(".py"):
         return
-    if problem := draft.misplaced(path, file, wanted="file"):
-        yield problem
+    if diagnostic := draft.misplaced(path, file, wanted="file"):
+        yield diagnostic
         return
     import ast  # lazy: the file is read, never run
 
@@ -106,14 +106,14 @@ def _python(draft: Draft, reference: str, path: tuple[Key, ...]) -> Iterator[Pro
         yield from error.problems
         return
     except SyntaxError as error:
-        yield Problem(str(shown), error.lineno or 1, error.offset or 1, f"not valid Python: {error.msg}")
+        yield Diagnostic(str(shown), error.lineno or 1, error.offset or 1, f"not valid Python: {error.msg}")
         return
     except (MemoryError, RecursionError):
-        yield draft.problem(path, f"{file} is nested too deeply to be read")
+        yield draft.diagnostic(path, f"{file} is nested too deeply to be read")
         return
     names = set(_defined(tree))
     if "*" not in names and function.partition(".")[0] not in names:
-        yield draft.problem(path, f"{file} defines no {function!r}", nearest(function, names))
+        yield draft.diagnostic(path, f"{file} defines no {function!r}", nearest(function, names))
 
 
 def _defined(tree: Any) -> Iterator[str]:
@@ -129,30 +129,28 @@ def _defined(tree: Any) -> Iterator[str]:
             yield node.asname or node.name.partition(".")[0]
 
 
-def _parameters(draft: Draft, options: Mapping[str, Any], path: tuple[Key, ...]) -> Iterator[Problem]:
+def _parameters(draft: Draft, options: Mapping[str, Any], path: NodePath) -> Iterator[Diagnostic]:
     parameters = options.get("parameters", {})
     for name, schema in parameters.items():
-        yield from schema_problems(draft, (*path, "parameters", name), schema)
-    templates: list[tuple[tuple[Key, ...], Any]] = [
-        (("run", at), text) for at, text in enumerate(options.get("run", ()))
-    ]
+        yield from schema_diagnostics(draft, (*path, "parameters", name), schema)
+    templates: list[tuple[NodePath, Any]] = [(("run", at), text) for at, text in enumerate(options.get("run", ()))]
     templates += [((key,), options[key]) for key in ("stdin", "url", "query", "headers", "body") if key in options]
     used: set[str] = set()
     for at, template in templates:
         for name in places(template):
             used.add(name)
             if at == ("run", 0):
-                yield draft.problem((*path, *at), "the program itself may not be chosen by a parameter")
+                yield draft.diagnostic((*path, *at), "the program itself may not be chosen by a parameter")
             elif name not in parameters:
-                yield draft.problem((*path, *at), f"no parameter is named {name!r}", nearest(name, parameters))
+                yield draft.diagnostic((*path, *at), f"no parameter is named {name!r}", nearest(name, parameters))
     for name in parameters.keys() - used:
-        yield draft.problem((*path, "parameters", name), "no place in the tool uses this parameter", at_key=True)
+        yield draft.diagnostic((*path, "parameters", name), "no place in the tool uses this parameter", at_key=True)
 
 
-def _twice(draft: Draft, found: Mapping[int, ToolEntry]) -> Iterator[Problem]:
+def _twice(draft: Draft, found: Mapping[int, ToolEntry]) -> Iterator[Diagnostic]:
     first: dict[str, int] = {}
     for index, declared in found.items():
         if declared.name in first and not (declared.kind == "openapi" and "name" not in declared.options):
-            where = draft.place("tools", first[declared.name])
-            yield draft.problem(("tools", index), f"a second tool named {declared.name!r}", f"the first: {where}")
+            where = draft.location("tools", first[declared.name])
+            yield draft.diagnostic(("tools", index), f"a second tool named {declared.name!r}", f"the first: {where}")
         first.setdefault(declared.name, index)

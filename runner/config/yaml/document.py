@@ -8,34 +8,34 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-Key = str | int
-Span = tuple[int, int, int]
-"""Line and column from 1, and the length of what stands there."""
-Run = tuple[int, int, int]
-"""From this offset of a text on, it stands at this line and column of the file."""
+from runner.config.diagnostics import SourceMap, Span
+
+NodeKey = str | int
+NodePath = Sequence[NodeKey]
+"""The keys and positions that lead to a node from the root."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document of a file: its value, and the place of every part of it. `path` is the file as the user named it."""
+    """One document of a file: its value, and the span of every part of it. `path` is the file as the user named it."""
 
     path: str
     text: str = field(repr=False)
     value: Any
     root: Node | None = field(default=None, repr=False, compare=False)
 
-    def node(self, path: Sequence[Key]) -> Node | None:
+    def node(self, path: NodePath) -> Node | None:
         """The node at `path`, None where there is none."""
         found = self.root
         for key in path:
             found = _child(found, key)
         return found
 
-    def span(self, path: Sequence[Key]) -> Span | None:
+    def span(self, path: NodePath) -> Span | None:
         """Where the value at `path` stands."""
         return None if (found := self.node(path)) is None else span_of(found)
 
-    def key_span(self, path: Sequence[Key]) -> Span | None:
+    def key_span(self, path: NodePath) -> Span | None:
         """Where the last key of `path` stands; for an item of a list, the item."""
         if path and isinstance(parent := self.node(path[:-1]), MappingNode):
             for key, _ in parent.value:
@@ -44,22 +44,22 @@ class Document:
             return None
         return self.span(path)
 
-    def runs(self, path: Sequence[Key]) -> tuple[Run, ...]:
+    def source_map(self, path: NodePath) -> SourceMap:
         """How the text at `path` lies in the file: block, folded, quoted or plain, over as many lines as it has."""
         node = self.node(path)
-        return tuple(_runs(node, self.text)) if isinstance(node, ScalarNode) and node.start_mark else ()
+        return tuple(_source_segments(node, self.text)) if isinstance(node, ScalarNode) and node.start_mark else ()
 
 
 def span_of(node: Node) -> Span:
     """Where a node stands."""
     start, end = node.start_mark, node.end_mark
     if start is None:  # from the command line
-        return 0, 0, 1
+        return Span(0, 0, 1)
     length = end.column - start.column if end.line == start.line else 1
-    return start.line + 1, start.column + 1, max(1, length)
+    return Span(start.line + 1, start.column + 1, max(1, length))
 
 
-def _child(node: Node | None, key: Key) -> Node | None:
+def _child(node: Node | None, key: NodeKey) -> Node | None:
     if isinstance(node, MappingNode):
         return next((value for each, value in node.value if each.value == key), None)
     if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
@@ -68,7 +68,7 @@ def _child(node: Node | None, key: Key) -> Node | None:
     return None
 
 
-def _runs(node: ScalarNode, source: str) -> Iterator[Run]:
+def _source_segments(node: ScalarNode, source: str) -> Iterator[tuple[int, int, int]]:
     """Find each source line's words, in order, in the value; a line that holds escapes is passed over."""
     start, end = node.start_mark, node.end_mark
     lines = source.split("\n")[start.line : end.line + 1]
@@ -88,12 +88,12 @@ def _runs(node: ScalarNode, source: str) -> Iterator[Run]:
             cursor = at + len(piece)
 
 
-def place_in(runs: Sequence[Run], offset: int) -> tuple[int, int] | None:
-    """Line and column of the file for an offset of the text that `runs` describe."""
+def position_at(source_map: SourceMap, offset: int) -> tuple[int, int] | None:
+    """Line and column of the file for an offset of the text that `source_map` is of."""
     from bisect import bisect_right  # lazy
 
-    at = bisect_right(runs, (offset, 1 << 60, 0)) - 1
+    at = bisect_right(source_map, (offset, 1 << 60, 0)) - 1
     if at < 0:
         return None
-    begin, line, column = runs[at]
+    begin, line, column = source_map[at]
     return line, column + offset - begin

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runner.config.diagnostics import Problem
+from runner.config.diagnostics import Diagnostic
 
 _QUOTE = "quote the whole value"
 _UNCLOSED = ("the text quoted at line {opened} is never closed", "add the closing quote")
@@ -43,8 +43,8 @@ _WORDINGS: tuple[tuple[str, tuple[str, str]], ...] = (
 )
 
 
-def reworded(error: Any, path: str, text: str) -> Problem:
-    """The parser's error as a located problem."""
+def reworded(error: Any, path: str, text: str) -> Diagnostic:
+    """The parser's error as a diagnostic."""
     mark = getattr(error, "problem_mark", None)
     if mark is None and (mark := getattr(error, "context_mark", None)) is None:
         return _unreadable(error, path, text)
@@ -59,7 +59,7 @@ def reworded(error: Any, path: str, text: str) -> Problem:
         at = text.rfind("\\", 0, at + 1)  # the parsers point before and behind the backslash
     line, column = _place(text, at) if at < len(text) else _end(text)
     message, hint = _wording(problem, text[at : at + 1])
-    return Problem(path, line + 1, column + 1, message.format(opened=opened.line + 1), hint.replace("}}", "}"))
+    return Diagnostic(path, line + 1, column + 1, message.format(opened=opened.line + 1), hint.replace("}}", "}"))
 
 
 def _wording(problem: str, char: str) -> tuple[str, str]:
@@ -84,22 +84,22 @@ def _place(text: str, at: int) -> tuple[int, int]:
     return text.count("\n", 0, at), at - (text.rfind("\n", 0, at) + 1)
 
 
-def _unreadable(error: Any, path: str, text: str) -> Problem:
+def _unreadable(error: Any, path: str, text: str) -> Diagnostic:
     character = getattr(error, "character", None)
     if not isinstance(character, int):
-        return Problem(path, 1, 1, str(error).splitlines()[0] if str(error) else "not YAML")
+        return Diagnostic(path, 1, 1, str(error).splitlines()[0] if str(error) else "not YAML")
     at = text.find(chr(character))
     line, column = _place(text, at)
     message = f"the character U+{character:04X} may not stand in YAML"
-    return Problem(path, line + 1, column + 1, message, f'remove it, or write "\\u{character:04x}"')
+    return Diagnostic(path, line + 1, column + 1, message, f'remove it, or write "\\u{character:04x}"')
 
 
-def undecodable(path: str, data: bytes, at: int) -> Problem:
+def undecodable(path: str, data: bytes, at: int) -> Diagnostic:
     """A file that is not UTF-8 text: in another encoding, or no text at all."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or data[1:4:2] == b"\0\0" or data[0:3:2] == b"\0\0":
-        return Problem(path, 1, 1, "the file is UTF-16 text", "save it as UTF-8")
+        return Diagnostic(path, 1, 1, "the file is UTF-16 text", "save it as UTF-8")
     line, column = data.count(b"\n", 0, at) + 1, at - data.rfind(b"\n", 0, at)
     if b"\0" in data:
-        return Problem(path, line, column, "the file is not text")
+        return Diagnostic(path, line, column, "the file is not text")
     column = len(data[at - column + 1 : at].decode("utf-8", "replace")) + 1
-    return Problem(path, line, column, f"the byte 0x{data[at]:02X} is not UTF-8 text", "save the file as UTF-8")
+    return Diagnostic(path, line, column, f"the byte 0x{data[at]:02X} is not UTF-8 text", "save the file as UTF-8")

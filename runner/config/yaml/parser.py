@@ -29,7 +29,7 @@ from yaml.tokens import (
     FlowSequenceStartToken,
 )
 
-from runner.config.diagnostics import Problem
+from runner.config.diagnostics import WHOLE_FILE, Diagnostic
 from runner.config.yaml.document import Document, span_of
 from runner.config.yaml.messages import reworded, undecodable
 from runner.core.errors import ConfigError
@@ -54,8 +54,8 @@ except ImportError:  # libyaml is missing: the same, eight times slower
                 chunks: list[str] = super().scan_flow_scalar_non_spaces(double, start_mark)
                 "".join(chunks).encode()
             except (ValueError, OverflowError):
-                problem = "found invalid Unicode character escape code"
-                raise yaml.scanner.ScannerError(None, None, problem, self.get_mark()) from None
+                diagnostic = "found invalid Unicode character escape code"
+                raise yaml.scanner.ScannerError(None, None, diagnostic, self.get_mark()) from None
             return chunks
 
 
@@ -89,11 +89,11 @@ def load_document(path: Path | str, *, text: str | None = None) -> Document:
     documents = load_documents(path, text=text)
     shown = str(path)
     if not documents:
-        raise ConfigError([Problem(shown, 1, 1, "the file is empty", "an agent needs at least gateway: and model:")])
+        raise ConfigError([Diagnostic(shown, 1, 1, "the file is empty", "an agent needs at least gateway: and model:")])
     if len(documents) > 1:
-        line, column, _ = documents[1].span(()) or (1, 1, 1)
+        line, column, _ = documents[1].span(()) or WHOLE_FILE
         message = "a second document begins here: an agent file holds one"
-        raise ConfigError([Problem(shown, line, column, message, "remove the --- before it")])
+        raise ConfigError([Diagnostic(shown, line, column, message, "remove the --- before it")])
     return documents[0]
 
 
@@ -104,16 +104,16 @@ def load_documents(
     shown = str(path)
     if text is None:
         text = read_text(path, max_bytes)
-    problems: list[Problem] = []
+    diagnostics: list[Diagnostic] = []
     with _gc_paused(len(text)):
         try:
             roots = _compose(text)
         except yaml.YAMLError as error:
             raise ConfigError([reworded(error, shown, text)]) from None
-        construction = _Construction(shown, max_nodes, problems)
+        construction = _Construction(shown, max_nodes, diagnostics)
         documents = tuple(Document(shown, text, construction.value(root), root) for root in roots)
-    if problems:
-        raise ConfigError(sorted(problems))
+    if diagnostics:
+        raise ConfigError(sorted(diagnostics))
     return documents
 
 
@@ -135,12 +135,12 @@ def read_text(path: Path | str, max_bytes: int = MAX_BYTES) -> str:
     except OSError as error:
         hint = "name a file" if isinstance(error, IsADirectoryError) else ""
         raise ConfigError(
-            [Problem(shown, 0, 0, f"cannot be read: {(error.strerror or 'error').lower()}", hint)]
+            [Diagnostic(shown, 0, 0, f"cannot be read: {(error.strerror or 'error').lower()}", hint)]
         ) from None
     except ValueError:
-        raise ConfigError([Problem(shown, 0, 0, "cannot be read: no file can have this name")]) from None
+        raise ConfigError([Diagnostic(shown, 0, 0, "cannot be read: no file can have this name")]) from None
     if len(data) > max_bytes:
-        raise ConfigError([Problem(shown, 0, 0, f"the file is larger than {max_bytes:,} bytes")])
+        raise ConfigError([Diagnostic(shown, 0, 0, f"the file is larger than {max_bytes:,} bytes")])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -257,10 +257,10 @@ def _count_lines_again(root: Node, text: str) -> None:
 class _Construction:
     """Makes values of nodes. Aliases are expanded, so that values share nothing and a bomb runs out of nodes."""
 
-    def __init__(self, path: str, max_nodes: int, problems: list[Problem]) -> None:
+    def __init__(self, path: str, max_nodes: int, diagnostics: list[Diagnostic]) -> None:
         self._path = path
         self._max_nodes = self._left = max_nodes
-        self._problems = problems
+        self._diagnostics = diagnostics
 
     def value(self, node: Any, depth: int = 0) -> Any:
         tag = node.tag
@@ -280,7 +280,7 @@ class _Construction:
             if kind is SequenceNode:
                 return [self.value(item, depth + 1) for item in node.value]
             return self._mapping(node, depth + 1)
-        self._problem(
+        self._report(
             node, f"tags such as {tag.replace('tag:yaml.org,2002:', '!!')} are not allowed", "write the plain value"
         )
         return None
@@ -294,9 +294,7 @@ class _Construction:
             if key in made:
                 first = next(each for each, _ in node.value if each.value == key)
                 hint = "keep one of the two"
-                self._problem(
-                    key_node, f"the key {key!r} stands twice, first at line {first.start_mark.line + 1}", hint
-                )
+                self._report(key_node, f"the key {key!r} stands twice, first at line {first.start_mark.line + 1}", hint)
                 continue
             made[key] = self.value(value_node, depth)
         return made
@@ -308,15 +306,15 @@ class _Construction:
                 return text
             if node.tag is _PLAIN:
                 if text == "<<":
-                    self._problem(node, "merge keys are not part of YAML 1.2", "repeat the keys, or use extends:")
+                    self._report(node, "merge keys are not part of YAML 1.2", "repeat the keys, or use extends:")
                     return None
                 if text not in _WORDS and (text[0] not in _NUMERIC or type(_number(text)) is str):
                     return text
-            self._problem(node, f"a key must be a string, not {text or 'nothing'}", f'write "{text}":' if text else "")
+            self._report(node, f"a key must be a string, not {text or 'nothing'}", f'write "{text}":' if text else "")
         elif isinstance(node, MappingNode):
-            self._problem(node, "a mapping cannot be a key", "quote a template: '{{ name }}'")
+            self._report(node, "a mapping cannot be a key", "quote a template: '{{ name }}'")
         else:
-            self._problem(node, "a list cannot be a key", "quote it")
+            self._report(node, "a list cannot be a key", "quote it")
         return None
 
     def _plain(self, node: ScalarNode) -> Any:
@@ -327,16 +325,16 @@ class _Construction:
             return text
         number = _number(text)
         if number is None or number in (float("inf"), float("-inf")):
-            self._problem(node, f"{text[:40]} is not a number that fits here", "a finite number, or quotes for a text")
+            self._report(node, f"{text[:40]} is not a number that fits here", "a finite number, or quotes for a text")
         return number
 
-    def _problem(self, node: Node, message: str, hint: str = "") -> None:
+    def _report(self, node: Node, message: str, hint: str = "") -> None:
         line, column, length = span_of(node)
-        self._problems.append(Problem(self._path, line, column, message, hint, length=length))
+        self._diagnostics.append(Diagnostic(self._path, line, column, message, hint, length=length))
 
     def _stop(self, node: Node, message: str) -> None:
-        self._problem(node, message)
-        raise ConfigError(sorted(self._problems))
+        self._report(node, message)
+        raise ConfigError(sorted(self._diagnostics))
 
 
 def _number(text: str) -> int | float | str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.config.agent import Place
+from runner.config.diagnostics import Location
 from runner.transcripts.expectations import PASSED, Facts, Judged, kind
 from runner.transcripts.expectations.matchers import same, show
 from runner.transcripts.model import Expectation, RecordedReply, ScriptTurn
@@ -34,7 +34,7 @@ class Tally:
 
     def take(self, expectation: Expectation, judged: Judged, turn: str) -> None:
         if judged.state == "not_run":
-            self.note("note", expectation.kind, judged.why, expectation.place, turn)
+            self.note("note", expectation.kind, judged.why, expectation.location, turn)
             return
         self.judged += 1
         if judged.state == "pass":
@@ -42,7 +42,7 @@ class Tally:
             self.captured.update(judged.captured)
         else:
             level = "warn" if expectation.severity == "warn" else "fail"
-            self.note(level, expectation.kind, judged.why, expectation.place, turn, judged.diff, judged.actual)
+            self.note(level, expectation.kind, judged.why, expectation.location, turn, judged.diff, judged.actual)
 
     def golden(self, replies: Sequence[RecordedReply], facts: Facts, said: ScriptTurn) -> None:
         """A turn without expectations: what is shown, called and finished must equal the recording."""
@@ -51,14 +51,14 @@ class Tally:
         if judged.state == "pass":
             self.held += 1
         else:
-            self.note("fail", "golden", judged.why, said.place, said.id, judged.diff)
+            self.note("fail", "golden", judged.why, said.location, said.id, judged.diff)
 
     def note(
-        self, level: Any, kind: str, what: str, place: Place, turn: str = "", diff: str = "", actual: Any = None
+        self, level: Any, kind: str, what: str, location: Location, turn: str = "", diff: str = "", actual: Any = None
     ) -> None:
         mask = self.mask
         actual = mask(actual) if isinstance(actual, str) else actual
-        self.findings.append(Finding(level, kind, mask(what), place, turn, mask(diff), actual))
+        self.findings.append(Finding(level, kind, mask(what), location, turn, mask(diff), actual))
 
     @property
     def failed(self) -> bool:

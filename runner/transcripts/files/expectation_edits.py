@@ -24,7 +24,7 @@ def renewed_expectations(path: Path, findings: Iterable[Finding]) -> int:
     edits = []
     for finding in findings:
         if finding.level == "fail" and finding.kind in RENEWABLE and finding.actual is not None:
-            node = _value_at(root, finding.kind, finding.place.line, finding.place.column)
+            node = _value_at(root, finding.kind, finding.location.line, finding.location.column)
             if isinstance(node, ScalarNode):
                 edits.append((node.start_mark.index, node.end_mark.index, finding.actual))
     for start, end, actual in sorted(edits, reverse=True):

@@ -7,15 +7,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.config.diagnostics import Problem
-from runner.config.validation.schema import mistakes
+from runner.config.diagnostics import Diagnostic
+from runner.config.validation.schema import schema_violations
 from runner.config.yaml.parser import Document, load_documents, read_text
 from runner.core.errors import ConfigError
 from runner.transcripts.files import recording_parser as parse
 from runner.transcripts.files import script_parser as script
 from runner.transcripts.files.blobs import Blobs
 from runner.transcripts.files.documents import MAX_BYTES, MAX_VALUES
-from runner.transcripts.files.location import Sheet
+from runner.transcripts.files.location import SourceDocument
 from runner.transcripts.files.script_parser import Suite
 from runner.transcripts.model import FORMAT, Recording, Transcript
 
@@ -47,79 +47,81 @@ def load_transcript(path: Path, suites: Suites | None = None) -> Transcript:
     """The transcript in a file. Raises ConfigError with every problem."""
     text = read_text(path, MAX_BYTES)
     documents = _documents(path, text)
-    problems: list[Problem] = []
-    sheets = [Sheet(document, path, problems) for document in documents]
-    _check_shape(sheets)
-    if problems:
-        raise ConfigError(sorted(problems))
+    diagnostics: list[Diagnostic] = []
+    sources = [SourceDocument(document, path, diagnostics) for document in documents]
+    _check_shape(sources)
+    if diagnostics:
+        raise ConfigError(sorted(diagnostics))
     suite = (suites or Suites()).above(path.parent)
-    made = _transcript(sheets[0], suite, _recordings(sheets[1:], Blobs(path.parent)))
-    if problems:
-        raise ConfigError(sorted(problems))
+    made = _transcript(sources[0], suite, _recordings(sources[1:], Blobs(path.parent)))
+    if diagnostics:
+        raise ConfigError(sorted(diagnostics))
     return made
 
 
 def _documents(path: Path, text: str) -> tuple[Document, ...]:
     if "<<<<<<<" in text and (conflict := _CONFLICT.search(text)):
         line = text.count("\n", 0, conflict.start()) + 1
-        raise ConfigError([Problem(str(path), line, 1, "a merge conflict is left here", "resolve it, then re-record")])
+        raise ConfigError(
+            [Diagnostic(str(path), line, 1, "a merge conflict is left here", "resolve it, then re-record")]
+        )
     documents = load_documents(path, text=text, max_nodes=MAX_VALUES)
     if not documents:
-        raise ConfigError([Problem(str(path), 1, 1, "the file is empty", "a transcript needs agent: and turns:")])
+        raise ConfigError([Diagnostic(str(path), 1, 1, "the file is empty", "a transcript needs agent: and turns:")])
     return documents
 
 
-def _check_shape(sheets: Sequence[Sheet]) -> None:
+def _check_shape(sources: Sequence[SourceDocument]) -> None:
     """Each document by its part of the schema; one of another version is told so and nothing else."""
-    for position, sheet in enumerate(sheets):
+    for position, source in enumerate(sources):
         kind, mark = ("recording", "format") if position else ("script", "transcript")
-        value = sheet.document.value
+        value = source.document.value
         if not isinstance(value, dict):
-            sheet.problem((), f"a {kind} is a mapping")
+            source.report((), f"a {kind} is a mapping")
         elif not position and "transcript" not in value:
-            sheet.problem(
+            source.report(
                 (), "not a transcript: the first document has no transcript:", f"begin with transcript: {FORMAT}"
             )
         elif value.get(mark, FORMAT) != FORMAT:
             shown = value[mark]
-            sheet.problem((mark,), f"{kind} of format {shown!r}: this agent-run reads format {FORMAT}", "re-record it")
+            source.report((mark,), f"{kind} of format {shown!r}: this agent-run reads format {FORMAT}", "re-record it")
         else:
-            sheet.mistakes(mistakes(value, "transcript", kind))
+            source.report_violations(schema_violations(value, "transcript", kind))
 
 
-def _recordings(sheets: Sequence[Sheet], blobs: Blobs) -> tuple[Recording, ...]:
+def _recordings(sources: Sequence[SourceDocument], blobs: Blobs) -> tuple[Recording, ...]:
     found: dict[str, Recording] = {}
-    for sheet in sheets:
-        made = parse.recording(sheet, blobs)
+    for source in sources:
+        made = parse.recording(source, blobs)
         if made.name in found:
-            first = found[made.name].place.line
-            sheet.problem(("recording",), f"a recording of {made.name} stands already at line {first}", "keep one")
+            first = found[made.name].location.line
+            source.report(("recording",), f"a recording of {made.name} stands already at line {first}", "keep one")
         elif made.expect is not None and not made.by_hand:
-            sheet.problem(("expect",), "only a hand/ recording brings its own expectations")
+            source.report(("expect",), "only a hand/ recording brings its own expectations")
         found.setdefault(made.name, made)
     return tuple(found.values())
 
 
-def _transcript(sheet: Sheet, suite: Suite, recordings: tuple[Recording, ...]) -> Transcript:
-    given = sheet.document.value
-    agent = _short(sheet.path.parent / given["agent"])
+def _transcript(source: SourceDocument, suite: Suite, recordings: tuple[Recording, ...]) -> Transcript:
+    given = source.document.value
+    agent = _short(source.path.parent / given["agent"])
     if not agent.is_file():
-        sheet.problem(("agent",), f"there is no agent file {given['agent']}", "the path is relative to this file")
+        source.report(("agent",), f"there is no agent file {given['agent']}", "the path is relative to this file")
     suite = suite._replace(normalize=tuple(given.get("normalize", suite.normalize)))
     return Transcript(
-        sheet.path,
+        source.path,
         agent,
-        script.turns(sheet, suite),
-        sheet.place(),
+        script.turns(source, suite),
+        source.location(),
         given.get("about", ""),
         tuple(given.get("tags", ())),
-        script.inputs(sheet, suite.inputs),
+        script.inputs(source, suite.inputs),
         {**suite.modes, **given.get("tools", {})},
-        script.expected(sheet, ("finally",), given.get("finally", ()), suite.normalize),
+        script.expected(source, ("finally",), given.get("finally", ()), suite.normalize),
         recordings,
         given.get("keep_going", False),
         {**suite.stale, **given.get("stale", {})},
-        {**suite.redact, **script.patterns(sheet)},
+        {**suite.redact, **script.patterns(source)},
     )
 
 
@@ -139,17 +141,17 @@ def _as_named(file: Path) -> Path:
 
 def _overlaid(outer: Suite, file: Path) -> Suite:
     documents = load_documents(file)
-    problems: list[Problem] = []
+    diagnostics: list[Diagnostic] = []
     for position, document in enumerate(documents):
-        sheet = Sheet(document, file, problems)
+        source = SourceDocument(document, file, diagnostics)
         if position:
-            sheet.problem((), "a suite file holds one document")
+            source.report((), "a suite file holds one document")
         elif not isinstance(document.value, dict):
-            sheet.problem((), "a suite is a mapping")
+            source.report((), "a suite is a mapping")
         else:
-            sheet.mistakes(mistakes(document.value, "transcript", "suite"))
-            if not problems:
-                outer = outer.with_defaults(sheet)
-    if problems:
-        raise ConfigError(sorted(problems))
+            source.report_violations(schema_violations(document.value, "transcript", "suite"))
+            if not diagnostics:
+                outer = outer.with_defaults(source)
+    if diagnostics:
+        raise ConfigError(sorted(diagnostics))
     return outer

@@ -1,4 +1,4 @@
-"""Where things stand in one document of a file, and what is wrong there."""
+"""A YAML document of a transcript file: where its parts stand, and the diagnostics found in it."""
 
 from __future__ import annotations
 
@@ -6,52 +6,51 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.config.agent import Place
-from runner.config.diagnostics import Problem
-from runner.config.validation.schema import Mistake
-from runner.config.yaml.parser import Document
-from runner.transcripts.model import Route
+from runner.config.diagnostics import WHOLE_FILE, Diagnostic, Location
+from runner.config.validation.schema import SchemaViolation
+from runner.config.yaml.document import Document, NodeKey, NodePath
 
 
-class Spot(NamedTuple):
-    """A place that is looked up when somebody asks, which is seldom."""
+class NodeLocation(NamedTuple):
+    """The location of a node, looked up when somebody asks, which is seldom."""
 
-    sheet: Sheet
-    route: Route
+    source: SourceDocument
+    node_path: NodePath
 
     @property
-    def place(self) -> Place:
-        return self.sheet.place(*self.route)
+    def location(self) -> Location:
+        return self.source.location(*self.node_path)
 
 
-class Sheet:
-    """One document and the problems found in it so far; `problems` is shared by all sheets of a load."""
+class SourceDocument:
+    """One document and the diagnostics found in it so far; `diagnostics` is shared by all documents of a load."""
 
-    def __init__(self, document: Document, path: Path, problems: list[Problem]) -> None:
+    def __init__(self, document: Document, path: Path, diagnostics: list[Diagnostic]) -> None:
         self.document = document
         self.path = path
-        self.problems = problems
+        self.diagnostics = diagnostics
 
-    def place(self, *route: str | int) -> Place:
-        """Where the key or item at the route stands."""
-        line, column, _ = self.document.key_span(route) or self.document.span(()) or (1, 1, 1)
-        return Place(self.path, line, column)
+    def location(self, *node_path: NodeKey) -> Location:
+        """Where the key or item stands."""
+        span = self.document.key_span(node_path) or self.document.span(()) or WHOLE_FILE
+        return Location(self.path, span.line, span.column)
 
-    def source(self, *route: str | int) -> str:
-        """The word that stands at the route, whatever YAML takes it for."""
-        node = self.document.node(route)
+    def raw_text(self, *node_path: NodeKey) -> str:
+        """The scalar as it is written, whatever YAML takes it for."""
+        node = self.document.node(node_path)
         return str(node.value) if node is not None else ""
 
-    def spot(self, *route: str | int) -> Spot:
-        """The same, for later."""
-        return Spot(self, route)
+    def lazy_location(self, *node_path: NodeKey) -> NodeLocation:
+        """Where the key or item stands, for later."""
+        return NodeLocation(self, node_path)
 
-    def problem(self, route: Route, message: str, hint: str = "", *, at_key: bool = False) -> None:
-        spot = self.document.key_span(route) if at_key else self.document.span(route)
-        line, column, length = spot or self.document.span(()) or (1, 1, 1)
-        self.problems.append(Problem(str(self.path), line, column, message, hint, length=length))
+    def report(self, node_path: NodePath, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        """Add a diagnostic at the value, or at its key."""
+        span = self.document.key_span(node_path) if at_key else self.document.span(node_path)
+        line, column, length = span or self.document.span(()) or WHOLE_FILE
+        self.diagnostics.append(Diagnostic(str(self.path), line, column, message, hint, length=length))
 
-    def mistakes(self, found: Iterable[Mistake]) -> None:
-        """Take over what the schema does not allow."""
-        for mistake in found:
-            self.problem(mistake.path, mistake.message, mistake.hint, at_key=mistake.at_key)
+    def report_violations(self, violations: Iterable[SchemaViolation]) -> None:
+        """Add what the schema does not allow."""
+        for violation in violations:
+            self.report(violation.path, violation.message, violation.hint, at_key=violation.at_key)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from runner.config.yaml.document import NodePath
 from runner.transcripts import expectations
-from runner.transcripts.files.location import Sheet
-from runner.transcripts.model import Answers, Expectation, ReplayInputs, Route, ScriptTurn, ToolMode
+from runner.transcripts.files.location import SourceDocument
+from runner.transcripts.model import Answers, Expectation, ReplayInputs, ScriptTurn, ToolMode
 
 _MODIFIERS = ("when", "severity", "normalize")
 
@@ -17,9 +18,9 @@ _MODIFIERS = ("when", "severity", "normalize")
 class Partial(NamedTuple):
     """Turns of a suite that transcripts splice in."""
 
-    sheet: Sheet
+    source: SourceDocument
     turns: Sequence[Mapping[str, Any]]
-    route: Route
+    node_path: NodePath
 
 
 class Suite(NamedTuple):
@@ -32,105 +33,110 @@ class Suite(NamedTuple):
     redact: Mapping[str, str] = {}
     partials: Mapping[str, Partial] = {}
 
-    def with_defaults(self, sheet: Sheet) -> Suite:
+    def with_defaults(self, source: SourceDocument) -> Suite:
         """This suite overlaid by what one more file sets."""
-        given = sheet.document.value
+        given = source.document.value
         return Suite(
-            inputs(sheet, self.inputs),
+            inputs(source, self.inputs),
             {**self.modes, **given.get("tools", {})},
             tuple(given.get("normalize", self.normalize)),
             {**self.stale, **given.get("stale", {})},
-            {**self.redact, **patterns(sheet)},
+            {**self.redact, **patterns(source)},
             {
                 **self.partials,
                 **{
-                    name: Partial(sheet, turns, ("partials", name)) for name, turns in given.get("partials", {}).items()
+                    name: Partial(source, turns, ("partials", name))
+                    for name, turns in given.get("partials", {}).items()
                 },
             },
         )
 
 
-def inputs(sheet: Sheet, outer: ReplayInputs = ReplayInputs(), route: Route = ()) -> ReplayInputs:  # noqa: B008 - frozen
-    """clock, seed and variables as they stand at the route, over those of the suite."""
-    given = sheet.document.value
-    for key in route:
+def inputs(source: SourceDocument, outer: ReplayInputs = ReplayInputs(), node_path: NodePath = ()) -> ReplayInputs:  # noqa: B008 - frozen
+    """clock, seed and variables as they stand at `node_path`, over those of the suite."""
+    given = source.document.value
+    for key in node_path:
         given = given.get(key, {})
     return ReplayInputs(
-        _clock(sheet, (*route, "clock"), given["clock"]) if "clock" in given else outer.clock,
+        _clock(source, (*node_path, "clock"), given["clock"]) if "clock" in given else outer.clock,
         given.get("seed", outer.seed),
         {**outer.variables, **given.get("variables", {})},
         given.get("capabilities", outer.capabilities),
     )
 
 
-def patterns(sheet: Sheet) -> dict[str, str]:
+def patterns(source: SourceDocument) -> dict[str, str]:
     """The `redact` patterns that compile."""
     good = {}
-    for name, text in sheet.document.value.get("redact", {}).items():
+    for name, text in source.document.value.get("redact", {}).items():
         try:
             if re.compile(text).search(""):
-                sheet.problem(("redact", name), f"redact.{name}: this matches even nothing", "say what must be there")
+                source.report(("redact", name), f"redact.{name}: this matches even nothing", "say what must be there")
             else:
                 good[name] = text
         except re.error as error:
-            sheet.problem(("redact", name), f"redact.{name}: not a regular expression: {error}")
+            source.report(("redact", name), f"redact.{name}: not a regular expression: {error}")
     return good
 
 
-def turns(sheet: Sheet, suite: Suite) -> tuple[ScriptTurn, ...]:
+def turns(source: SourceDocument, suite: Suite) -> tuple[ScriptTurn, ...]:
     """The script's turns with the partials spliced in; ids are unique."""
     said: list[ScriptTurn] = []
     known: dict[str, ScriptTurn] = {}
-    for origin, route, turn in _spliced(sheet, suite):
+    for turn_source, node_path, turn in _spliced(source, suite):
         name = turn.get("id") or f"turn-{len(said) + 1}"
         if name in known:
-            origin.problem(
-                (*route, "id") if "id" in turn else route,
-                f"a turn named {name} stands already at line {known[name].place.line}",
+            turn_source.report(
+                (*node_path, "id") if "id" in turn else node_path,
+                f"a turn named {name} stands already at line {known[name].location.line}",
                 "recordings are found by the turn's id",
             )
             continue
-        known[name] = _turn(origin, route, turn, name, suite.normalize)
+        known[name] = _turn(turn_source, node_path, turn, name, suite.normalize)
         said.append(known[name])
     return tuple(said)
 
 
-def _spliced(sheet: Sheet, suite: Suite) -> Iterator[tuple[Sheet, Route, Mapping[str, Any]]]:
-    for position, turn in enumerate(sheet.document.value["turns"]):
-        route: Route = ("turns", position)
+def _spliced(source: SourceDocument, suite: Suite) -> Iterator[tuple[SourceDocument, NodePath, Mapping[str, Any]]]:
+    for position, turn in enumerate(source.document.value["turns"]):
+        node_path: NodePath = ("turns", position)
         if (name := turn.get("include")) is None:
-            yield from _spoken(sheet, route, turn)
+            yield from _spoken(source, node_path, turn)
         elif len(turn) > 1:
-            sheet.problem(route, "include: stands alone in its turn")
+            source.report(node_path, "include: stands alone in its turn")
         elif (partial := suite.partials.get(name)) is None:
             known = ", ".join(suite.partials) or "none"
-            sheet.problem((*route, "include"), f"there is no partial {name!r}", f"known in _suite.yaml: {known}")
+            source.report((*node_path, "include"), f"there is no partial {name!r}", f"known in _suite.yaml: {known}")
         else:
-            theirs = Sheet(partial.sheet.document, partial.sheet.path, sheet.problems)
+            theirs = SourceDocument(partial.source.document, partial.source.path, source.diagnostics)
             for number, included in enumerate(partial.turns):
-                yield from _spoken(theirs, (*partial.route, number), included)
+                yield from _spoken(theirs, (*partial.node_path, number), included)
 
 
-def _spoken(sheet: Sheet, route: Route, turn: Mapping[str, Any]) -> Iterator[tuple[Sheet, Route, Mapping[str, Any]]]:
+def _spoken(
+    source: SourceDocument, node_path: NodePath, turn: Mapping[str, Any]
+) -> Iterator[tuple[SourceDocument, NodePath, Mapping[str, Any]]]:
     """The turn, if the user says something in it."""
     if "user" in turn:
-        yield sheet, route, turn
+        yield source, node_path, turn
     else:
-        sheet.problem(route, "a turn needs user: what the user says")
+        source.report(node_path, "a turn needs user: what the user says")
 
 
-def _turn(sheet: Sheet, route: Route, turn: Mapping[str, Any], name: str, normalize: tuple[str, ...]) -> ScriptTurn:
+def _turn(
+    source: SourceDocument, node_path: NodePath, turn: Mapping[str, Any], name: str, normalize: tuple[str, ...]
+) -> ScriptTurn:
     answers = turn.get("answers", {})
     user = {"text": turn["user"]} if isinstance(turn["user"], str) else turn["user"]
-    files = tuple(sheet.path.parent / file for file in user.get("files", ()))
+    files = tuple(source.path.parent / file for file in user.get("files", ()))
     for position, file in enumerate(files):
         if not file.is_file():
-            sheet.problem((*route, "user", "files", position), f"there is no file {file}")
+            source.report((*node_path, "user", "files", position), f"there is no file {file}")
     return ScriptTurn(
         name,
         user["text"],
-        sheet.spot(*route),
-        expected(sheet, (*route, "expect"), turn.get("expect", ()), normalize),
+        source.lazy_location(*node_path),
+        expected(source, (*node_path, "expect"), turn.get("expect", ()), normalize),
         Answers(tuple(answers.get("ask_user", ())), tuple(answers["approve"]) if "approve" in answers else None),
         files,
         turn.get("keep_going", False),
@@ -138,31 +144,31 @@ def _turn(sheet: Sheet, route: Route, turn: Mapping[str, Any], name: str, normal
 
 
 def expected(
-    sheet: Sheet, route: Route, items: Sequence[Mapping[str, Any]], normalize: tuple[str, ...] = ()
+    source: SourceDocument, node_path: NodePath, items: Sequence[Mapping[str, Any]], normalize: tuple[str, ...] = ()
 ) -> tuple[Expectation, ...]:
     """The expectations of a list; a budget becomes one a key, so that what cannot be judged hides nothing."""
     found: list[Expectation] = []
     for position, item in enumerate(items):
-        at: Route = (*route, position)
+        at: NodePath = (*node_path, position)
         negated = "not" in item
         body = item["not"] if negated else {key: value for key, value in item.items() if key not in _MODIFIERS}
         if len(body) != 1 or (negated and len(item.keys() - set(_MODIFIERS)) > 1):
-            sheet.problem(at, "an expectation has exactly one key besides when, severity and normalize")
+            source.report(at, "an expectation has exactly one key besides when, severity and normalize")
             continue
         ((key, wanted),) = body.items()
-        here: Route = (*at, "not", key) if negated else (*at, key)
+        here: NodePath = (*at, "not", key) if negated else (*at, key)
         if wrong := expectations.kind(key).problem(wanted):
-            sheet.problem(here, f"{key}: {wrong}")
+            source.report(here, f"{key}: {wrong}")
             continue
         parts = (
             [({each: most}, (*here, each)) for each, most in wanted.items()] if key == "budget" else [(wanted, here)]
         )
-        for part, spot in parts:
+        for part, part_path in parts:
             found.append(
                 Expectation(
                     key,
                     part,
-                    sheet.spot(*spot),
+                    source.lazy_location(*part_path),
                     negated,
                     item.get("when", "both"),
                     item.get("severity", "error"),
@@ -173,13 +179,13 @@ def expected(
     return tuple(found)
 
 
-def _clock(sheet: Sheet, route: Route, text: str) -> datetime | None:
+def _clock(source: SourceDocument, node_path: NodePath, text: str) -> datetime | None:
     try:
         clock = datetime.fromisoformat(text)
     except ValueError:
-        sheet.problem(route, f"clock: {text!r} is no ISO 8601 time", "such as 2026-03-05T09:30:00-05:00")
+        source.report(node_path, f"clock: {text!r} is no ISO 8601 time", "such as 2026-03-05T09:30:00-05:00")
         return None
     if clock.tzinfo is None:
-        sheet.problem(route, "clock: an offset is missing", f"{text}Z for UTC")
+        source.report(node_path, "clock: an offset is missing", f"{text}Z for UTC")
         return None
     return clock

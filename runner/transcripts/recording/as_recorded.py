@@ -38,7 +38,7 @@ def run_as_recorded(transcript: Transcript, stage: Stage, options: LiveOptions) 
         prepare=lambda broker: _send_as_recorded(broker, sent, secrets),
     )
     outcome = outcome_with_drift(run, recording)
-    finding = Finding("info", "as-recorded", _conclusion(outcome, changes), outcome.place)
+    finding = Finding("info", "as-recorded", _conclusion(outcome, changes), outcome.location)
     return outcome._replace(findings=(*outcome.findings, finding))
 
 

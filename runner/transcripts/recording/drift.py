@@ -18,7 +18,7 @@ def outcome_with_drift(run: LiveRun, recording: Recording | None) -> Outcome:
         return outcome
     diff = "\n".join([*(f"-{call}" for call in recorded), *(f"+{call}" for call in today)])
     finding = Finding(
-        "drift", "path", "the expectations hold, by other tool calls than recorded", outcome.place, "", diff
+        "drift", "path", "the expectations hold, by other tool calls than recorded", outcome.location, "", diff
     )
     return outcome._replace(findings=(*outcome.findings, finding))
 

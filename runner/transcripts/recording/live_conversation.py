@@ -81,7 +81,7 @@ class LiveConversation:
             except ConfigError as error:
                 if not self.tally.failed:
                     raise
-                self.tally.note("note", "turn", f"not said: {error.problems[0].text}", turn.place, turn.id)
+                self.tally.note("note", "turn", f"not said: {error.problems[0].text}", turn.location, turn.id)
                 self.complete = False
                 return
             self.facts.append(facts)
@@ -89,7 +89,7 @@ class LiveConversation:
             expect = self.play.voice.wanted(turn.expect)
             self.tally.judge(expect, facts, turn.id)
             if not expect:
-                self.tally.note("note", "golden", "judged in replays only", turn.place, turn.id)
+                self.tally.note("note", "golden", "judged in replays only", turn.location, turn.id)
             self.play.voice.values.update(self.tally.captured)
         final = self.play.voice.wanted(self.transcript.finally_)
         self.tally.judge(final, summed(self.facts), "finally")
@@ -99,13 +99,13 @@ class LiveConversation:
         if missing := (*self._unanswered, *self._tools.unrecorded):
             raise Denied(
                 f"the turn {turn.id} needs somebody to say yes",
-                where=str(turn.place),
+                where=str(turn.location),
                 why="; ".join(dict.fromkeys(missing)),
                 fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes",
             )
         if error is not None and not any(expectation.kind == "exit" for expectation in turn.expect):
             error.what, error.why = self.tally.mask(error.what), self.tally.mask(error.why)
-            error.where = error.where or str(turn.place)
+            error.where = error.where or str(turn.location)
             raise error
 
     def outcome(self, name: str) -> Outcome:
@@ -113,7 +113,7 @@ class LiveConversation:
         return Outcome(
             str(self.transcript.path),
             name,
-            self.transcript.place,
+            self.transcript.location,
             tuple(self.tally.findings),
             (),
             self.tally.held,

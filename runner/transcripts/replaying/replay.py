@@ -96,14 +96,14 @@ class Cell:
                 self._unrecorded(turn)
                 break
             if stopped:
-                self.tally.note("note", "turn", f"not played: {stopped} failed", turn.place, turn.id)
+                self.tally.note("note", "turn", f"not played: {stopped} failed", turn.location, turn.id)
                 continue
             try:
                 self._turn(turn, judged=brought is None)
             except ConfigError as error:
                 if not self.tally.failed:
                     raise
-                self.tally.note("note", "turn", f"not played: {error.problems[0].text}", turn.place, turn.id)
+                self.tally.note("note", "turn", f"not played: {error.problems[0].text}", turn.location, turn.id)
                 stopped = turn.id
             if self.tally.failed and not (turn.keep_going or self.transcript.keep_going):
                 stopped = turn.id
@@ -121,12 +121,12 @@ class Cell:
         self.facts.append(facts)
         for trouble in gateway.troubles[troubles:]:
             level = _LEVELS.get(trouble.kind, "fail")
-            tally.note(level, trouble.kind, trouble.what, turn.place, turn.id, trouble.diff)
+            tally.note(level, trouble.kind, trouble.what, turn.location, turn.id, trouble.diff)
         expect = self.play.voice.wanted(turn.expect) if judged else []
         wanted = [*expect, *(self.recording.expect or ())]
         told = recorded_failure(replies) or any(each.kind == "exit" for each in wanted)
         if facts.error is not None and not isinstance(facts.error, RecordingError) and not told:
-            tally.note("fail", "error", str(facts.error), turn.place, turn.id)
+            tally.note("fail", "error", str(facts.error), turn.location, turn.id)
         if judged:
             if expect:
                 tally.judge(expect, facts, turn.id)
@@ -136,14 +136,14 @@ class Cell:
 
     def _unrecorded(self, turn: ScriptTurn) -> None:
         what = "!the script has this turn, the recording has not"
-        self.changes.append(Change("turns", turn.id, 0, turn.place, "", what))
+        self.changes.append(Change("turns", turn.id, 0, turn.location, "", what))
 
     def _outcome(self, events: str) -> Outcome:
         served = self.gateway.served
         return Outcome(
             str(self.transcript.path),
             self.recording.name,
-            self.transcript.place,
+            self.transcript.location,
             tuple(self.tally.findings),
             tuple(self._stale()),
             self.tally.held,
@@ -158,7 +158,7 @@ class Cell:
     def _stale(self) -> Iterator[Change]:
         if self.recording.edited:
             what = "!this recording was edited by hand: record it again, or name it hand/NAME"
-            yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.place, "", what)
+            yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.location, "", what)
         spots = {turn.id: turn for turn in self.transcript.turns}
         policy = self.transcript.stale
         served = self.gateway.served
@@ -171,4 +171,4 @@ class Cell:
             for turn in self.recording.turns:
                 if turn not in spots:
                     what = "!the recording has this turn, the script has not"
-                    yield Change("turns", turn, 0, self.recording.place, "", what, policy.get("turns") == "warn")
+                    yield Change("turns", turn, 0, self.recording.location, "", what, policy.get("turns") == "warn")

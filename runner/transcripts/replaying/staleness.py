@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from runner.config.agent import Agent
 from runner.transcripts.expectations.matchers import same, show
 from runner.transcripts.fingerprint import Stamper, fold, sent_options, signature
-from runner.transcripts.model import Located, RecordedRequest, Recording
+from runner.transcripts.model import LazyLocation, RecordedRequest, Recording
 from runner.transcripts.outcome import Change
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import Served
@@ -22,7 +22,7 @@ def changes(
     stamper: Stamper,
     redactor: Redactor,
     policy: Mapping[str, str],
-    spots: Mapping[str, Located],
+    lazy_locations: Mapping[str, LazyLocation],
 ) -> tuple[Change, ...]:
     """Every part that changed since the recording, at the first reply that shows it; nothing for a hand-written one."""
     recorded = recording.request
@@ -38,7 +38,7 @@ def changes(
     if said is not None:
         found.append(("messages", said, "", redactor(_message(said))))
     return tuple(
-        Change(part, at.turn, at.number, spots[at.turn].place, where, diff, policy.get(part) == "warn")
+        Change(part, at.turn, at.number, lazy_locations[at.turn].location, where, diff, policy.get(part) == "warn")
         for part, at, where, diff in found
     )
 
@@ -80,7 +80,7 @@ def _tools(
 def _options(
     recorded: RecordedRequest, first: Served, agent: Agent, stamper: Stamper, redactor: Redactor
 ) -> tuple[str, Iterable[str]]:
-    return agent.place("options"), _option_lines(recorded.options, redactor.value(sent_options(first.request)))
+    return agent.location("options"), _option_lines(recorded.options, redactor.value(sent_options(first.request)))
 
 
 def _option_lines(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
@@ -109,24 +109,24 @@ def _diff(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
 
 def _prompt_line(agent: Agent, old: str, new: str) -> str:
     """The line of the agent file (or of the prompt's own file) that gives the first changed line of the prompt."""
-    place = agent.system_prompt.place
-    if place is None:
-        return agent.place("system_prompt")
+    location = agent.system_prompt.location
+    if location is None:
+        return agent.location("system_prompt")
     template = agent.system_prompt.text.splitlines()
     rendered = new.splitlines()
     changed = _first_change(old.splitlines(), rendered)
     source = changed if len(template) == len(rendered) else _alike(template, rendered[changed : changed + 1])
     if source >= len(template):
-        return str(place)
+        return str(location)
     wanted = template[source].strip()
     try:
-        lines = place.path.read_text("utf-8").splitlines()
+        lines = location.path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        return str(place)
-    start = place.line - 1
+        return str(location)
+    start = location.line - 1
     order = [*range(start + source, len(lines)), *range(start, start + source)]
     found = next((at for at in order if at < len(lines) and wanted and wanted in lines[at]), None)
-    return str(place) if found is None else f"{place.path}:{found + 1}"
+    return str(location) if found is None else f"{location.path}:{found + 1}"
 
 
 def _first_change(old: Sequence[str], new: Sequence[str]) -> int:
@@ -151,4 +151,4 @@ def _alike(template: Sequence[str], rendered: Sequence[str]) -> int:
 def _tool_line(agent: Agent, altered: Iterable[str]) -> str:
     names = set(altered)
     found = next((tool.where for tool in agent.tools if tool.name in names and tool.where), "")
-    return found or agent.place("tools")
+    return found or agent.location("tools")

@@ -44,9 +44,9 @@ def _finding(finding: Finding, outcome: Outcome, paint: Paint) -> Iterator[str]:
     word = {"fail": "FAIL", "drift": "DRIFT", "warn": "WARN", "info": "INFO", "note": "NOT RUN"}[finding.level]
     if outcome.exit_code and finding.level == "fail":
         word = "ERROR"
-    trail = " › ".join(filter(None, (str(finding.place), finding.turn, finding.kind)))
+    trail = " › ".join(filter(None, (str(finding.location), finding.turn, finding.kind)))
     colour = {"FAIL": "fail", "ERROR": "error", "DRIFT": "tool-drift"}.get(word, "not-run")
-    cell = outcome.recording if str(finding.place.path) == outcome.path else outcome.name
+    cell = outcome.recording if str(finding.location.path) == outcome.path else outcome.name
     yield f"{paint(f'{word:<7}', _COLOURS[colour])}{_inert(f'{trail}   {cell}'.rstrip())}"
     yield from (f"  {_inert(line)}" for line in finding.what.splitlines())
     yield from _diff(finding.diff, paint)
@@ -64,7 +64,9 @@ def _stale(outcome: Outcome, paint: Paint) -> Iterator[str]:
     first = outcome.changes[0]
     when = f"recorded {outcome.recorded[:10]} " if outcome.recorded else ""
     word = "STALE  " if outcome.verdict == "stale" else "stale  "
-    trail = f"{first.place} › {first.turn} › reply {first.reply}" if first.reply else f"{first.place} › {first.turn}"
+    trail = (
+        f"{first.location} › {first.turn} › reply {first.reply}" if first.reply else f"{first.location} › {first.turn}"
+    )
     yield f"{paint(word, _COLOURS['stale'])}{_inert(f'{trail}   {when}{outcome.recording}')}"
     for change in outcome.changes:
         yield from _change(change, paint)

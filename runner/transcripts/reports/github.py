@@ -20,19 +20,19 @@ def _cell(outcome: Outcome) -> Iterator[str]:
         where = f" at {change.where}" if change.where else ""
         body = f"{change.component} changed{where} since {outcome.recorded[:10]} ({outcome.recording})\n{change.diff}"
         command = "warning" if change.warns else "error"
-        yield _command(command, str(change.place.path), change.place.line, 1, f"stale: {change.turn}", body)
+        yield _command(command, str(change.location.path), change.location.line, 1, f"stale: {change.turn}", body)
     for finding in outcome.findings:
         if finding.grave:
-            place = finding.place
+            location = finding.location
             title = " › ".join(filter(None, (finding.turn, finding.kind)))
             body = f"{finding.what} ({outcome.recording})\n{finding.diff}"
             command = _COMMANDS.get(finding.level, "error")
-            yield _command(command, str(place.path), place.line, place.column, title, body)
+            yield _command(command, str(location.path), location.line, location.column, title, body)
 
 
 def _command(name: str, path: str, line: int, column: int, title: str, body: str) -> str:
-    place = f"file={_property(path)},line={max(1, line)},col={max(1, column)},title={_property(title)}"
-    return f"::{name} {place}::{_data(body.strip())}"
+    location = f"file={_property(path)},line={max(1, line)},col={max(1, column)},title={_property(title)}"
+    return f"::{name} {location}::{_data(body.strip())}"
 
 
 def _data(text: str) -> str:

@@ -39,7 +39,7 @@ def _totals(cells: Sequence[Outcome]) -> str:
 def _case(cell: Outcome) -> list[str]:
     head = (
         f"    <testcase classname={_attribute(cell.path)} name={_attribute(cell.recording)} "
-        f'file={_attribute(cell.path)} line="{cell.place.line}" time="{cell.seconds:.3f}"'
+        f'file={_attribute(cell.path)} line="{cell.location.line}" time="{cell.seconds:.3f}"'
     )
     if cell.verdict == "pass":
         return [head + "/>"]
@@ -57,7 +57,7 @@ def _case(cell: Outcome) -> list[str]:
 def _told(cell: Outcome) -> str:
     parts = [f"{change.component} changed {change.where}\n{change.diff}" for change in cell.changes]
     told = [finding for finding in cell.findings if finding.grave]
-    parts = [f"{each.place} {each.turn} {each.kind}: {each.what}\n{each.diff}" for each in told] + parts
+    parts = [f"{each.location} {each.turn} {each.kind}: {each.what}\n{each.diff}" for each in told] + parts
     return "\n".join(part.strip() for part in parts)
 
 

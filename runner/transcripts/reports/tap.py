@@ -26,10 +26,10 @@ def _diagnostics(outcome: Outcome) -> Iterator[str]:
     yield f"  verdict: {outcome.verdict}"
     yield "  findings:"
     for change in outcome.changes:
-        yield from _item(str(change.place), f"{change.component} changed {change.where}".strip(), change.diff)
+        yield from _item(str(change.location), f"{change.component} changed {change.where}".strip(), change.diff)
     for finding in outcome.findings:
         if finding.grave:
-            yield from _item(str(finding.place), f"{finding.kind}: {finding.what}", finding.diff)
+            yield from _item(str(finding.location), f"{finding.kind}: {finding.what}", finding.diff)
     yield "  ..."
 
 

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.config.agent import Place
-from runner.config.diagnostics import Problem
+from runner.config.diagnostics import Diagnostic, Location
 from runner.core.errors import AgentRunError, ConfigError, UsageError
 from runner.transcripts.files.loader import SUITE_FILE, load_transcript
 from runner.transcripts.model import Recording, Transcript
@@ -130,14 +129,14 @@ def _outcome(transcript: Transcript, recording: Recording, choice: Choice, stage
             outcome = _compared(outcome, again)
         return outcome
     except AgentRunError as error:
-        return broken(transcript.path, error, recording.name, recording.place)
+        return broken(transcript.path, error, recording.name, recording.location)
 
 
 def _compared(first: Outcome, second: Outcome) -> Outcome:
     if first.trace == second.trace:
         return first
     what = "two replays gave different events: something depends on time, chance or the run before"
-    return first._replace(findings=(*first.findings, Finding("fail", "twice", what, first.place)))
+    return first._replace(findings=(*first.findings, Finding("fail", "twice", what, first.location)))
 
 
 def _recordings(transcript: Transcript, choice: Choice, stage: Stage) -> tuple[Recording, ...]:
@@ -162,22 +161,22 @@ def missing(transcript: Transcript, name: str) -> Outcome:
     """The outcome of a cell that was never recorded."""
     machine = [each.name for each in transcript.recordings if not each.by_hand]
     others = f"; the file has {', '.join(machine)}" if machine else ""
-    finding = Finding("note", "missing", f"there is no recording of {name}{others}", transcript.place)
-    return Outcome(str(transcript.path), name, transcript.place, (finding,), missing=True)
+    finding = Finding("note", "missing", f"there is no recording of {name}{others}", transcript.location)
+    return Outcome(str(transcript.path), name, transcript.location, (finding,), missing=True)
 
 
-def broken(path: Path, error: AgentRunError, recording: str = "", place: Place | None = None) -> Outcome:
+def broken(path: Path, error: AgentRunError, recording: str = "", location: Location | None = None) -> Outcome:
     """The outcome of a cell that cannot be run."""
-    place = place or Place(path, 1)
+    location = location or Location(path, 1)
     if isinstance(error, ConfigError):
         findings = tuple(_file_finding(each) for each in error.problems)
     else:
-        findings = (Finding("fail", "error", str(error), place),)
-    return Outcome(str(path), recording, place, findings, exit_code=error.exit_code)
+        findings = (Finding("fail", "error", str(error), location),)
+    return Outcome(str(path), recording, location, findings, exit_code=error.exit_code)
 
 
-def _file_finding(problem: Problem) -> Finding:
-    return Finding("fail", "file", problem.text, Place(Path(problem.path), problem.line, problem.column))
+def _file_finding(diagnostic: Diagnostic) -> Finding:
+    return Finding("fail", "file", diagnostic.text, Location(Path(diagnostic.path), diagnostic.line, diagnostic.column))
 
 
 @contextmanager

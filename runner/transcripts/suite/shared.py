@@ -87,7 +87,7 @@ class Stage:
             self._user = replace(load_user()[0], permissions=Permissions())
         examined = examine(path, user=self._user, missing_variable="warning")  # a replay needs no key
         if examined.agent is None:
-            raise ConfigError([problem for problem in examined.problems if problem.severity == "error"])
+            raise ConfigError([diagnostic for diagnostic in examined.diagnostics if diagnostic.severity == "error"])
         return examined.agent
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.config.agent import Place, PromptSource
+from runner.config.agent import Location, PromptSource
 from runner.config.template.render import render, uses
 from runner.config.yaml.parser import load_document
 from runner.core.errors import ConfigError
@@ -167,11 +167,11 @@ def test_a_mistake_in_an_included_file_stands_there(tmp_path: Path):
 def test_a_mistake_at_rendering_stands_at_its_line_of_the_yaml_file():
     document = load_document("a.yaml", text="system_prompt: |\n  fine\n\n    {{ table.nope }}\n")
     text = document.value["system_prompt"]
-    source = PromptSource(text, Path(), Place(Path("a.yaml"), 1), document.runs(("system_prompt",)))
+    source = PromptSource(text, Path(), Location(Path("a.yaml"), 1), document.source_map(("system_prompt",)))
     with pytest.raises(ConfigError) as caught:
         render(source, VALUES, now=lambda: NOW)
-    problem = caught.value.problems[0]
-    assert (problem.path, problem.line, problem.column) == ("a.yaml", 4, 14)
+    diagnostic = caught.value.problems[0]
+    assert (diagnostic.path, diagnostic.line, diagnostic.column) == ("a.yaml", 4, 14)
 
 
 def test_the_names_that_a_template_takes_from_outside(tmp_path: Path):
@@ -184,7 +184,7 @@ def test_the_names_that_a_template_takes_from_outside(tmp_path: Path):
     assert used.files == (tmp_path / "part.md",)
     assert uses(PromptSource("nothing here", tmp_path)).names == {}
     plain = uses(PromptSource("{{ x }}\n{{ y }} {{ x }}", tmp_path)).names
-    assert {name: problem.line for name, problem in plain.items()} == {"x": 1, "y": 2}
+    assert {name: diagnostic.line for name, diagnostic in plain.items()} == {"x": 1, "y": 2}
 
 
 @pytest.mark.parametrize("name", ["name", "'a' if x else 'b'", "['a', 'b']", "'a' ~ 'b'"])

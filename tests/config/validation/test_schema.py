@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from runner.config.agent import Agent, Fallback, Permissions, Reply, User, Variable
-from runner.config.validation.schema import dotted, mistakes, schema, schema_text
+from runner.config.validation.schema import dotted, schema, schema_text, schema_violations
 from runner.config.validation.tools import FILE_KINDS
 from runner.config.yaml.parser import load_document
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
@@ -30,7 +30,7 @@ PARTS = [
     (DEFS["permissions"], Permissions),
     (DEFS["gateway"], GatewayPreset),
 ]
-NOT_IN_THE_FILE = {"path", "places", "user", "secrets", "files"}
+NOT_IN_THE_FILE = {"path", "locations", "user", "secrets", "files"}
 UNSET = (MISSING, None, (), {}, "")
 
 
@@ -105,7 +105,7 @@ def test_editors_agree_on_good_files(path: Path):
     value = load_document(path).value
     if "extends" not in value:
         assert list(jsonschema.Draft202012Validator(AGENT).iter_errors(value)) == []
-        assert mistakes(value, "agent") == []
+        assert schema_violations(value, "agent") == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_editors_agree_on_good_files(path: Path):
 def test_editors_agree_on_bad_files(name: str):
     value = load_document(HERE / "bad" / f"{name}.yaml").value
     assert list(jsonschema.Draft202012Validator(AGENT).iter_errors(value))
-    assert mistakes(value, "agent")
+    assert schema_violations(value, "agent")
 
 
 def test_paths_read_as_people_write_them():

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.config.yaml.document import Document, Key, place_in
+from runner.config.yaml.document import Document, NodePath, position_at
 from runner.config.yaml.parser import MAX_BYTES, load_document, load_documents
 from runner.core.errors import ConfigError
 
@@ -63,8 +63,8 @@ def test_every_json_value_is_itself_in_flow_style(written: Any):
     assert load_document("x", text=json.dumps({"v": written}, ensure_ascii=False)).value == {"v": written}
 
 
-def paths(value: Any, path: tuple[Key, ...] = ()) -> list[tuple[Key, ...]]:
-    inner: list[tuple[Key, ...]] = [path]
+def paths(value: Any, path: NodePath = ()) -> list[NodePath]:
+    inner: list[NodePath] = [path]
     if isinstance(value, dict):
         inner += [each for key, child in value.items() for each in paths(child, (*path, key))]
     elif isinstance(value, list):
@@ -98,7 +98,7 @@ def test_places_point_at_what_they_name(written: dict[str, Any], flow: bool):
         line, column, length = document.span(path) or (0, 0, 0)
         if isinstance(found, str | int):
             assert text_at(document, line, column).startswith(str(found).split()[0])
-            assert place_in(document.runs(path), 0) == (line, column)
+            assert position_at(document.source_map(path), 0) == (line, column)
 
 
 def test_places_in_flow_maps_and_lists():
@@ -129,11 +129,11 @@ def test_places_in_flow_maps_and_lists():
 )
 def test_an_offset_in_a_text_has_its_line_and_column(text: str):
     document = load_document("x", text=text)
-    path: tuple[Key, ...] = ("v",) if "v" in document.value else ("x", "v", 1)
+    path: NodePath = ("v",) if "v" in document.value else ("x", "v", 1)
     found = document.value
     for key in path:
         found = found[key]
-    place = place_in(document.runs(path), found.index("TARGET"))
+    place = position_at(document.source_map(path), found.index("TARGET"))
     assert place is not None
     assert text_at(document, *place).startswith("TARGET")
 
@@ -195,7 +195,7 @@ def told(text):
 
 asked = json.load(sys.stdin)
 files = {
-    file: [str(problem) for problem in examine(file, environ=asked["environ"]).problems]
+    file: [str(problem) for problem in examine(file, environ=asked["environ"]).diagnostics]
     for file in asked["files"]
 }
 json.dump({"files": files, "texts": [told(text) for text in asked["texts"]]}, sys.stdout)
@@ -223,10 +223,10 @@ def test_errors_are_worded_the_same_without_libyaml():
     for file in files:
         assert found["files"][file] == (here / file).with_suffix(".problems").read_text("utf-8").splitlines()
     assert ": error: an escape that is no character" in found["texts"].pop()[0]
-    for text, problems in zip(BROKEN, found["texts"], strict=True):
+    for text, diagnostics in zip(BROKEN, found["texts"], strict=True):
         with pytest.raises(ConfigError) as caught:
             load_document("x", text=text)
-        assert problems == [str(problem) for problem in caught.value.problems], text
+        assert diagnostics == [str(diagnostic) for diagnostic in caught.value.problems], text
 
 
 def test_files_that_cannot_be_read(tmp_path: Path):

@@ -18,7 +18,7 @@ from runner.transcripts.model import Expectation
 
 
 class Nowhere:
-    place = None
+    location = None
 
 
 def judge(key: str, wanted: Any, facts: Facts, **modifiers: Any) -> str:

@@ -126,7 +126,7 @@ def test_suites_give_defaults_the_nearest_first(case) -> None:
     transcript = load_transcript(file)
     assert dict(transcript.inputs.variables) == {"manner": "terse", "other": "inner"}
     assert [turn.id for turn in transcript.turns] == ["hello", "b"]
-    assert transcript.turns[0].expect[0].place.path == case.folder / "_suite.yaml"
+    assert transcript.turns[0].expect[0].location.path == case.folder / "_suite.yaml"
     assert transcript.modes == {"resolve_date": "stub"}
 
 
