@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import warm_process
 from runner import Broker, ChatSession, Message, load_agent
 from runner.core.chunks import Chunk
 from runner.core.errors import ContextOverflowError, GatewayError, StreamIncomplete
@@ -38,9 +40,7 @@ class Watched(Scripted):
 
 
 def agent_run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "runner", *arguments], input=stdin, capture_output=True, text=True, cwd=ROOT, timeout=60
-    )
+    return warm_process.run(*arguments, cwd=ROOT, environment=os.environ, stdin=stdin)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import warm_process
+
 ROOT = Path(__file__).parent.parent.parent
 
 SCRIPT = """\
@@ -29,15 +31,8 @@ script:
 
 
 def run(*arguments: str | Path, stdin: str | None = "", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "runner", *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=60,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return warm_process.run(*map(str, arguments), cwd=cwd, environment=environment, stdin=stdin)
 
 
 @pytest.fixture

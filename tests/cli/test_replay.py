@@ -14,6 +14,8 @@ import jsonschema
 import pytest
 import yaml
 
+import warm_process
+
 AGENT = """\
 gateway: scripted
 model: demo
@@ -45,16 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *arguments: str, ci: bool = False) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR")}
-    return subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
-        cwd=folder,
-        env=environment | ({"CI": "1"} if ci else {}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    return warm_process.run(*arguments, cwd=folder, environment=environment | ({"CI": "1"} if ci else {}))
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import warm_process
 
 COMPAT = Path(__file__).parent / "compat"
 VERSIONS = sorted(path for path in COMPAT.iterdir() if path.is_dir())
@@ -50,16 +51,7 @@ def agent_run(arguments: Sequence[str], folder: Path, **variables: str) -> subpr
     """The command with nothing of this machine's settings and keys."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
     home = {"HOME": str(folder), "AGENT_RUN_CONFIG_HOME": str(folder), "AGENT_RUN_STATE_HOME": str(folder)}
-    return subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
-        cwd=folder,
-        env=kept | home | variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    return warm_process.run(*arguments, cwd=folder, environment=kept | home | variables)
 
 
 @pytest.fixture(scope="module")
