@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import pkgutil
 import random
 import socket
 import subprocess
@@ -15,13 +16,14 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
+import runner
+
 _ROOT = Path(__file__).parent.parent.parent
-_PRELOADED = (
-    "dateparser.date", "jinja2", "jsonschema_rs", "runner.cli.chat", "runner.cli.record", "runner.cli.replay", "runner.commands.check",
-    "runner.config.loader", "runner.tools.builtin.date_parser", "runner.engine.from_agent", "runner.transcripts",
-)  # fmt: skip
+_LAZY = ("dateparser.date", "jinja2", "jsonschema_rs")
+"""What many runs import when they need it."""
 
 
 def run(
@@ -67,8 +69,10 @@ def _stop(ours: socket.socket, process: subprocess.Popen[bytes]) -> None:
 
 
 def _serve(number: int) -> None:
-    for name in _PRELOADED:
-        __import__(name)
+    names = (module.name for module in pkgutil.walk_packages(runner.__path__, "runner."))
+    for name in (*_LAZY, *names):
+        if not name.endswith(("__main__", ".worker")):
+            import_module(name)
     with socket.socket(fileno=number) as asker:
         while True:
             head, files, _, _ = socket.recv_fds(asker, 4, 3)
@@ -88,7 +92,7 @@ def _serve(number: int) -> None:
 
 def _become(asked: dict[str, object], files: list[int]) -> None:
     """The forked process as if it had just been started with these arguments."""
-    from runner.cli import main
+    from runner.cli import main  # where every module has been imported
 
     for number, file in enumerate(files):
         os.dup2(file, number)
