@@ -56,13 +56,13 @@ def replay(paths: tuple[Path, ...], **options: Any) -> int:
 
 def _choice(options: dict[str, Any]) -> Choice:
     from runner.core.errors import UsageError
-    from runner.transcripts.chunking import MODES, known_mode
+    from runner.transcripts.chunking import MODES, is_mode
     from runner.transcripts.suite.last_failures import failed_before
     from runner.transcripts.suite.run import Choice
 
     if options["as_recorded"] and not options["live"]:
         raise UsageError("--as-recorded belongs to --live", fix="replay --live --as-recorded, or neither")
-    if not known_mode(options["chunking"]):
+    if not is_mode(options["chunking"]):
         raise UsageError(f"--chunking knows no {options['chunking']!r}", fix=f"one of {', '.join(MODES)}")
     cells = failed_before() if options["failed"] else None
     if options["failed"] and cells is None:

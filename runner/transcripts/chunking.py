@@ -1,4 +1,4 @@
-"""How a reply's text was cut into streamed pieces: run-length coded lengths, and other cuts to try the engine with."""
+"""How a reply's text was cut into streamed chunks: run-length coded lengths, and other cuts to try the engine with."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 MODES = ("recorded", "whole", "char", "fuzz:SEED")
-_FUZZ_LONGEST = 12
-_MOST = 1_000_000
+_MAX_FUZZED_LENGTH = 12
+_MAX_REPEAT = 1_000_000
 
 
 def encode_lengths(lengths: Iterable[int]) -> str:
@@ -20,15 +20,15 @@ def decode_lengths(coded: str) -> tuple[int, ...]:
     """`1x2 2` as `(1, 1, 2)`. Raises ValueError."""
     lengths: list[int] = []
     for run in coded.split():
-        length, times, count = run.partition("x")
-        repeated = int(count) if times else 1
-        if int(length) < 1 or not 0 < repeated <= _MOST:
+        length, repeated, count = run.partition("x")
+        repeat = int(count) if repeated else 1
+        if int(length) < 1 or not 0 < repeat <= _MAX_REPEAT:
             raise ValueError("a chunk has at least one character, and a run at least one chunk")
-        lengths += [int(length)] * repeated
+        lengths += [int(length)] * repeat
     return tuple(lengths)
 
 
-def cut(text: str, lengths: Sequence[int]) -> list[str]:
+def split_text(text: str, lengths: Sequence[int]) -> list[str]:
     """The text in pieces of these lengths; what they do not cover is the last piece."""
     pieces, start = [], 0
     for length in lengths:
@@ -41,22 +41,22 @@ def cut(text: str, lengths: Sequence[int]) -> list[str]:
     return pieces
 
 
-def known_mode(mode: str) -> bool:
+def is_mode(mode: str) -> bool:
     """The mode is one of MODES."""
     kind, _, seed = mode.partition(":")
     return mode in MODES[:3] or (kind == "fuzz" and seed.lstrip("-").isdigit())
 
 
-def pieces(text: str, recorded: Sequence[int], mode: str = "recorded") -> list[str]:
-    """The text as the stream brings it, under one of MODES."""
+def text_chunks(text: str, recorded: Sequence[int], mode: str = "recorded") -> list[str]:
+    """The text as the stream brings it: in chunks of the recorded lengths, or as another of MODES cuts it."""
     if mode == "recorded":
-        return cut(text, recorded)
+        return split_text(text, recorded)
     if mode == "whole":
         return [text] if text else []
     if mode == "char":
         return list(text)
     import random  # lazy: streams are fuzzed rarely
 
-    dice = random.Random(f"{mode}/{len(text)}")
-    lengths = [dice.randint(1, _FUZZ_LONGEST) for _ in range(len(text))]
-    return cut(text, lengths)
+    generator = random.Random(f"{mode}/{len(text)}")
+    lengths = [generator.randint(1, _MAX_FUZZED_LENGTH) for _ in range(len(text))]
+    return split_text(text, lengths)

@@ -1,4 +1,4 @@
-"""Nothing secret is written: known values and known shapes become stable placeholders, before writing and hashing."""
+"""Redaction: secret values and texts of a secret's shape become stable placeholders, before writing and hashing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-SHORTEST = 6
+MIN_SECRET_LENGTH = 6
 
 _SHAPES: tuple[tuple[str, str], ...] = (
     ("openai-key", r"\bsk-[A-Za-z0-9_-]{20,}"),
@@ -24,42 +24,41 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("bearer", r"(?i:\bbearer )[A-Za-z0-9._~+/-]{20,}=*"),
     ("url-password", r"(?<=://)[^\s/:@«»]+:[^\s/@«»]+(?=@)"),
 )
-# A cheap look before the expensive one: every shape holds one of these.
+# A quick test before the patterns are tried: every shape holds one of these.
 _GITHUB = ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_")
-_HINTS = (*_GITHUB, "sk-", "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
-
+_MARKERS = (*_GITHUB, "sk-", "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
 
 _HEX = re.compile("%[0-9A-F]{2}")
 _PLACEHOLDER = re.compile(r"(«[^«»\n]*»)")
 
 
 class Redactor:
-    """Masks secrets in texts and JSON values; `counts` says how often each was met.
+    """Redacts secrets in texts and JSON values; `counts` says how often each was redacted.
 
     `secrets` maps a name, such as env:TOKEN, to its value; `patterns` maps a name to a regular expression of the
-    user's. The same secret always becomes the same placeholder, so masked texts can be hashed and compared.
+    user's. The same secret always becomes the same placeholder, so redacted texts can be hashed and compared.
     """
 
     def __init__(self, secrets: Mapping[str, str] | None = None, patterns: Mapping[str, str] | None = None) -> None:
         self.counts: Counter[str] = Counter()
-        self._values = _spellings(secrets or {})
-        self._exact = re.compile("|".join(map(re.escape, self._values))) if self._values else None
-        self._own = tuple((name, re.compile(pattern)) for name, pattern in (patterns or {}).items())
+        self._names = _encoded_secrets(secrets or {})
+        self._exact = re.compile("|".join(map(re.escape, self._names))) if self._names else None
+        self._patterns = tuple((name, re.compile(pattern)) for name, pattern in (patterns or {}).items())
 
-    def concerns(self, text: str) -> bool:
-        """The text, or the JSON text of a value, may hold a secret; a cheap look."""
-        if self._own or _hinted(text):
+    def may_hold_secret(self, text: str) -> bool:
+        """Whether a text, or the JSON text of a value, may hold a secret: a quick test that errs on the safe side."""
+        if self._patterns or _has_marker(text):
             return True
         return self._exact is not None and self._exact.search(text) is not None
 
     def __call__(self, text: str) -> str:
         """The text with every secret replaced."""
         if self._exact is not None:
-            text = self._exact.sub(self._known, text)
-        for name, pattern in self._own:
-            text = self._masked(name, pattern, text)
-        if _hinted(text):
-            text = _shapes().sub(self._shaped, text)
+            text = self._exact.sub(self._known_placeholder, text)
+        for name, pattern in self._patterns:
+            text = self._without(pattern, name, text)
+        if _has_marker(text):
+            text = _shapes().sub(self._shape_placeholder, text)
         return text
 
     def value(self, value: Any) -> Any:
@@ -67,40 +66,40 @@ class Redactor:
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):
-            return {self(str(key)): self.value(each) for key, each in value.items()}
+            return {self(str(key)): self.value(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.value(each) for each in value]
+            return [self.value(item) for item in value]
         return value
 
-    def left(self, text: str) -> tuple[str, ...]:
-        """The names of secrets that still stand in a text about to be written."""
-        found = {self._values[match.group()] for match in self._exact.finditer(text)} if self._exact else set()
-        found |= {_name(match) for match in _shapes().finditer(text)}
-        bare = _PLACEHOLDER.sub(" ", text)
-        found |= {name for name, pattern in self._own if pattern.search(bare)}
-        return tuple(sorted(found))
+    def unredacted(self, text: str) -> tuple[str, ...]:
+        """The names of secrets that are still in a text about to be written."""
+        names = {self._names[match.group()] for match in self._exact.finditer(text)} if self._exact else set()
+        names |= {_shape_name(match) for match in _shapes().finditer(text)}
+        outside = _PLACEHOLDER.sub(" ", text)
+        names |= {name for name, pattern in self._patterns if pattern.search(outside)}
+        return tuple(sorted(names))
 
-    def _masked(self, name: str, pattern: re.Pattern[str], text: str) -> str:
-        """The text without what the pattern matches; what is masked already stays, since replays mask again."""
+    def _without(self, pattern: re.Pattern[str], name: str, text: str) -> str:
+        """The text without what the pattern matches; placeholders stay, since replays redact recorded texts again."""
         parts = _PLACEHOLDER.split(text)
         parts[::2] = [pattern.sub(lambda _: self._placeholder(name), part) for part in parts[::2]]
         return "".join(parts)
 
-    def _known(self, match: re.Match[str]) -> str:
-        return self._placeholder(self._values[match.group()])
+    def _known_placeholder(self, match: re.Match[str]) -> str:
+        return self._placeholder(self._names[match.group()])
 
-    def _shaped(self, match: re.Match[str]) -> str:
-        return self._placeholder(_name(match))
+    def _shape_placeholder(self, match: re.Match[str]) -> str:
+        return self._placeholder(_shape_name(match))
 
     def _placeholder(self, name: str) -> str:
         self.counts[name] += 1
         return f"«{name}»"
 
 
-def _hinted(text: str) -> bool:
-    """Some shape may be in the text."""
-    for hint in _HINTS:  # noqa: SIM110 - asked of every message: any() would take twice as long
-        if hint in text:
+def _has_marker(text: str) -> bool:
+    """A secret of a known shape may be in the text."""
+    for marker in _MARKERS:  # noqa: SIM110 - called for every message, and any() takes twice as long
+        if marker in text:
             return True
     return False
 
@@ -111,31 +110,32 @@ def _shapes() -> re.Pattern[str]:
     return re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in _SHAPES))
 
 
-def _name(match: re.Match[str]) -> str:
+def _shape_name(match: re.Match[str]) -> str:
     return str(match.lastgroup).replace("_", "-")
 
 
-def _spellings(secrets: Mapping[str, str]) -> dict[str, str]:
-    """Every way in which a secret may be written, longest first, and its name."""
-    found: dict[str, str] = {}
+def _encoded_secrets(secrets: Mapping[str, str]) -> dict[str, str]:
+    """Every encoding of every secret, longest first, and the secret's name."""
+    names: dict[str, str] = {}
     for name, value in secrets.items():
-        if len(value) >= SHORTEST:
-            for spelling in _ways(value):
-                found.setdefault(spelling, name)
-    return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+        if len(value) >= MIN_SECRET_LENGTH:
+            for encoded in _encodings(value):
+                names.setdefault(encoded, name)
+    return dict(sorted(names.items(), key=lambda item: -len(item[0])))
 
 
-def _ways(value: str) -> Iterable[str]:
+def _encodings(value: str) -> Iterable[str]:
+    """The value as it is, and in URLs, in JSON and in Base64."""
     yield value
     for quoted in {quote(value, safe=""), quote_plus(value)}:
-        yield from {quoted, _HEX.sub(lambda found: found[0].lower(), quoted)}
+        yield from {quoted, _HEX.sub(lambda match: match[0].lower(), quoted)}
     yield from {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     raw = value.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        coded = encode(raw).decode()
-        yield from {coded, coded.rstrip("=")}
+        encoded = encode(raw).decode()
+        yield from {encoded, encoded.rstrip("=")}
         # A value inside a longer encoded text starts at any of three offsets: its inner characters are always the same.
-        for shift in (0, 1, 2):
-            inner = encode(b"\0" * shift + raw).decode().rstrip("=")[4 if shift else 0 : -1]
-            if len(inner) >= SHORTEST:
+        for offset in (0, 1, 2):
+            inner = encode(b"\0" * offset + raw).decode().rstrip("=")[4 if offset else 0 : -1]
+            if len(inner) >= MIN_SECRET_LENGTH:
                 yield inner

@@ -12,7 +12,7 @@ from runner.tools.argument_validator import validator
 from runner.transcripts.expectations import Facts, Judged, Kind
 from runner.transcripts.expectations.jsonpath import compiled, find
 from runner.transcripts.expectations.matchers import differences, problem
-from runner.transcripts.fingerprint import canonical
+from runner.transcripts.fingerprint import canonical_json
 
 
 def _json(wanted: Mapping[str, Any], facts: Facts, normalize: tuple[str, ...]) -> Judged:
@@ -27,7 +27,7 @@ def _json(wanted: Mapping[str, Any], facts: Facts, normalize: tuple[str, ...]) -
 def _schema_errors(wanted: Mapping[str, Any], value: Any) -> list[str]:
     if "schema" not in wanted:
         return []
-    errors = _validator(canonical(wanted["schema"])).iter_errors(value)
+    errors = _validator(canonical_json(wanted["schema"])).iter_errors(value)
     return ["$" + "".join(f"[{part!r}]" for part in each.instance_path) + f": {each.message}" for each in errors]
 
 
@@ -58,7 +58,7 @@ def _problem(wanted: Mapping[str, Any]) -> str:
             return f"{path}: {wrong}"
     if "schema" in wanted:
         try:
-            _validator(canonical(wanted["schema"]))
+            _validator(canonical_json(wanted["schema"]))
         except ValueError as error:
             return f"schema: not a JSON Schema: {str(error).splitlines()[0]}"
     return ""

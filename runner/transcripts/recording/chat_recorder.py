@@ -81,7 +81,7 @@ class ChatRecorder:
         if recording.request is None:
             return None
         text = script_document(self._script(recording)) + recording_document(recording)
-        if secrets := self._redactor.left(text):
+        if secrets := self._redactor.unredacted(text):
             raise UsageError(f"the transcript would hold a secret: {', '.join(secrets)}", fix="nothing was written")
         write_atomically(self._path, text)
         return self._path

@@ -12,7 +12,7 @@ from runner.core.events import Event, Notice, Replied, ToolFinished, ToolStarted
 from runner.core.messages import ToolResult
 from runner.engine.broker import Broker, Route
 from runner.gateways import Capabilities, Request
-from runner.transcripts.fingerprint import Stamper, sent_options, signature
+from runner.transcripts.fingerprint import RequestHasher, sent_options, tool_signature
 from runner.transcripts.model import RecordedRequest, RecordedTool, Recording, ReplayInputs
 from runner.transcripts.recording.gateway_wrapper import wrap_gateways
 from runner.transcripts.recording.reply_capture import ReplyCapture
@@ -26,7 +26,7 @@ class Recorder:
     def __init__(self, redactor: Redactor, inputs: ReplayInputs) -> None:
         self._redactor = redactor
         self._inputs = inputs
-        self._stamper = Stamper(redactor)
+        self._hasher = RequestHasher(redactor)
         self._turns: dict[str, list[ReplyCapture]] = {}
         self._current: list[ReplyCapture] = []
         self._results: dict[str, ToolResult] = {}
@@ -98,7 +98,7 @@ class Recorder:
             "" if self._resolved == name.partition("/")[2] else mask(self._resolved),
             f"{now or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             inputs,
-            recorded_request(self._first, self._stamper, mask) if self._first is not None else None,
+            recorded_request(self._first, self._hasher, mask) if self._first is not None else None,
             dict(sorted(mask.counts.items())),
         )
 
@@ -107,7 +107,7 @@ class Recorder:
         if self._first is None:
             self._first = request
             self._capabilities = route.gateway.capabilities(request.model)
-        capture = ReplyCapture(str(route), self._stamper.seen(request), request, time.monotonic())
+        capture = ReplyCapture(str(route), self._hasher.seen(request), request, time.monotonic())
         self._current.append(capture)
         try:
             for chunk in route.gateway.stream(request):
@@ -121,11 +121,11 @@ class Recorder:
             raise
 
 
-def recorded_request(request: Request, stamper: Stamper, mask: Redactor) -> RecordedRequest:
+def recorded_request(request: Request, hasher: RequestHasher, mask: Redactor) -> RecordedRequest:
     """What a recording keeps of its requests."""
-    digests = stamper.tools(request)
+    digests = hasher.tools(request)
     tools = {
-        spec.name: RecordedTool(mask(signature(spec)), mask(spec.description), digests[spec.name])
+        spec.name: RecordedTool(mask(tool_signature(spec)), mask(spec.description), digests[spec.name])
         for spec in request.tools
     }
-    return RecordedRequest(mask(request.system), tools, mask.value(sent_options(request)), dict(stamper.parts(request)))
+    return RecordedRequest(mask(request.system), tools, mask.value(sent_options(request)), dict(hasher.stamp(request)))

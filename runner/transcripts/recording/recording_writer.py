@@ -27,7 +27,7 @@ def write_recording(transcript: Transcript, recording: Recording, redactor: Reda
     blobs = Blobs(transcript.path.parent)
     document = recording_document(recording, blobs)
     for name, text in {"the recording": document, **blobs.unwritten}.items():
-        if secrets := redactor.left(text):
+        if secrets := redactor.unredacted(text):
             raise UsageError(
                 f"{name} would hold a secret: {', '.join(secrets)}",
                 where=str(transcript.path),

@@ -30,7 +30,7 @@ def restamped(
         turn: tuple(reply._replace(seen=served[turn, number].seen) for number, reply in enumerate(replies, start=1))
         for turn, replies in recording.turns.items()
     }
-    request = recorded_request(cell.gateway.served[0].request, cell.stamper, cell.redactor)
+    request = recorded_request(cell.gateway.served[0].request, cell.hasher, cell.redactor)
     known = recording.request.tools
     tools = {
         name: known[name] if name in known and known[name].digest == tool.digest else tool

@@ -7,12 +7,12 @@ from typing import Any
 
 from runner.core.events import TextDelta
 from runner.transcripts.expectations import Facts
-from runner.transcripts.fingerprint import canonical, digest
+from runner.transcripts.fingerprint import canonical_json, digest
 
 
 def trace(turns: Iterable[Facts]) -> str:
     """Equal for two runs in which the same happened."""
-    return digest(canonical([event for facts in turns for event in _events(facts)]))
+    return digest(canonical_json([event for facts in turns for event in _events(facts)]))
 
 
 def _events(facts: Facts) -> Iterator[dict[str, Any]]:

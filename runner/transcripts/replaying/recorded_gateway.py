@@ -11,8 +11,8 @@ from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingC
 from runner.core.errors import GatewayError, IncompleteReply, RecordingError
 from runner.core.messages import ToolCall
 from runner.gateways import Capabilities, Request
-from runner.transcripts.chunking import pieces
-from runner.transcripts.fingerprint import Stamper
+from runner.transcripts.chunking import text_chunks
+from runner.transcripts.fingerprint import RequestHasher
 from runner.transcripts.model import RecordedCall, RecordedError, RecordedReply, Recording
 
 
@@ -49,7 +49,7 @@ class RecordedGateway:
     `served` and `troubles` tell what happened, oldest first.
     """
 
-    def __init__(self, recording: Recording, name: str, stamper: Stamper, chunking: str = "recorded") -> None:
+    def __init__(self, recording: Recording, name: str, hasher: RequestHasher, chunking: str = "recorded") -> None:
         self.name = name
         self.where = f"the recording {recording.name}"
         self.served: list[Served] = []
@@ -58,7 +58,7 @@ class RecordedGateway:
         self.by_hand = recording.by_hand
         self._turns = recording.turns
         self._model = recording.resolved
-        self._stamper = stamper
+        self._hasher = hasher
         self._chunking = chunking
         self._capabilities = _capable(recording.inputs.capabilities)
         self._replies: Sequence[RecordedReply] = ()
@@ -101,8 +101,8 @@ class RecordedGateway:
             )
         self._next += 1
         reply = self._replies[number]
-        stamper = self._stamper
-        self.served.append(Served(self.turn, number + 1, reply, request, stamper.parts(request), stamper.seen(request)))
+        hasher = self._hasher
+        self.served.append(Served(self.turn, number + 1, reply, request, hasher.stamp(request), hasher.seen(request)))
         return self._play(reply, f"{self.turn}/{number + 1}/", request)
 
     def ran(self, call: ToolCall) -> bool:
@@ -119,7 +119,7 @@ class RecordedGateway:
     def _play(self, reply: RecordedReply, mark: str, request: Request) -> Iterator[Chunk]:
         if reply.thinking:
             yield ThinkingChunk(reply.thinking)
-        for piece in pieces(reply.text, reply.lengths, self._chunking):
+        for piece in text_chunks(reply.text, reply.lengths, self._chunking):
             yield TextChunk(piece)
         for index, call in enumerate(reply.calls):
             self._calls[f"{mark}{index + 1}"] = call

@@ -11,7 +11,7 @@ from runner.engine.session import ChatSession
 from runner.transcripts.expectations import Facts
 from runner.transcripts.expectations.evaluate import Tally, recorded_failure
 from runner.transcripts.expectations.turn_result import summed
-from runner.transcripts.fingerprint import Stamper
+from runner.transcripts.fingerprint import RequestHasher
 from runner.transcripts.model import Recording, ScriptTurn, Transcript
 from runner.transcripts.outcome import Change, Outcome
 from runner.transcripts.replaying.recorded_gateway import RecordedGateway, Unhurried
@@ -49,8 +49,8 @@ class Cell:
         toolbox = stage.toolbox(agent, transcript)
         from_servers = server_tools(agent, recording, toolbox)
         recorded = recording.request.tools if recording.request is not None else {}
-        self.stamper = Stamper(self.redactor, {spec.name: recorded[spec.name].digest for spec in from_servers})
-        self.gateway = RecordedGateway(recording, agent.gateway, self.stamper, chunking)
+        self.hasher = RequestHasher(self.redactor, {spec.name: recorded[spec.name].digest for spec in from_servers})
+        self.gateway = RecordedGateway(recording, agent.gateway, self.hasher, chunking)
         self._tools = RecordedTools(
             toolbox, self.gateway, transcript.modes, self.redactor, from_servers, tuple(recorded)
         )
@@ -165,7 +165,7 @@ class Cell:
         if any(one.seen != one.reply.seen for one in served):
             from runner.transcripts.replaying.staleness import changes  # lazy: most recordings are fresh
 
-            yield from changes(self.recording, served, self.agent, self.stamper, self.redactor, policy, spots)
+            yield from changes(self.recording, served, self.agent, self.hasher, self.redactor, policy, spots)
         yield from self.changes
         if not self.recording.by_hand:
             for turn in self.recording.turns:

@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from runner.config.agent import Agent
 from runner.transcripts.expectations.matchers import same, show
-from runner.transcripts.fingerprint import Stamper, fold, sent_options, signature
+from runner.transcripts.fingerprint import RequestHasher, fold_line_ends, sent_options, tool_signature
 from runner.transcripts.model import LazyLocation, RecordedRequest, Recording
 from runner.transcripts.outcome import Change
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import Served
 
-_Teller = Callable[[RecordedRequest, Served, Agent, Stamper, Redactor], tuple[str, Iterable[str]]]
+_Teller = Callable[[RecordedRequest, Served, Agent, RequestHasher, Redactor], tuple[str, Iterable[str]]]
 
 
 def changes(
     recording: Recording,
     served: Sequence[Served],
     agent: Agent,
-    stamper: Stamper,
+    hasher: RequestHasher,
     redactor: Redactor,
     policy: Mapping[str, str],
     lazy_locations: Mapping[str, LazyLocation],
@@ -32,9 +32,9 @@ def changes(
     found = []
     for part, tell in _TELL.items():
         if first.stamp[part] != recorded.stamp.get(part):
-            where, diff = tell(recorded, first, agent, stamper, redactor)
+            where, diff = tell(recorded, first, agent, hasher, redactor)
             found.append((part, first, where, "\n".join(diff) or "!it reads the same: only its recorded hash differs"))
-    said = next((one for one in served if stamper.seen(one.request, recorded.stamp) != one.reply.seen), None)
+    said = next((one for one in served if hasher.seen(one.request, recorded.stamp) != one.reply.seen), None)
     if said is not None:
         found.append(("messages", said, "", redactor(_message(said))))
     return tuple(
@@ -56,29 +56,30 @@ def _message(first: Served) -> str:
 
 
 def _system(
-    recorded: RecordedRequest, first: Served, agent: Agent, stamper: Stamper, redactor: Redactor
+    recorded: RecordedRequest, first: Served, agent: Agent, hasher: RequestHasher, redactor: Redactor
 ) -> tuple[str, Iterable[str]]:
-    old, new = fold(recorded.system), fold(redactor(first.request.system))
+    old, new = fold_line_ends(recorded.system), fold_line_ends(redactor(first.request.system))
     return _prompt_line(agent, old, new), _diff(old.splitlines(), new.splitlines())
 
 
 def _tools(
-    recorded: RecordedRequest, first: Served, agent: Agent, stamper: Stamper, redactor: Redactor
+    recorded: RecordedRequest, first: Served, agent: Agent, hasher: RequestHasher, redactor: Redactor
 ) -> tuple[str, Iterable[str]]:
-    today = stamper.tools(first.request)
+    today = hasher.tools(first.request)
     old = [f"{name}{tool.signature}: {tool.description}" for name, tool in recorded.tools.items()]
     specs = first.request.tools
-    new = [f"{spec.name}{signature(spec)}: {redactor(spec.description)}" for spec in specs]
+    new = [f"{spec.name}{tool_signature(spec)}: {redactor(spec.description)}" for spec in specs]
     lines = list(_diff(old, new))
     altered = {name for name in {**recorded.tools, **today} if _digest(recorded, name) != today.get(name)}
     for name in sorted(altered):
         if not any(f"{name}(" in line for line in lines):
-            lines.append(f"!{name}: its schema changed: {signature(next(each for each in specs if each.name == name))}")
+            spec = next(spec for spec in specs if spec.name == name)
+            lines.append(f"!{name}: its schema changed: {tool_signature(spec)}")
     return _tool_line(agent, altered), lines
 
 
 def _options(
-    recorded: RecordedRequest, first: Served, agent: Agent, stamper: Stamper, redactor: Redactor
+    recorded: RecordedRequest, first: Served, agent: Agent, hasher: RequestHasher, redactor: Redactor
 ) -> tuple[str, Iterable[str]]:
     return agent.location("options"), _option_lines(recorded.options, redactor.value(sent_options(first.request)))
 
