@@ -1,0 +1,3 @@
+def f() -> str:
+    """Do nothing."""
+    return ""
