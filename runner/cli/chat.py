@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli import Terminated
-from runner.cli.terminal.plain_text import Plain, inert, warn
+from runner.cli.terminal.plain_text import Plain, warn
 from runner.core.errors import AgentRunError, UsageError
+from runner.core.sanitize import sanitize
 
 if TYPE_CHECKING:
     from runner.cli.terminal.json_output import JsonLines, OneJson
@@ -170,8 +171,10 @@ class Talk:
         from runner.cli.error_output import tell
         from runner.cli.terminal.prompt import read_lines
 
-        print(inert(agent.greeting), file=sys.stdout if sys.stdout.isatty() and self._machine is None else sys.stderr)
-        for line in read_lines(inert(agent.prompt)):
+        print(
+            sanitize(agent.greeting), file=sys.stdout if sys.stdout.isatty() and self._machine is None else sys.stderr
+        )
+        for line in read_lines(sanitize(agent.prompt)):
             query = line.strip()
             if query == GOODBYE:
                 break

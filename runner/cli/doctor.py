@@ -54,10 +54,10 @@ def _of_keys(keys: Sequence[Finding]) -> list[str]:
 
 
 def _line(finding: Finding) -> str:
-    from runner.core.capability import escaped  # lazy, as above
+    from runner.core.sanitize import escape_line  # lazy, as above
 
     fix = f" → {finding.fix}" if finding.fix else ""
-    return escaped(f"  {finding.state:<8}{finding.name}: {finding.says}{fix}")
+    return escape_line(f"  {finding.state:<8}{finding.name}: {finding.says}{fix}")
 
 
 def _json(findings: Sequence[Finding]) -> str:

@@ -18,9 +18,9 @@ def tell(error: Exception) -> int:
         print(render_text(error.problems, source=sys.stderr.isatty()), file=sys.stderr)
         return error.exit_code
     if isinstance(error, AgentRunError):
-        from runner.cli.terminal.plain_text import inert
+        from runner.core.sanitize import sanitize
 
-        print(f"agent-run: {inert(str(error))}", file=sys.stderr)
+        print(f"agent-run: {sanitize(str(error))}", file=sys.stderr)
         return error.exit_code
     if isinstance(error, OSError) and error.errno == EIO:  # the terminal has gone
         return 130
@@ -35,10 +35,10 @@ def tell(error: Exception) -> int:
 
 
 def _bug(error: Exception) -> str:
-    from runner.cli.terminal.plain_text import inert
+    from runner.core.sanitize import sanitize
 
     return (
-        f"agent-run: a bug in agent-run: {type(error).__name__}: {inert(str(error))}\n"
+        f"agent-run: a bug in agent-run: {type(error).__name__}: {sanitize(str(error))}\n"
         f"  where: {_report(error)}\n"
         "  why:   this should not happen, whatever the input\n"
         "  fix:   please report it with that file, after removing what is private"

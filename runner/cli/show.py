@@ -42,7 +42,7 @@ def show(
 
 
 def _as_text(shown: dict[str, Any]) -> str:
-    from runner.cli.terminal.plain_text import inert  # lazy
+    from runner.core.sanitize import sanitize  # lazy
 
     lines = [f"{shown['name']}  ({shown['file']})"]
     lines += [f"  {shown['description']}"] if shown["description"] else []
@@ -59,4 +59,4 @@ def _as_text(shown: dict[str, Any]) -> str:
             lines.append("  its schema is known once it is opened, when the agent runs")
         else:
             lines += [f"  {line}" for line in json.dumps(tool["parameters"], indent=2, ensure_ascii=False).split("\n")]
-    return inert("\n".join(lines))
+    return sanitize("\n".join(lines))

@@ -30,14 +30,15 @@ def trust(agent: str | None, *, yes: bool, listed: bool, revoke: bool) -> None:
 
 
 def _trust(agent: str, *, yes: bool) -> None:
-    from runner.cli.terminal.plain_text import inert, warn  # lazy, as the next: `--help` needs none of them
+    from runner.cli.terminal.plain_text import warn  # lazy, as the next: `--help` needs none of them
     from runner.config.loader import load_agent
     from runner.config.trust.trust import trust_status, unpin_mcp_tools
+    from runner.core.sanitize import sanitize
 
     loaded = load_agent(agent)
     status = trust_status(loaded, warn)
     if status is None:
-        click.echo(f"{inert(agent)} needs no trust: it executes nothing, and reaches nothing but its model")
+        click.echo(f"{sanitize(agent)} needs no trust: it executes nothing, and reaches nothing but its model")
         return
     if status.trusted:
         click.echo(f"{status.description}\nand is trusted as it stands")
@@ -61,11 +62,12 @@ def _consent(status: TrustStatus, *, yes: bool) -> None:
 
 
 def _list() -> None:
-    from runner.cli.terminal.plain_text import inert, warn  # lazy, as above
+    from runner.cli.terminal.plain_text import warn  # lazy, as above
     from runner.config.trust.store import TrustStore
+    from runner.core.sanitize import sanitize
 
     for consent in TrustStore(warn).load_all():
-        click.echo(f"{inert(consent.path)}  ({inert(consent.given)})")
+        click.echo(f"{sanitize(consent.path)}  ({sanitize(consent.given)})")
 
 
 def _revoke(agent: str) -> None:

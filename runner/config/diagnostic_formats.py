@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runner.config.diagnostics import Diagnostic
+from runner.core.sanitize import escape_line, mask_unprintable
 from runner.core.secrets import masked
 
 
@@ -14,7 +15,7 @@ def render_text(diagnostics: Sequence[Diagnostic], source: bool = False) -> str:
     lines: list[str] = []
     files: dict[str, list[str]] = {}
     for diagnostic in diagnostics:
-        lines.append(_one_line(str(diagnostic)))
+        lines.append(escape_line(str(diagnostic)))
         if source and diagnostic.line:
             if diagnostic.path not in files:
                 files[diagnostic.path] = _source_lines(diagnostic.path)
@@ -30,7 +31,7 @@ def _excerpt(diagnostic: Diagnostic, lines: Sequence[str]) -> list[str]:
     room = max(40, min(110, get_terminal_size().columns) - len("    7 | "))
     line = masked(lines[diagnostic.line - 1].replace("\t", " "))
     start = max(0, diagnostic.column - room * 3 // 5)
-    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line[start : start + room])
+    shown = mask_unprintable(line[start : start + room])
     carets = "^" * max(1, min(diagnostic.length, len(shown) - (diagnostic.column - 1 - start)))
     return [f"{diagnostic.line:5} | {shown}", f"      | {' ' * (diagnostic.column - 1 - start)}{carets}"]
 
@@ -41,10 +42,6 @@ def _source_lines(path: str) -> list[str]:
             return file.read(4_000_000).split("\n")
     except OSError:
         return []
-
-
-def _one_line(text: str) -> str:
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def render_json(diagnostics: Sequence[Diagnostic]) -> str:

@@ -14,7 +14,7 @@ from runner.config.paths import Outside, kind_of, real, rooted
 from runner.config.yaml.document import Document, NodePath, position_at
 from runner.config.yaml.parser import load_document, load_documents
 from runner.core.errors import ConfigError
-from runner.core.messages import clean
+from runner.core.sanitize import replace_surrogates
 
 MAX_EXTENDS = 16
 
@@ -132,7 +132,7 @@ def _from_setting(setting: str) -> Document:
     if path[0] == "extends":
         raise ConfigError([Diagnostic(where, 0, 0, "extends: can only stand in a file")])
     try:
-        found = load_documents(where, text=clean(text))
+        found = load_documents(where, text=replace_surrogates(text))
     except ConfigError as error:
         wrong = [Diagnostic(where, 0, 0, each.message, each.hint) for each in error.problems]
         raise ConfigError(wrong) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from runner.core.sanitize import escape_line
+
 Action = Literal["run", "start", "import", "load", "write", "read", "connect", "send", "allow"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 """In the order in which capabilities are shown."""
@@ -23,9 +25,4 @@ class Capability:
     host: str = ""
 
     def __str__(self) -> str:
-        return f"{self.action:<8} {escaped(self.target)}"
-
-
-def escaped(text: str) -> str:
-    """One line in which nothing moves a cursor, reorders what is read, or hides."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        return f"{self.action:<8} {escape_line(self.target)}"

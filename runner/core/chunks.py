@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.core import strict_json as strict
-from runner.core.messages import Message, Opaque, ToolCall, Usage, clean
+from runner.core.messages import Message, Opaque, ToolCall, Usage
+from runner.core.sanitize import replace_surrogates
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +174,15 @@ class _OpenCall:
             self._object = chunk.arguments
 
     def close(self) -> ToolCall:
+        call_id, name = replace_surrogates(self.id), replace_surrogates(self.name)
         raw = "".join(self._pieces)
         if self._object is not None and not raw.strip():
             try:
                 raw = json.dumps(self._object, ensure_ascii=False)
             except (RecursionError, ValueError) as error:
-                return ToolCall(clean(self.id), clean(self.name), None, "", f"arguments are not valid JSON: {error}")
+                return ToolCall(call_id, name, None, "", f"arguments are not valid JSON: {error}")
         arguments, problem = parse_arguments(raw)
-        return ToolCall(clean(self.id), clean(self.name), arguments, clean(raw), problem)
+        return ToolCall(call_id, name, arguments, replace_surrogates(raw), problem)
 
 
 def new_call_id() -> str:

@@ -162,14 +162,3 @@ class Message:
         if self.finish:
             shown["finish_reason"] = self.finish
         return shown
-
-
-def clean(text: str) -> str:
-    """The text without lone surrogates, which no encoding can carry: pairs are joined, halves become U+FFFD."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text

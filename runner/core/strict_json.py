@@ -6,7 +6,7 @@ import json
 from math import inf
 from typing import Any
 
-from runner.core.messages import clean
+from runner.core.sanitize import replace_surrogates
 
 _DEEPEST = 100
 
@@ -18,9 +18,9 @@ def loads(text: str) -> Any:
     that stands twice, for what is nested too deeply.
     """
     try:
-        value = _parsed(clean(text))
+        value = _parsed(replace_surrogates(text))
         if "\\u" in text:  # an escape can smuggle in half a character
-            value = _parsed(clean(json.dumps(value, ensure_ascii=False)))
+            value = _parsed(replace_surrogates(json.dumps(value, ensure_ascii=False)))
     except RecursionError:
         raise _too_deep() from None
     if text.count("[") + text.count("{") > _DEEPEST and _deeper(value, _DEEPEST):

@@ -45,9 +45,9 @@ class Permits:
             return None
         if self._approve is None:
             return f"{spec.name} needs approval ({verdict.reason}), and nobody is there to give it"
-        from runner.core.capability import escaped  # lazy: most calls are not asked about
+        from runner.core.sanitize import escape_line  # lazy: most calls are not asked about
 
-        answer = self._approve(call, f"{verdict.reason}: {escaped(self._gate.stands_for(call, spec))}")
+        answer = self._approve(call, f"{verdict.reason}: {escape_line(self._gate.stands_for(call, spec))}")
         if answer == "always":
             self._always.add(spec.name)
         return None if answer in {"yes", "always"} else "the user said no"

@@ -16,8 +16,9 @@ from runner.core.chunks import Chunk, DoneChunk
 from runner.core.errors import PromptTooLong, SessionBusy, UsageError
 from runner.core.events import Asked, Event, Notice, Replied
 from runner.core.history import History, Turn
-from runner.core.messages import Attachment, Message, ToolSpec, Usage, clean
+from runner.core.messages import Attachment, Message, ToolSpec, Usage
 from runner.core.policy import DEFAULT_WINDOW, ContextPolicy, Limits
+from runner.core.sanitize import replace_surrogates
 from runner.core.tokens import IMAGE, Calibration, estimate, estimate_tools
 from runner.core.window import View, fit
 from runner.engine.broker import Broker, Route
@@ -68,7 +69,7 @@ class ChatSession:
     ) -> None:
         self.id = id or new_session_id()
         self.broker = broker
-        self.system_prompt = clean(system_prompt)
+        self.system_prompt = replace_surrogates(system_prompt)
         self._limits = limits or Limits()
         self._toolbox = self._ready(tools)
         self._tool_choice = tool_choice
@@ -179,7 +180,7 @@ class ChatSession:
         self._take_turn()
         turn: Turn | None = None
         try:
-            turn = self._history.open(Message.user(clean(text), files))
+            turn = self._history.open(Message.user(replace_surrogates(text), files))
             yield Asked(turn.user.text)
             loop = Loop(
                 lambda aside, seconds: self._ask(aside, seconds, cancel),

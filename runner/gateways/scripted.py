@@ -14,7 +14,8 @@ from typing import Any
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
 from runner.core.errors import GatewayError, IncompleteReply, Rejected, Unreachable
-from runner.core.messages import Usage, clean
+from runner.core.messages import Usage
+from runner.core.sanitize import replace_surrogates
 from runner.gateways import Capabilities, Request
 
 Entry = Mapping[str, Any]
@@ -85,11 +86,11 @@ def _play(entry: Entry, number: int, where: str, request: Request) -> Iterator[C
 
 def _chunks(entry: Entry, number: int, *, whole: bool) -> Iterator[Chunk]:
     if thinking := entry.get("thinking"):
-        yield ThinkingChunk(clean(thinking))
+        yield ThinkingChunk(replace_surrogates(thinking))
     pieces = _pieces(entry.get("text", ""), entry.get("chunks"))
     for piece in ("".join(pieces),) if whole else pieces:
         if piece:
-            yield TextChunk(clean(piece))
+            yield TextChunk(replace_surrogates(piece))
     for index, call in enumerate(entry.get("calls", ())):
         ((tool, arguments),) = call.items()
         yield CallChunk(index, f"call_{number + 1}_{index + 1}", tool, arguments)

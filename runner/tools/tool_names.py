@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 LONGEST_NAME = 64
@@ -23,13 +22,6 @@ def qualified(group: str, tool: str) -> str:
     digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST]
     head = f"{_FOREIGN.sub('_', group)[:_SHORT_GROUP]}__{digest}_" if group else f"{digest}_"
     return head + name[len(head) - LONGEST_NAME :]
-
-
-def visible(text: str) -> str:
-    """The text without what a reader cannot see: control, format, private and unassigned characters."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(each for each in text if each in "\n\t" or unicodedata.category(each)[0] != "C")
 
 
 def difference(old: Sequence[str], new: Sequence[str], most: int) -> list[str]:

@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-from runner.core.messages import Attachment, clean
+from runner.core.messages import Attachment
+from runner.core.sanitize import replace_surrogates
 from runner.tools.context import ToolOutput
 from runner.tools.output_limit import Capture
 
@@ -40,7 +41,7 @@ def plain(value: Any, above: tuple[int, ...] = ()) -> Any:
     if isinstance(value, enum.Enum):
         return plain(value.value, above)
     if isinstance(value, str):
-        return clean(str(value))
+        return replace_surrogates(str(value))
     if isinstance(value, int | float):
         return _number(value)
     if isinstance(value, bytes | bytearray | memoryview):
@@ -87,7 +88,7 @@ def _key(key: Any) -> str:
 def _words(value: Any) -> str:
     """Text for anything else; never an address in memory, which would differ at each run."""
     words = str(value)
-    return clean(words) if words != object.__repr__(value) else f"({type(value).__qualname__})"
+    return replace_surrogates(words) if words != object.__repr__(value) else f"({type(value).__qualname__})"
 
 
 def _text_of(data: bytes) -> str:

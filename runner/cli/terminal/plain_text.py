@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from typing import Any, TextIO
 
 from runner.cli.terminal.countdown import Countdown
 from runner.core.events import Event, Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded
+from runner.core.sanitize import sanitize
 
 _LINE = 120
-# C0 but tab and newline, DEL and C1, bidirectional overrides: what could move a cursor or reorder what is read.
-_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def inert(text: str) -> str:
-    """The text without what a terminal would obey."""
-    return _ACTIVE.sub("", text)
-
-
-def one_line(text: str) -> str:
+def indent_continuation(text: str) -> str:
     """The text for a line of ours: what it goes on with below is indented, so that it passes for no line of ours."""
-    return inert(text).replace("\n", "\n    ")
+    return sanitize(text).replace("\n", "\n    ")
 
 
 class Plain:
-    """Prints a turn's events; on a terminal hostile text is made inert.
+    """Prints a turn's events; on a terminal the answer is sanitized.
 
     `held`: the answer must keep a schema, so what goes to another program waits until it does.
     """
@@ -48,7 +41,7 @@ class Plain:
         if self._held is not None:
             self._hold(self._held, event)
         elif isinstance(event, TextDelta):
-            self._write(inert(event.text) if self._terminal else event.text)
+            self._write(sanitize(event.text) if self._terminal else event.text)
         self._remark(event)
 
     def _hold(self, held: list[str], event: Event) -> None:
@@ -85,7 +78,7 @@ class Plain:
         """One line on stderr, below whatever stands unfinished on the same screen."""
         if self._one_screen:
             self.end_line()
-        print(one_line(line), file=self._err, flush=True)
+        print(indent_continuation(line), file=self._err, flush=True)
 
     def end_line(self) -> None:
         """End the answer's last line if it has none of its own, and a countdown that still runs."""
@@ -106,7 +99,7 @@ def _same_file(out: TextIO, err: TextIO) -> bool:
 
 def warn(text: str) -> None:
     """A line for the user that no event carries."""
-    print(f"agent-run: {one_line(text)}", file=sys.stderr, flush=True)
+    print(f"agent-run: {indent_continuation(text)}", file=sys.stderr, flush=True)
 
 
 def _call(event: ToolStarted) -> str:

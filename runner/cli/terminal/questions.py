@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
-from runner.cli.terminal.plain_text import inert
 from runner.core.messages import ToolCall
+from runner.core.sanitize import sanitize
 
 
 def approve(call: ToolCall, why: str) -> str:
     """`yes`, `no` or `always`: the answer to whether this exact call may run. End of input is no."""
     shown = json.dumps(call.to_dict()["arguments"], ensure_ascii=True, indent=2)
-    print(f"agent-run: {inert(call.name)} wants to run ({inert(why)}), with\n{shown}", file=sys.stderr)
+    print(f"agent-run: {sanitize(call.name)} wants to run ({sanitize(why)}), with\n{shown}", file=sys.stderr)
     while True:
         answer = _read("Allow it? [y]es, [n]o, [a]lways in this session: ").strip().lower()
         for word in ("yes", "no", "always"):
@@ -24,15 +24,15 @@ def approve(call: ToolCall, why: str) -> str:
 
 def consent(description: str) -> bool:
     """Whether the file may do all that it says. End of input is no."""
-    print(inert(description), file=sys.stderr)
+    print(sanitize(description), file=sys.stderr)
     return _read("Trust this file, as it stands now? [y]es, [n]o: ").strip().lower() in {"y", "yes"}
 
 
 def ask(question: str, choices: tuple[str, ...]) -> str:
     """The user's answer to a tool's question. Raises EOFError when nobody answers any more."""
-    print(inert(question), file=sys.stderr)
+    print(sanitize(question), file=sys.stderr)
     for number, choice in enumerate(choices, 1):
-        print(f"  {number}. {inert(choice)}", file=sys.stderr)
+        print(f"  {number}. {sanitize(choice)}", file=sys.stderr)
     answer = _read("> ").strip()
     if answer.isdecimal() and 1 <= int(answer) <= len(choices):
         return choices[int(answer) - 1]

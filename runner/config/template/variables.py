@@ -9,7 +9,7 @@ from runner.config.agent import Variable
 from runner.config.diagnostics import nearest
 from runner.config.yaml.parser import parse_scalar
 from runner.core.errors import UsageError
-from runner.core.messages import clean
+from runner.core.sanitize import replace_surrogates
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -89,5 +89,5 @@ def from_pairs(settings: Iterable[str]) -> dict[str, str]:
         name, equals, value = setting.partition("=")
         if not equals or not name:
             raise UsageError(f"--var {setting!r} is not K=V", fix="write --var NAME=VALUE")
-        pairs[name] = clean(value)
+        pairs[name] = replace_surrogates(value)
     return pairs

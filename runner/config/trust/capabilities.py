@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from runner.config.agent import Agent
 from runner.config.layers import Layers, chain
-from runner.core.capability import ACTIONS, Action, Capability, escaped
+from runner.core.capability import ACTIONS, Action, Capability
+from runner.core.sanitize import escape_line
 from runner.gateways import CATALOGUE, DIALECTS, GatewayPreset
 from runner.tools import BUILT_INS
 from runner.tools.entry import ToolEntry
@@ -43,7 +44,8 @@ class CapabilitySet:
 
     def __str__(self) -> str:
         return "\n".join(
-            f"  {capability}" + (f"  ({escaped(capability.where)})" if capability.where else "") for capability in self
+            f"  {capability}" + (f"  ({escape_line(capability.where)})" if capability.where else "")
+            for capability in self
         )
 
     @property

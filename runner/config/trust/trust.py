@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from runner.config.agent import Agent
 from runner.config.trust.capabilities import CapabilitySet, capabilities_of
-from runner.core.capability import escaped
 from runner.core.errors import NeedsTrust, UsageError
+from runner.core.sanitize import escape_line
 
 if TYPE_CHECKING:
     from runner.config.trust.manifest import Manifest
@@ -44,9 +44,9 @@ class TrustStatus:
     @property
     def description(self) -> str:
         """All of it for the user to read before saying yes: nothing is cut, and nothing in it is active."""
-        text = f"{escaped(str(self.agent.path))} can, on your machine and with your keys:\n{self.capabilities}"
+        text = f"{escape_line(str(self.agent.path))} can, on your machine and with your keys:\n{self.capabilities}"
         if self.changes:
-            changes = "".join(f"\n  {escaped(each)}" for each in self.changes)
+            changes = "".join(f"\n  {escape_line(each)}" for each in self.changes)
             text += f"\nsince you trusted it, this has changed:{changes}"
         return text
 
@@ -120,7 +120,7 @@ def unpin_mcp_tools(agent: Agent) -> None:
 def _refusal(status: TrustStatus, *, shown: bool) -> NeedsTrust:
     import shlex  # lazy: most files need no trust, or have it
 
-    path = escaped(str(status.agent.path))
+    path = escape_line(str(status.agent.path))
     what = (
         "has changed since you trusted it"
         if status.consent

@@ -7,7 +7,8 @@ from typing import Any
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk, parse_arguments
 from runner.core.errors import ProtocolBroken
-from runner.core.messages import Opaque, Usage, clean
+from runner.core.messages import Opaque, Usage
+from runner.core.sanitize import replace_surrogates
 from runner.gateways.dialects.reply_events import EventDecoder, Pairs, a_count, a_text, an_object, objects, parsed
 from runner.gateways.http.errors import Scene, failure, not_a_reply
 
@@ -79,9 +80,9 @@ class Decoder(EventDecoder):
         block = self._open[index] = _Block(head)
         self._blocks.append(block)
         match block.kind:
-            case "text" if text := clean(a_text(head.get("text"))):
+            case "text" if text := replace_surrogates(a_text(head.get("text"))):
                 yield TextChunk(text)
-            case "thinking" if text := clean(a_text(head.get("thinking"))):
+            case "thinking" if text := replace_surrogates(a_text(head.get("thinking"))):
                 yield ThinkingChunk(text)
             case "tool_use":
                 given = head.get("input")

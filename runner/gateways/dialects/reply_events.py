@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.core.chunks import Chunk
 from runner.core.errors import ProtocolBroken
-from runner.core.messages import clean
+from runner.core.sanitize import replace_surrogates
 from runner.gateways.http.errors import Scene, cut_off
 from runner.gateways.http.sse import EventLines
 
@@ -31,12 +31,12 @@ class Pairs:
         text, self._half = self._half + text, ""
         if "\ud800" <= text[-1:] <= "\udbff":
             text, self._half = text[:-1], text[-1]
-        return clean(text)
+        return replace_surrogates(text)
 
     def rest(self) -> str:
         """What a half that found no partner becomes."""
         half, self._half = self._half, ""
-        return clean(half)
+        return replace_surrogates(half)
 
 
 class EventDecoder(ABC):

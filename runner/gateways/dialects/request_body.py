@@ -11,7 +11,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from runner.core.messages import UNFINISHED, Attachment, Message, ToolCall, ToolResult, ToolSpec, clean
+from runner.core.messages import UNFINISHED, Attachment, Message, ToolCall, ToolResult, ToolSpec
+from runner.core.sanitize import replace_surrogates
 from runner.gateways import Request
 from runner.gateways.dialects.reply_events import objects
 from runner.gateways.dialects.tool_schemas import parameters
@@ -24,7 +25,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=s
 
 def to_json(value: Any) -> bytes:
     """The value as compact UTF-8 JSON; lone surrogates, which no server takes, become U+FFFD."""
-    return clean(_ENCODER.encode(value)).encode()
+    return replace_surrogates(_ENCODER.encode(value)).encode()
 
 
 class Encoded:

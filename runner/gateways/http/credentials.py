@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from runner.core.errors import KeyRefused, Rejected
+from runner.core.sanitize import is_printable_ascii
 from runner.gateways.catalogue import CATALOGUE, GatewayPreset
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}|0\.0\.0\.0")
@@ -40,7 +41,7 @@ class Key:
         if not any(name.lower() == self.header.lower() for name in found) and (value := self._value(url)):
             found[self.header] = self.prefix + value
         for name, value in found.items():
-            if not (name + value).isprintable() or not (name + value).isascii():
+            if not is_printable_ascii(name + value):
                 raise KeyRefused(
                     f"the header {name} of {self.gateway} holds characters that no header can carry",
                     where=url,

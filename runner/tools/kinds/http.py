@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from runner.core.errors import UsageError
 from runner.core.messages import Attachment, Effects, ToolSpec
+from runner.core.sanitize import is_printable_ascii
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.guarded_http import MAX_BODY, Answer, Outgoing, fetch
@@ -148,7 +149,7 @@ def _flat(query: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str
 
 def _header(name: str, value: Any) -> str:
     text = plain(value)
-    if not text.isprintable() or not text.isascii():
+    if not is_printable_ascii(text):
         raise ToolFailed(f"the header {name} takes one line of ASCII text")  # its value may be a key
     return text
 

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolSpec
+from runner.core.sanitize import strip_invisible
 from runner.tools.argument_validator import Checker
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.kinds.http import DEFAULT_SECONDS, HttpTool
 from runner.tools.parameters import PLACE, schema_of
 from runner.tools.schema_refs import inlined
-from runner.tools.tool_names import qualified, visible
+from runner.tools.tool_names import qualified
 
 LARGEST_DOCUMENT = 10_000_000
 _LONGEST_DESCRIPTION = 2_000
@@ -175,7 +176,7 @@ def _tool(
     return HttpTool(
         ToolSpec(
             qualified(options.get("name", ""), operation.name),
-            visible(description or f"{operation.method} {operation.path}")[:_LONGEST_DESCRIPTION],
+            strip_invisible(description or f"{operation.method} {operation.path}")[:_LONGEST_DESCRIPTION],
             schema,
             effects,
         ),
@@ -230,7 +231,7 @@ def _add_body(request: _Request, body: Mapping[str, Any]) -> None:
 
 def _parameter_schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
     media = next(iter(_mapping(parameter.get("content")).values()), parameter)
-    described = {"description": visible(str(parameter["description"]))} if parameter.get("description") else {}
+    described = {"description": strip_invisible(str(parameter["description"]))} if parameter.get("description") else {}
     return {**_schema(media), **described}
 
 

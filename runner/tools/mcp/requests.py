@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runner.core.sanitize import strip_invisible
 from runner.tools.context import ToolOutput
 from runner.tools.mcp import content
 from runner.tools.mcp.connection import Connection
 from runner.tools.mcp.tool_list import Listed
-from runner.tools.tool_names import visible
 
 Ask = Callable[[Connection, Mapping[str, Any], float], Awaitable[ToolOutput]]
 
@@ -64,7 +64,7 @@ def _told(entry: Any, *keys: str) -> dict[str, Any]:
     """Of an entry of a list, what helps to choose it."""
     if not isinstance(entry, Mapping):
         return {}
-    return {key: visible(each) if isinstance(each, str) else each for key in keys if (each := entry.get(key))}
+    return {key: strip_invisible(each) if isinstance(each, str) else each for key in keys if (each := entry.get(key))}
 
 
 EXTRAS = (

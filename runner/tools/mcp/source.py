@@ -11,6 +11,7 @@ from typing import Any
 from runner.core.cancel import Cancel
 from runner.core.errors import NeedsTrust, ToolsUnavailable, UsageError
 from runner.core.messages import ToolSpec
+from runner.core.sanitize import strip_invisible
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.mcp import pinned_tools as pins
@@ -20,7 +21,7 @@ from runner.tools.mcp.server_config import server_of
 from runner.tools.mcp.server_thread import Portal
 from runner.tools.mcp.tool_list import Listed, judge
 from runner.tools.protocols import Tool
-from runner.tools.tool_names import qualified, visible
+from runner.tools.tool_names import qualified
 
 _GRACE_SECONDS = 2.0
 
@@ -93,7 +94,7 @@ class McpSource:
         everything = judge(self._server.name, raw, self._server.effects)
         listing = everything.kept(self._server.tools, besides={extra.name for extra in EXTRAS})
         for name, why in listing.refused.items():
-            self._notify(f"{self._server.name}: the tool {visible(name)[:80]!r} cannot be used: {why}")
+            self._notify(f"{self._server.name}: the tool {strip_invisible(name)[:80]!r} cannot be used: {why}")
         tools = [self._tool(each.spec, call_of(each)) for each in self._unchanged(listing.tools, everything.tools)]
         return (*tools, *self._extras({each.spec.name for each in everything.tools}))
 

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from runner.core.sanitize import strip_invisible
 from runner.tools.process_tree import Offspring
-from runner.tools.tool_names import visible
 
 if TYPE_CHECKING:
     import anyio
@@ -76,7 +76,7 @@ class ServerProcess:
                 await anyio.sleep(0.01)
         code = self._offspring.exit_code
         how = "still running" if code is None else f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        said = [visible(line.decode("utf-8", "replace").rstrip()) for line in self._stderr]
+        said = [strip_invisible(line.decode("utf-8", "replace").rstrip()) for line in self._stderr]
         return "\n".join((how, *said))
 
     async def _hear(self, heard: MemoryObjectSendStream[Any], silent: anyio.Event) -> None:

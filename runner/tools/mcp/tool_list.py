@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.core.messages import Effects, ToolSpec
+from runner.core.sanitize import strip_invisible
 from runner.tools.argument_validator import Checker
 from runner.tools.schema_refs import inlined
-from runner.tools.tool_names import qualified, visible
+from runner.tools.tool_names import qualified
 
 LONGEST_DESCRIPTION = 8_000
 
@@ -69,10 +70,10 @@ def _spec(name: str, entry: Mapping[str, Any], effects: Effects) -> ToolSpec:
     parameters = _described(inlined(schema, schema))
     parameters.setdefault("properties", {})
     Checker(parameters).problems({})
-    if hidden := next((each for each in parameters["properties"] if visible(each) != each), None):
+    if hidden := next((each for each in parameters["properties"] if strip_invisible(each) != each), None):
         raise ValueError(f"its argument {hidden!r} has invisible characters in its name")
     description = entry.get("description") or entry.get("title") or ""
-    return ToolSpec(name, visible(str(description))[:LONGEST_DESCRIPTION], parameters, effects)
+    return ToolSpec(name, strip_invisible(str(description))[:LONGEST_DESCRIPTION], parameters, effects)
 
 
 def _described(schema: Any) -> Any:
@@ -82,11 +83,11 @@ def _described(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     return {
-        key: visible(each) if key in ("description", "title") and isinstance(each, str) else _described(each)
+        key: strip_invisible(each) if key in ("description", "title") and isinstance(each, str) else _described(each)
         for key, each in schema.items()
     }
 
 
 def _some(names: Iterable[str]) -> str:
-    shown = sorted(visible(each) for each in names)
+    shown = sorted(strip_invisible(each) for each in names)
     return ", ".join(shown[:20]) + (" …" if len(shown) > 20 else "") or "none"

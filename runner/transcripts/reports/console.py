@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from runner.core.sanitize import escape_line
 from runner.transcripts.outcome import Change, Finding, Outcome
 from runner.transcripts.reports import Run
 
@@ -25,7 +26,7 @@ _PARTS = ("system", "tools", "options", "messages")
 
 def render(run: Run) -> str:
     """The whole report."""
-    paint = _painted if run.colour else _plain
+    paint = _painted if run.colour else _unpainted
     blocks = [block for outcome in run.outcomes for block in _cell(outcome, paint)]
     return "\n".join([*blocks, _summary(run, paint)]) + "\n"
 
@@ -47,16 +48,17 @@ def _finding(finding: Finding, outcome: Outcome, paint: Paint) -> Iterator[str]:
     trail = " › ".join(filter(None, (str(finding.location), finding.turn, finding.kind)))
     colour = {"FAIL": "fail", "ERROR": "error", "DRIFT": "tool-drift"}.get(word, "not-run")
     cell = outcome.recording if str(finding.location.path) == outcome.path else outcome.name
-    yield f"{paint(f'{word:<7}', _COLOURS[colour])}{_inert(f'{trail}   {cell}'.rstrip())}"
-    yield from (f"  {_inert(line)}" for line in finding.what.splitlines())
+    yield f"{paint(f'{word:<7}', _COLOURS[colour])}{escape_line(f'{trail}   {cell}'.rstrip())}"
+    yield from (f"  {escape_line(line)}" for line in finding.what.splitlines())
     yield from _diff(finding.diff, paint)
     yield ""
 
 
 def _missing(outcome: Outcome, paint: Paint) -> Iterator[str]:
-    yield f"{paint('MISSING', _COLOURS['missing'])} {outcome.path}   {outcome.recording}"
-    yield from (f"  {finding.what}" for finding in outcome.findings if finding.kind == "missing")
-    yield f"Nothing was sent to a model. Next:  record {outcome.path}"
+    yield f"{paint('MISSING', _COLOURS['missing'])} {escape_line(f'{outcome.path}   {outcome.recording}')}"
+    missing = [finding for finding in outcome.findings if finding.kind == "missing"]
+    yield from (f"  {escape_line(line)}" for finding in missing for line in finding.what.splitlines())
+    yield f"Nothing was sent to a model. Next:  record {escape_line(outcome.path)}"
     yield ""
 
 
@@ -67,7 +69,7 @@ def _stale(outcome: Outcome, paint: Paint) -> Iterator[str]:
     trail = (
         f"{first.location} › {first.turn} › reply {first.reply}" if first.reply else f"{first.location} › {first.turn}"
     )
-    yield f"{paint(word, _COLOURS['stale'])}{_inert(f'{trail}   {when}{outcome.recording}')}"
+    yield f"{paint(word, _COLOURS['stale'])}{escape_line(f'{trail}   {when}{outcome.recording}')}"
     for change in outcome.changes:
         yield from _change(change, paint)
     changed = {change.component for change in outcome.changes}
@@ -76,14 +78,15 @@ def _stale(outcome: Outcome, paint: Paint) -> Iterator[str]:
         yield "  " + " · ".join(same) + (f" ({outcome.messages})" if "messages" not in changed else "")
     yield f"  expectations {outcome.held} of {outcome.judged} hold on the recorded answers"
     accept = ",".join(change.component for change in outcome.changes if not change.warns)
-    yield f"Nothing was sent to a model. Next:  record {outcome.path} · replay --live {outcome.path}" + (
-        f" · replay --accept-stale={accept} {outcome.path}" if accept else ""
+    path = escape_line(outcome.path)
+    yield f"Nothing was sent to a model. Next:  record {path} · replay --live {path}" + (
+        f" · replay --accept-stale={accept} {path}" if accept else ""
     )
     yield ""
 
 
 def _change(change: Change, paint: Paint) -> Iterator[str]:
-    where = f"   ({change.where})" if change.where else ""
+    where = f"   ({escape_line(change.where)})" if change.where else ""
     told = "changed, only told" if change.warns else "CHANGED"
     yield f"  {change.component:<8} {paint(told, _COLOURS['stale'])}{where}"
     yield from _diff(change.diff, paint)
@@ -91,7 +94,7 @@ def _change(change: Change, paint: Paint) -> Iterator[str]:
 
 def _diff(diff: str, paint: Paint) -> Iterator[str]:
     for line in diff.splitlines():
-        yield "    " + paint(_inert(line), _LINES.get(line[:1], ""))
+        yield "    " + paint(escape_line(line), _LINES.get(line[:1], ""))
 
 
 def _summary(run: Run, paint: Paint) -> str:
@@ -104,14 +107,7 @@ def _summary(run: Run, paint: Paint) -> str:
     return f"{' · '.join(counts) or 'nothing ran'}   {', '.join(facts)}, {run.seconds:.2f} s"
 
 
-def _inert(line: str) -> str:
-    """The line with nothing in it that could move a cursor."""
-    if line.isprintable():
-        return line
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
-
-
-def _plain(text: str, code: str) -> str:
+def _unpainted(text: str, code: str) -> str:
     return text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runner.core.sanitize import escape_line
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import Run
 
@@ -14,7 +15,7 @@ def render(run: Run) -> str:
     for number, outcome in enumerate(run.outcomes, 1):
         good = outcome.verdict in ("pass", "not-run")
         skipped = " # SKIP nothing was judged" if outcome.verdict == "not-run" else ""
-        name = outcome.name.replace("\\", "\\\\").replace("#", "\\#")
+        name = escape_line(outcome.name).replace("\\", "\\\\").replace("#", "\\#")
         lines.append(f"{'ok' if good else 'not ok'} {number} - {name}{skipped}")
         if not good:
             lines += _diagnostics(outcome)
@@ -38,8 +39,8 @@ def _item(at: str, message: str, diff: str) -> Iterator[str]:
     yield f"      message: {_quoted(' '.join(message.split()))}"
     if diff:
         yield "      diff: |2"
-        yield from (f"        {line}" for line in diff.splitlines())
+        yield from (f"        {escape_line(line)}" for line in diff.splitlines())
 
 
 def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return "'" + escape_line(text).replace("'", "''") + "'"

@@ -18,8 +18,9 @@ from runner.config.trust.capabilities import capabilities_of
 from runner.config.trust.manifest import build_manifest
 from runner.config.trust.store import Consent, TrustStore
 from runner.config.trust.trust import consented_hosts, ensure_trusted, trust_status
-from runner.core.capability import Capability, escaped
+from runner.core.capability import Capability
 from runner.core.errors import NeedsTrust, UsageError
+from runner.core.sanitize import escape_line
 from runner.tools import KINDS
 from runner.tools.entry import ToolEntry
 
@@ -212,7 +213,7 @@ def test_every_kind_of_tool_is_judged(write: Write):
 def test_a_capability_is_one_line_without_anything_active(text: str):
     shown = str(Capability("run", text))
     assert shown.isprintable()
-    assert escaped(shown) == shown
+    assert escape_line(shown) == shown
 
 
 CHANGES = [

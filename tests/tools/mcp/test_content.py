@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.messages import Attachment
+from runner.core.sanitize import strip_invisible
 from runner.tools.context import ToolOutput
 from runner.tools.mcp import content
 from runner.tools.mcp.tool_list import judge
-from runner.tools.tool_names import qualified, visible
+from runner.tools.tool_names import qualified
 
 WORDS = st.sampled_from(
     ["name", "type", "object", "text", "image", "resource", "blob", "uri", "data", "description", "inputSchema",
@@ -44,7 +45,7 @@ def test_any_listing_is_judged_and_what_is_left_is_sound(raw: list[Any]) -> None
     for each in listing.tools:
         assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", each.spec.name)
         assert each.spec.parameters["type"] == "object" and isinstance(each.spec.parameters["properties"], dict)
-        assert visible(each.spec.description) == each.spec.description
+        assert strip_invisible(each.spec.description) == each.spec.description
         assert "$ref" not in each.spec.parameters
         json.dumps(each.spec.parameters)
 

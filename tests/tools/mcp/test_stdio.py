@@ -18,12 +18,13 @@ import pytest
 from runner.core.cancel import Cancel
 from runner.core.errors import NeedsTrust, ToolsUnavailable, UsageError
 from runner.core.messages import ToolCall, ToolResult
+from runner.core.sanitize import strip_invisible
 from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 from runner.tools.mcp import pinned_tools as pins
 from runner.tools.mcp.server_config import server_of
 from runner.tools.mcp.tool_list import judge
 from runner.tools.schema_refs import inlined
-from runner.tools.tool_names import LONGEST_NAME, qualified, visible
+from runner.tools.tool_names import LONGEST_NAME, qualified
 
 FAULTS = Path(__file__).parent.parent.parent / "equipment" / "mcp_fault_server.py"
 
@@ -305,7 +306,7 @@ class TestListing:
         assert len(one) == len(two) == LONGEST_NAME
 
     def test_what_cannot_be_seen_is_not_shown(self) -> None:
-        assert visible("a\u200bb\x00c\x1b]0;x\x07\u202e\ue000d\n") == "abc]0;xd\n"
+        assert strip_invisible("a\u200bb\x00c\x1b]0;x\x07\u202e\ue000d\n") == "abc]0;xd\n"
 
 
 class TestReferences:
