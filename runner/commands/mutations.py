@@ -28,7 +28,9 @@ def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Diagnosti
     """A warning for each expectation that holds, and still holds when the recording is spoilt. Raises ConfigError."""
     stage = Stage(trust=trust)
     try:
-        return [diagnostic for path in paths for diagnostic in _of_file(load_transcript(path, stage.suites), stage)]
+        return [
+            diagnostic for path in paths for diagnostic in _of_file(load_transcript(path, stage.suite_files), stage)
+        ]
     finally:
         stage.close()
 
@@ -57,7 +59,7 @@ def _of_file(transcript: Transcript, stage: Stage) -> Iterator[Diagnostic]:
 
 def mutants(recording: Recording, wanted: Iterable[Expectation]) -> Iterator[Recording]:
     """The recording spoilt in one way at a time: answers blanked, calls dropped, altered and repeated, ends changed."""
-    forbidden = " ".join(_texts([each.wanted for each in wanted if each.negated]))
+    forbidden = " ".join(_texts([each.expected for each in wanted if each.negated]))
     for turn, replies in recording.turns.items():
         for position, reply in enumerate(replies):
             for spoilt in _spoilt(reply, last=position == len(replies) - 1, forbidden=forbidden):

@@ -26,13 +26,13 @@ class LazyLocation(Protocol):
 
 
 class Expectation(NamedTuple):
-    """One thing that must hold; `kind` is its key in the file, `wanted` what stands there.
+    """One thing that must hold; `kind` is its key in the file, `expected` the value of that key.
 
     `templated` says that there is something to fill in.
     """
 
     kind: str
-    wanted: Any
+    expected: Any
     lazy_location: LazyLocation
     negated: bool = False
     when: str = "both"

@@ -35,7 +35,7 @@ class Voice:
 
     def wanted(self, expectations: Sequence[Expectation]) -> list[Expectation]:
         """The expectations, filled in. Raises ConfigError."""
-        return [each._replace(wanted=self._deep(each)) if each.templated else each for each in expectations]
+        return [each._replace(expected=self._deep(each)) if each.templated else each for each in expectations]
 
     def _deep(self, expectation: Expectation) -> Any:
         def fill(value: Any) -> Any:
@@ -45,7 +45,7 @@ class Voice:
                 return {fill(key): fill(each) for key, each in value.items()}
             return [fill(each) for each in value] if isinstance(value, list) else value
 
-        return fill(expectation.wanted)
+        return fill(expectation.expected)
 
     def _filled(self, text: str, lazy_location: LazyLocation) -> str:
         if not is_template(text):

@@ -69,12 +69,12 @@ def outcome(expectation: Expectation, facts: Facts) -> Judged:
     """One expectation's outcome, its modifiers heeded."""
     if expectation.when != "both" and (expectation.when == "live") != facts.live:
         return Judged("not_run", f"judged {'live' if expectation.when == 'live' else 'in replays'} only")
-    judged = kind(expectation.kind).judge(expectation.wanted, facts, expectation.normalize)
+    judged = kind(expectation.kind).judge(expectation.expected, facts, expectation.normalize)
     if not expectation.negated or judged.state == "not_run":
         return judged
     if judged.state == "fail":
         return PASSED
-    return Judged("fail", f"not: {expectation.kind} {show(expectation.wanted)} holds, and must not")
+    return Judged("fail", f"not: {expectation.kind} {show(expectation.expected)} holds, and must not")
 
 
 def _golden(replies: Sequence[RecordedReply], facts: Facts) -> Judged:

@@ -11,8 +11,8 @@ from runner.core.chunks import parse_arguments
 from runner.core.messages import Opaque, Usage
 from runner.transcripts.chunking import decode_lengths
 from runner.transcripts.files.blobs import Blobs
-from runner.transcripts.files.location import SourceDocument
-from runner.transcripts.files.script_parser import expected, inputs
+from runner.transcripts.files.script_parser import parse_expectations, parse_inputs
+from runner.transcripts.files.source_document import SourceDocument
 from runner.transcripts.fingerprint import turns_digest
 from runner.transcripts.model import (
     RecordedCall,
@@ -23,105 +23,106 @@ from runner.transcripts.model import (
     Recording,
 )
 
-_HASHES = frozenset({"seen", "is", "system", "tools", "options", "turns"})
-_ABOUT_A_CALL = frozenset({"args_text", "returned", "failed"})
+_HASH_KEYS = frozenset({"seen", "is", "system", "tools", "options", "turns"})
+_CALL_FIELDS = frozenset({"args_text", "returned", "failed"})
 
 
-def recording(source: SourceDocument, blobs: Blobs) -> Recording:
-    """The recording that a document holds; what is wrong goes to the source."""
-    given = source.document.value
-    _take_hashes_for_texts(source)
-    request = _request(given["request"]) if "request" in given else None
-    states = given.get("state", {})
+def parse_recording(source: SourceDocument, blobs: Blobs) -> Recording:
+    """The recording that a document holds; what is wrong is reported to the source."""
+    document = source.document.value
+    _restore_hash_texts(source)
+    request = _request(document["request"]) if "request" in document else None
+    states = document.get("state", {})
     turns = {
         turn: tuple(
             _reply(source, ("turns", turn, number), reply, blobs, states.get(f"{turn}/{number + 1}"))
             for number, reply in enumerate(replies)
         )
-        for turn, replies in (given["turns"] or {}).items()
+        for turn, replies in (document["turns"] or {}).items()
     }
     return Recording(
-        given["recording"],
+        document["recording"],
         turns,
         source.lazy_location("recording"),
-        given.get("resolved", ""),
-        given.get("recorded", ""),
-        inputs(source, node_path=("with",)),
+        document.get("resolved", ""),
+        document.get("recorded", ""),
+        parse_inputs(source, node_path=("with",)),
         request,
-        given.get("redacted", {}),
-        tuple(given.get("accepted", ())),
-        expected(source, ("expect",), given["expect"]) if "expect" in given else None,
-        request is not None and request.stamp.get("turns", "") not in ("", turns_digest(given["turns"])),
+        document.get("redacted", {}),
+        tuple(document.get("accepted", ())),
+        parse_expectations(source, ("expect",), document["expect"]) if "expect" in document else None,
+        request is not None and request.stamp.get("turns", "") not in ("", turns_digest(document["turns"])),
     )
 
 
-def _take_hashes_for_texts(source: SourceDocument) -> None:
-    """A hash that stands bare may look like a number, as 854897e8 does: the word itself counts."""
-    given = source.document.value
-    request: Mapping[str, Any] = given.get("request", {})
-    holders: list[tuple[NodePath, dict[str, Any]]] = [(("request", "stamp"), request.get("stamp", {}))]
-    holders += ((("request", "tools", name), tool) for name, tool in request.get("tools", {}).items())
-    holders += (
+def _restore_hash_texts(source: SourceDocument) -> None:
+    """Put back each hash as it is written where YAML took it for a number, as it does 854897e8."""
+    document = source.document.value
+    request: Mapping[str, Any] = document.get("request", {})
+    mappings: list[tuple[NodePath, dict[str, Any]]] = [(("request", "stamp"), request.get("stamp", {}))]
+    mappings += ((("request", "tools", name), tool) for name, tool in request.get("tools", {}).items())
+    mappings += (
         (("turns", turn, number, "reply"), reply["reply"])
-        for turn, replies in (given["turns"] or {}).items()
+        for turn, replies in (document["turns"] or {}).items()
         for number, reply in enumerate(replies)
     )
-    for node_path, held in holders:
-        for key in (held and _HASHES & held.keys()) or ():
-            if not isinstance(held[key], str):
-                held[key] = source.raw_text(*node_path, key)
+    for node_path, mapping in mappings:
+        for key in (mapping and _HASH_KEYS & mapping.keys()) or ():
+            if not isinstance(mapping[key], str):
+                mapping[key] = source.raw_text(*node_path, key)
 
 
-def _request(given: Mapping[str, Any]) -> RecordedRequest:
+def _request(request: Mapping[str, Any]) -> RecordedRequest:
     tools = {
         name: RecordedTool(tool.get("sig", ""), tool.get("doc", ""), tool.get("is", ""))
-        for name, tool in given.get("tools", {}).items()
+        for name, tool in request.get("tools", {}).items()
     }
-    return RecordedRequest(given["system"], tools, given["options"], given["stamp"])
+    return RecordedRequest(request["system"], tools, request["options"], request["stamp"])
 
 
 def _reply(
-    source: SourceDocument, node_path: NodePath, given: Mapping[str, Any], blobs: Blobs, state: Any
+    source: SourceDocument, node_path: NodePath, reply: Mapping[str, Any], blobs: Blobs, state: Any
 ) -> RecordedReply:
-    facts = given["reply"] or {}
-    error = facts.get("error")
+    fields = reply["reply"] or {}
+    error = fields.get("error")
     calls = tuple(
         _call(source, (*node_path, "calls", position), call, blobs)
-        for position, call in enumerate(given.get("calls", ()))
+        for position, call in enumerate(reply.get("calls", ()))
     )
     return RecordedReply(
-        facts.get("seen", ""),
-        facts.get("finish") or ("" if error else "tool_calls" if calls else "stop"),
-        _get(source, (*node_path, "text"), given.get("text", ""), blobs),
-        _lengths(source, (*node_path, "chunks"), given.get("chunks", "")),
-        _get(source, (*node_path, "thinking"), given.get("thinking", ""), blobs),
+        fields.get("seen", ""),
+        fields.get("finish") or ("" if error else "tool_calls" if calls else "stop"),
+        _blob_value(source, (*node_path, "text"), reply.get("text", ""), blobs),
+        _lengths(source, (*node_path, "chunks"), reply.get("chunks", "")),
+        _blob_value(source, (*node_path, "thinking"), reply.get("thinking", ""), blobs),
         calls,
-        _usage(facts),
-        tuple(facts["ms"]) if len(facts.get("ms", ())) == 2 else None,
+        _usage(fields),
+        tuple(fields["ms"]) if len(fields.get("ms", ())) == 2 else None,
         RecordedError(error.get("status", 0), error.get("code", ""), error.get("message", ""), error.get("retry_after"))
         if error is not None
         else None,
-        Opaque(*json.loads(_get(source, ("state",), state, blobs))) if state is not None else None,
+        Opaque(*json.loads(_blob_value(source, ("state",), state, blobs))) if state is not None else None,
     )
 
 
-def _call(source: SourceDocument, node_path: NodePath, given: Mapping[str, Any], blobs: Blobs) -> RecordedCall:
-    names = [key for key in given if key not in _ABOUT_A_CALL]
+def _call(source: SourceDocument, node_path: NodePath, call: Mapping[str, Any], blobs: Blobs) -> RecordedCall:
+    names = [key for key in call if key not in _CALL_FIELDS]
     if len(names) != 1:
         source.report(node_path, "a call names exactly one tool, besides args_text, returned and failed")
         return RecordedCall("", {})
     name = names[0]
-    returned = _get(source, (*node_path, "returned"), given.get("returned"), blobs)
-    arguments, raw = _get(source, (*node_path, name), given[name], blobs), ""
-    if "args_text" in given:
-        raw = _get(source, (*node_path, "args_text"), given["args_text"], blobs)
+    returned = _blob_value(source, (*node_path, "returned"), call.get("returned"), blobs)
+    arguments, raw = _blob_value(source, (*node_path, name), call[name], blobs), ""
+    if "args_text" in call:
+        raw = _blob_value(source, (*node_path, "args_text"), call["args_text"], blobs)
         arguments, _ = parse_arguments(raw)
     elif arguments is None:
         arguments = {}
-    return RecordedCall(name, arguments, raw, returned, given.get("failed", False), "returned" in given)
+    return RecordedCall(name, arguments, raw, returned, call.get("failed", False), "returned" in call)
 
 
-def _get(source: SourceDocument, node_path: NodePath, value: Any, blobs: Blobs) -> Any:
+def _blob_value(source: SourceDocument, node_path: NodePath, value: Any, blobs: Blobs) -> Any:
+    """The value, or what the blob holds that it refers to; empty, and reported, where there is no such blob."""
     if not isinstance(value, dict):
         return value
     try:
@@ -139,7 +140,7 @@ def _lengths(source: SourceDocument, node_path: NodePath, coded: Any) -> tuple[i
         return ()
 
 
-def _usage(facts: Mapping[str, Any]) -> Usage | None:
-    if "in" not in facts and "out" not in facts:
+def _usage(fields: Mapping[str, Any]) -> Usage | None:
+    if "in" not in fields and "out" not in fields:
         return None
-    return Usage(facts.get("in", 0), facts.get("out", 0), facts.get("cached", 0), facts.get("reasoning", 0))
+    return Usage(fields.get("in", 0), fields.get("out", 0), fields.get("cached", 0), fields.get("reasoning", 0))

@@ -1,4 +1,4 @@
-"""The first document, checked by the schema, as values: turns, expectations, inputs; and what a suite adds to it."""
+"""A script's document, checked by the schema, as values: turns, expectations and replay inputs."""
 
 from __future__ import annotations
 
@@ -9,123 +9,105 @@ from typing import Any, NamedTuple
 
 from runner.config.yaml.document import NodePath
 from runner.transcripts import expectations
-from runner.transcripts.files.location import SourceDocument
-from runner.transcripts.model import Answers, Expectation, ReplayInputs, ScriptTurn, ToolMode
+from runner.transcripts.files.source_document import SourceDocument
+from runner.transcripts.model import Answers, Expectation, ReplayInputs, ScriptTurn
 
 _MODIFIERS = ("when", "severity", "normalize")
 
 
 class Partial(NamedTuple):
-    """Turns of a suite that transcripts splice in."""
+    """Turns of a suite file that a script includes by name."""
 
     source: SourceDocument
     turns: Sequence[Mapping[str, Any]]
     node_path: NodePath
 
 
-class Suite(NamedTuple):
-    """What the `_suite.yaml` files above a transcript give it, the nearest one winning."""
+class _TurnNode(NamedTuple):
+    """A turn as a mapping, and where it stands: in the script, or in the suite file of its partial."""
 
-    inputs: ReplayInputs = ReplayInputs()
-    modes: Mapping[str, ToolMode] = {}
-    normalize: tuple[str, ...] = ()
-    stale: Mapping[str, str] = {}
-    redact: Mapping[str, str] = {}
-    partials: Mapping[str, Partial] = {}
-
-    def with_defaults(self, source: SourceDocument) -> Suite:
-        """This suite overlaid by what one more file sets."""
-        given = source.document.value
-        return Suite(
-            inputs(source, self.inputs),
-            {**self.modes, **given.get("tools", {})},
-            tuple(given.get("normalize", self.normalize)),
-            {**self.stale, **given.get("stale", {})},
-            {**self.redact, **patterns(source)},
-            {
-                **self.partials,
-                **{
-                    name: Partial(source, turns, ("partials", name))
-                    for name, turns in given.get("partials", {}).items()
-                },
-            },
-        )
+    source: SourceDocument
+    node_path: NodePath
+    value: Mapping[str, Any]
 
 
-def inputs(source: SourceDocument, outer: ReplayInputs = ReplayInputs(), node_path: NodePath = ()) -> ReplayInputs:  # noqa: B008 - frozen
-    """clock, seed and variables as they stand at `node_path`, over those of the suite."""
-    given = source.document.value
+def parse_inputs(
+    source: SourceDocument,
+    defaults: ReplayInputs = ReplayInputs(),  # noqa: B008 - frozen
+    node_path: NodePath = (),
+) -> ReplayInputs:
+    """clock, seed and variables as they stand at `node_path`, over the defaults."""
+    fields = source.document.value
     for key in node_path:
-        given = given.get(key, {})
+        fields = fields.get(key, {})
     return ReplayInputs(
-        _clock(source, (*node_path, "clock"), given["clock"]) if "clock" in given else outer.clock,
-        given.get("seed", outer.seed),
-        {**outer.variables, **given.get("variables", {})},
-        given.get("capabilities", outer.capabilities),
+        _clock(source, (*node_path, "clock"), fields["clock"]) if "clock" in fields else defaults.clock,
+        fields.get("seed", defaults.seed),
+        {**defaults.variables, **fields.get("variables", {})},
+        fields.get("capabilities", defaults.capabilities),
     )
 
 
-def patterns(source: SourceDocument) -> dict[str, str]:
+def parse_redact_patterns(source: SourceDocument) -> dict[str, str]:
     """The `redact` patterns that compile."""
-    good = {}
-    for name, text in source.document.value.get("redact", {}).items():
+    patterns = {}
+    for name, pattern in source.document.value.get("redact", {}).items():
         try:
-            if re.compile(text).search(""):
+            if re.compile(pattern).search(""):
                 source.report(("redact", name), f"redact.{name}: this matches even nothing", "say what must be there")
             else:
-                good[name] = text
+                patterns[name] = pattern
         except re.error as error:
             source.report(("redact", name), f"redact.{name}: not a regular expression: {error}")
-    return good
+    return patterns
 
 
-def turns(source: SourceDocument, suite: Suite) -> tuple[ScriptTurn, ...]:
-    """The script's turns with the partials spliced in; ids are unique."""
-    said: list[ScriptTurn] = []
-    known: dict[str, ScriptTurn] = {}
-    for turn_source, node_path, turn in _spliced(source, suite):
-        name = turn.get("id") or f"turn-{len(said) + 1}"
-        if name in known:
-            turn_source.report(
-                (*node_path, "id") if "id" in turn else node_path,
-                f"a turn named {name} stands already at line {known[name].location.line}",
+def parse_turns(
+    source: SourceDocument, partials: Mapping[str, Partial], normalize: tuple[str, ...]
+) -> tuple[ScriptTurn, ...]:
+    """The script's turns, those of included partials among them; ids are unique."""
+    turns: dict[str, ScriptTurn] = {}
+    for node in _turn_nodes(source, partials):
+        turn_id = node.value.get("id") or f"turn-{len(turns) + 1}"
+        if turn_id in turns:
+            node.source.report(
+                (*node.node_path, "id") if "id" in node.value else node.node_path,
+                f"a turn named {turn_id} stands already at line {turns[turn_id].location.line}",
                 "recordings are found by the turn's id",
             )
             continue
-        known[name] = _turn(turn_source, node_path, turn, name, suite.normalize)
-        said.append(known[name])
-    return tuple(said)
+        turns[turn_id] = _turn(node, turn_id, normalize)
+    return tuple(turns.values())
 
 
-def _spliced(source: SourceDocument, suite: Suite) -> Iterator[tuple[SourceDocument, NodePath, Mapping[str, Any]]]:
+def _turn_nodes(source: SourceDocument, partials: Mapping[str, Partial]) -> Iterator[_TurnNode]:
+    """The turns in which the user says something, each include replaced by the turns of its partial."""
+    for node in _nodes_with_partials(source, partials):
+        if "user" in node.value:
+            yield node
+        else:
+            node.source.report(node.node_path, "a turn needs user: what the user says")
+
+
+def _nodes_with_partials(source: SourceDocument, partials: Mapping[str, Partial]) -> Iterator[_TurnNode]:
     for position, turn in enumerate(source.document.value["turns"]):
         node_path: NodePath = ("turns", position)
         if (name := turn.get("include")) is None:
-            yield from _spoken(source, node_path, turn)
+            yield _TurnNode(source, node_path, turn)
         elif len(turn) > 1:
             source.report(node_path, "include: stands alone in its turn")
-        elif (partial := suite.partials.get(name)) is None:
-            known = ", ".join(suite.partials) or "none"
+        elif (partial := partials.get(name)) is None:
+            known = ", ".join(partials) or "none"
             source.report((*node_path, "include"), f"there is no partial {name!r}", f"known in _suite.yaml: {known}")
         else:
-            theirs = SourceDocument(partial.source.document, partial.source.path, source.diagnostics)
+            # The suite file was read for another transcript, perhaps: what is wrong is told with this one's.
+            suite_source = SourceDocument(partial.source.document, partial.source.path, source.diagnostics)
             for number, included in enumerate(partial.turns):
-                yield from _spoken(theirs, (*partial.node_path, number), included)
+                yield _TurnNode(suite_source, (*partial.node_path, number), included)
 
 
-def _spoken(
-    source: SourceDocument, node_path: NodePath, turn: Mapping[str, Any]
-) -> Iterator[tuple[SourceDocument, NodePath, Mapping[str, Any]]]:
-    """The turn, if the user says something in it."""
-    if "user" in turn:
-        yield source, node_path, turn
-    else:
-        source.report(node_path, "a turn needs user: what the user says")
-
-
-def _turn(
-    source: SourceDocument, node_path: NodePath, turn: Mapping[str, Any], name: str, normalize: tuple[str, ...]
-) -> ScriptTurn:
+def _turn(node: _TurnNode, turn_id: str, normalize: tuple[str, ...]) -> ScriptTurn:
+    source, node_path, turn = node
     answers = turn.get("answers", {})
     user = {"text": turn["user"]} if isinstance(turn["user"], str) else turn["user"]
     files = tuple(source.path.parent / file for file in user.get("files", ()))
@@ -133,40 +115,42 @@ def _turn(
         if not file.is_file():
             source.report((*node_path, "user", "files", position), f"there is no file {file}")
     return ScriptTurn(
-        name,
+        turn_id,
         user["text"],
         source.lazy_location(*node_path),
-        expected(source, (*node_path, "expect"), turn.get("expect", ()), normalize),
+        parse_expectations(source, (*node_path, "expect"), turn.get("expect", ()), normalize),
         Answers(tuple(answers.get("ask_user", ())), tuple(answers["approve"]) if "approve" in answers else None),
         files,
         turn.get("keep_going", False),
     )
 
 
-def expected(
+def parse_expectations(
     source: SourceDocument, node_path: NodePath, items: Sequence[Mapping[str, Any]], normalize: tuple[str, ...] = ()
 ) -> tuple[Expectation, ...]:
     """The expectations of a list; a budget becomes one a key, so that what cannot be judged hides nothing."""
-    found: list[Expectation] = []
+    parsed: list[Expectation] = []
     for position, item in enumerate(items):
-        at: NodePath = (*node_path, position)
+        item_path: NodePath = (*node_path, position)
         negated = "not" in item
         body = item["not"] if negated else {key: value for key, value in item.items() if key not in _MODIFIERS}
         if len(body) != 1 or (negated and len(item.keys() - set(_MODIFIERS)) > 1):
-            source.report(at, "an expectation has exactly one key besides when, severity and normalize")
+            source.report(item_path, "an expectation has exactly one key besides when, severity and normalize")
             continue
-        ((key, wanted),) = body.items()
-        here: NodePath = (*at, "not", key) if negated else (*at, key)
-        if wrong := expectations.kind(key).problem(wanted):
-            source.report(here, f"{key}: {wrong}")
+        ((kind, expected),) = body.items()
+        kind_path: NodePath = (*item_path, "not", kind) if negated else (*item_path, kind)
+        if problem := expectations.kind(kind).problem(expected):
+            source.report(kind_path, f"{kind}: {problem}")
             continue
         parts = (
-            [({each: most}, (*here, each)) for each, most in wanted.items()] if key == "budget" else [(wanted, here)]
+            [({limit: maximum}, (*kind_path, limit)) for limit, maximum in expected.items()]
+            if kind == "budget"
+            else [(expected, kind_path)]
         )
         for part, part_path in parts:
-            found.append(
+            parsed.append(
                 Expectation(
-                    key,
+                    kind,
                     part,
                     source.lazy_location(*part_path),
                     negated,
@@ -176,7 +160,7 @@ def expected(
                     "{{" in str(part) or "{%" in str(part),
                 )
             )
-    return tuple(found)
+    return tuple(parsed)
 
 
 def _clock(source: SourceDocument, node_path: NodePath, text: str) -> datetime | None:

@@ -67,7 +67,7 @@ def _outcomes(
     stage = Stage(offline=False, trust=choice.trust)
     for path in paths:
         try:
-            transcript = load_transcript(path, stage.suites)
+            transcript = load_transcript(path, stage.suite_files)
             outcome = run(transcript, stage) if choice.takes(transcript) else None
         except AgentRunError as error:
             outcome = broken(path, error)

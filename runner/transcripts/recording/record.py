@@ -23,7 +23,7 @@ def record_transcript(
 
     Raises AgentRunError, and then nothing was written.
     """
-    transcript = load_transcript(path, stage.suites)
+    transcript = load_transcript(path, stage.suite_files)
     run = run_transcript(transcript, stage, options)
     if not run.complete:
         options.notify(f"{run.outcome.name}: not recorded, since a turn could not be said")

@@ -71,7 +71,7 @@ class Updates:
         if "prune" not in self._categories:
             return
         for path in paths:
-            transcript = load_transcript(path, self._offline.suites)
+            transcript = load_transcript(path, self._offline.suite_files)
             models = declared_models(self._offline.agent(transcript))
             obsolete = [
                 recording.name
@@ -86,7 +86,7 @@ class Updates:
 
     def _restamp(self, outcome: Outcome) -> bool:
         """Give the recording today's hashes; whether that was enough."""
-        transcript = load_transcript(Path(outcome.path), self._offline.suites)
+        transcript = load_transcript(Path(outcome.path), self._offline.suite_files)
         recording = transcript.recording(outcome.recording)
         fresh = restamped(transcript, recording, self._offline, self._accept) if recording is not None else None
         if recording is None or fresh is None:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from runner.config.diagnostics import Diagnostic, Location
 from runner.core.errors import AgentRunError, ConfigError, UsageError
-from runner.transcripts.files.loader import SUITE_FILE, load_transcript
+from runner.transcripts.files.loader import load_transcript
+from runner.transcripts.files.suite_file import SUITE_FILE
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.replaying.replay import replay
@@ -110,7 +111,7 @@ def _share(paths: Sequence[Path], choice: Choice) -> list[Outcome]:
 def _cells(path: Path, choice: Choice, stage: Stage) -> Iterator[Outcome]:
     """The chosen cells of one file; what keeps it from running is an outcome too."""
     try:
-        transcript = load_transcript(path, stage.suites)
+        transcript = load_transcript(path, stage.suite_files)
         if choice.takes(transcript):
             stage.agent(transcript)  # a broken agent is told once, not by each recording
             for recording in _recordings(transcript, choice, stage):

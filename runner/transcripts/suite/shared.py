@@ -13,7 +13,7 @@ from runner.config.user import load_user
 from runner.core.errors import ConfigError
 from runner.core.messages import ToolSpec
 from runner.tools import Toolbox, ToolSettings, open_toolbox
-from runner.transcripts.files.loader import Suites
+from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_tools import RUNNING, mode_of, recorded_spec
@@ -31,7 +31,7 @@ class Stage:
     def __init__(self, *, offline: bool = True, trust: bool = False) -> None:
         self.offline = offline
         self.trust = trust
-        self.suites = Suites()
+        self.suite_files = SuiteFiles()
         self._agents: dict[tuple[Path, str], Agent] = {}
         self._toolboxes: dict[tuple[Path, bool], Toolbox] = {}
         self._redactors: dict[tuple[Path, str], Redactor] = {}
