@@ -79,7 +79,7 @@ def _machine(output: str) -> JsonLines | OneJson | None:
 def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson | None) -> int:
     from runner.config.loader import load_agent
     from runner.config.template.variables import from_pairs
-    from runner.engine.from_agent import open_session
+    from runner.engine.session import ChatSession
     from runner.tools.context import system_clock
 
     agent = load_agent(path, overrides=options["settings"], gateway=options["gateway"], model=options["model"])
@@ -89,7 +89,7 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
     recorder = _recorder(options["record"], agent, variables)
     from runner.cli.terminal import questions as people  # the questions that a tool, a rule or a file may put
 
-    session = open_session(
+    session = ChatSession.from_agent(
         agent,
         variables=variables,
         stream=options["stream"],
@@ -101,6 +101,7 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
         consent=people.consent if at_prompt else None,
         notify=warn,
         clock=recorder.clock if recorder else system_clock,
+        wrap=recorder.wrap if recorder else None,
     )
     with closing(session), _written(recorder):
         plain = Plain(sys.stdout, sys.stderr, verbose=options["verbose"], held=agent.reply is not None)
@@ -140,8 +141,6 @@ class Talk:
         self._plain = plain
         self._machine = machine
         self._recorder = recorder
-        if recorder is not None:
-            recorder.attach(session)
 
     def introduce(self, agent: Agent) -> dict[str, Any]:
         """The `session` event's fields."""

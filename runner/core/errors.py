@@ -32,7 +32,7 @@ AgentRunError                     everything this package raises on purpose
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class AgentRunError(Exception):
@@ -47,6 +47,12 @@ class AgentRunError(Exception):
         self.where = where
         self.why = why
         self.fix = fix
+
+    def replace(self, **attributes: Any) -> Self:
+        """The same error with other attributes (`where`, `why`, …); an error that is on its way is never changed."""
+        other = type(self).__new__(type(self), attributes.get("what", self.what))
+        other.__dict__.update(self.__dict__ | attributes)
+        return other.with_traceback(self.__traceback__)
 
     def to_dict(self) -> dict[str, Any]:
         """The `error` event."""

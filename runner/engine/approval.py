@@ -1,44 +1,46 @@
-"""Whether a tool call may run: the rules decide, and where they say `ask`, the person at the terminal does."""
+"""Whether a tool call may run: the permission rules decide, and where they say `ask`, the user does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from runner.core.messages import ToolCall, ToolSpec
+from runner.core.messages import ToolCall
+from runner.tools import Tools
 
 if TYPE_CHECKING:
     from runner.tools.permissions import Gate
 
-Answer = Literal["yes", "no", "always"]
+PermissionCheck = Callable[[ToolCall], str | None]
+"""Whether a call may run: None if it may, else the reason why not."""
+
 Approve = Callable[[ToolCall, str], str]
+"""Asks the user whether a call may run, with the reason for asking: yes, no or always."""
 
 
-class Permits:
-    """Callable as the engine's Permit: None lets a call run, a text says why not.
+class ToolApproval:
+    """A PermissionCheck by rules and by the user's approval.
 
-    `gate` is made when the first call wants to run. `approve(call, why)` answers yes, no or always (for that tool,
-    while the session lasts); None means that nobody is there, and then what would be asked is refused.
+    `load_rules` is called when the first call wants to run. `approve` answers yes, no or always (for that tool, while
+    the session lasts); None means that nobody can be asked, and then what would be asked is refused.
     """
 
-    def __init__(
-        self, gate: Callable[[], Gate], spec: Callable[[str], ToolSpec | None], approve: Approve | None = None
-    ) -> None:
-        self._make_gate = gate
-        self._spec = spec
+    def __init__(self, load_rules: Callable[[], Gate], tools: Tools, approve: Approve | None = None) -> None:
+        self._load_rules = load_rules
+        self._tools = tools
         self._approve = approve
         self._always: set[str] = set()
 
     @cached_property
-    def _gate(self) -> Gate:
-        return self._make_gate()
+    def _rules(self) -> Gate:
+        return self._load_rules()
 
     def __call__(self, call: ToolCall) -> str | None:
-        spec = self._spec(call.name)
+        spec = self._tools.spec(call.name)
         if spec is None or call.arguments is None:
             return None  # the toolbox says better what is wrong with it
-        verdict = self._gate.decide(call, spec)
+        verdict = self._rules.decide(call, spec)
         if verdict.decision == "deny":
             return verdict.reason
         if verdict.decision == "allow" or spec.name in self._always:
@@ -47,7 +49,7 @@ class Permits:
             return f"{spec.name} needs approval ({verdict.reason}), and nobody is there to give it"
         from runner.core.sanitize import escape_line  # lazy: most calls are not asked about
 
-        answer = self._approve(call, f"{verdict.reason}: {escape_line(self._gate.stands_for(call, spec))}")
+        answer = self._approve(call, f"{verdict.reason}: {escape_line(self._rules.stands_for(call, spec))}")
         if answer == "always":
             self._always.add(spec.name)
         return None if answer in {"yes", "always"} else "the user said no"

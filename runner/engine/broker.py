@@ -1,24 +1,26 @@
-"""One dependable model call: retry and fallback while nothing has been passed on, and the tool loop around it."""
+"""Model calls: the routes that an agent may ask, retries on each, and the fallback from one to the next."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from functools import partial
 from math import inf
 from time import monotonic
 from typing import Any, TypeVar
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
-from runner.core.errors import GatewayError, Unreachable, UsageError
+from runner.core.errors import GatewayError, UsageError
 from runner.core.events import Notice
 from runner.core.messages import Message, Usage
 from runner.core.policy import Limits, Retry, Timeouts
+from runner.engine.retry import ModelCall, with_retries
 from runner.gateways import OPTIONS, Capabilities, Gateway, Request
 
 P = TypeVar("P", Retry, Timeouts)
-Draft = Callable[["Route", Capabilities], tuple[Request, Sequence[Notice]]]
+RequestFor = Callable[["Route", Capabilities], tuple[Request, Sequence[Notice]]]
+WrapGateway = Callable[["Route"], Gateway]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,13 @@ class Route:
 
 
 class Broker:
-    """The one way to a model. It retries, and falls back to the next route, only before the first chunk.
+    """Asks a model. It retries, and falls back to the next route, only before the first chunk.
 
-    `gateway`: a Gateway or its class. `options`: what is sent with each request, in the agent file's words.
-    `fallback`: routes as in the agent file (`{gateway, model, options}`), each gateway a name, a class or an instance.
-    `retry`, `timeouts`: as in the agent file. `place`: where a file names the gateway, a fallback's under the same key;
-    errors tell it. Nothing here touches the network.
+    `gateway`: a Gateway, its class, or a name of the catalogue. `options`: what is sent with each request, in the agent
+    file's words. `fallback`: routes as in the agent file (`{gateway, model, options}`), each gateway likewise.
+    `retry`, `timeouts`: as in the agent file, waits in seconds. `place`: where a file names the gateway, a fallback's
+    under the same key; errors tell it. `wrap`: gives the gateway to ask in place of a route's own, and may pass
+    requests on to that. Nothing here touches the network. Raises UsageError.
     """
 
     def __init__(
@@ -53,9 +56,13 @@ class Broker:
         retry: Retry | Mapping[str, Any] | None = None,
         timeouts: Timeouts | Mapping[str, Any] | None = None,
         place: str = "",
+        wrap: WrapGateway | None = None,
     ) -> None:
-        first = Route(_instance(gateway), model, _options(options), place)
-        self.routes: tuple[Route, ...] = (first, *(_other(other, first) for other in fallback))
+        first = Route(_gateway_instance(gateway), model, _checked_options(options), place)
+        routes = (first, *(_fallback_route(fields, first) for fields in fallback))
+        self.routes: tuple[Route, ...] = (
+            tuple(replace(route, gateway=wrap(route)) for route in routes) if wrap else routes
+        )
         self.retry = _policy(Retry, "retry", retry)
         self.timeouts = _policy(Timeouts, "timeouts", timeouts)
         self._active = 0
@@ -91,70 +98,36 @@ class Broker:
             messages = [Message.user(messages)]
         return answer(self, messages, tools, schema, limits or Limits())
 
-    def reply(self, draft: Draft, cancel: Cancel, seconds: float | None = None) -> Iterator[Chunk | Notice]:
+    def reply(self, request_for: RequestFor, cancel: Cancel, seconds: float | None = None) -> Iterator[Chunk | Notice]:
         """The chunks of one reply, notices of retries and of a fallback before them.
 
-        `draft` makes the request for the route that is asked, anew for each attempt; all of them together may take
-        `seconds`. Raises GatewayError.
+        `request_for` makes the request for the route that is asked, anew for each attempt; all of them together may
+        take `seconds`. Raises GatewayError.
         """
-        asked = self._active
-        until = inf if seconds is None else monotonic() + seconds
+        call = ModelCall(cancel, inf if seconds is None else monotonic() + seconds)
+        index = self._active
         while True:
-            route, heard = self.routes[asked], _Heard()
+            route, last = self.routes[index], index + 1 == len(self.routes)
             try:
-                yield from self._attempts(route, draft, cancel, heard, until, last=asked + 1 == len(self.routes))
+                attempt = partial(self._attempt, route, request_for, call)
+                yield from with_retries(attempt, call, self.retry, last_route=last)
                 return
             except GatewayError as error:
-                if heard.anything or not error.falls_back or asked + 1 == len(self.routes):
-                    raise _placed(error, route) from None
-                asked += 1
-                self._active = max(self._active, asked)  # another thread may be further already
+                if call.started or not error.falls_back or last:
+                    raise _located(error, route) from None
+                index += 1
+                self._active = max(self._active, index)  # another thread may be further already
                 yield Notice(
                     "fallback",
-                    f"{route} is not available ({error.what}); going on with {self.routes[asked]}",
-                    {"from": str(route), "to": str(self.routes[asked]), "why": error.code},
+                    f"{route} is not available ({error.what}); going on with {self.routes[index]}",
+                    {"from": str(route), "to": str(self.routes[index]), "why": error.code},
                 )
 
-    def _attempts(
-        self, route: Route, draft: Draft, cancel: Cancel, heard: _Heard, until: float, *, last: bool
-    ) -> Iterator[Chunk | Notice]:
-        attempt = 1
-        while True:
-            try:
-                request, notices = draft(route, route.gateway.capabilities(route.model))
-                yield from notices
-                self._expect_price(route)
-                left = None if until == inf else max(0.0, until - monotonic())
-                for chunk in route.gateway.stream(replace(request, seconds=left, cancel=cancel)):
-                    heard.anything = True
-                    yield chunk
-                return
-            except GatewayError as error:
-                if heard.anything or not error.retryable or monotonic() >= until:
-                    raise
-                if isinstance(error, Unreachable) and not last:
-                    raise  # a server that is not there is not waited for while somebody else can be asked
-                if attempt >= self.retry.attempts:
-                    raise _spent(error, attempt) from None
-                wait = self._wait(error, attempt)
-                if wait > self.retry.max_wait:
-                    raise _too_long(error, wait, f"retry.max_wait (now {self.retry.max_wait:g} s)") from None
-                if wait > until - monotonic():
-                    raise _too_long(error, wait, "limits.seconds") from None
-                yield Notice(
-                    "retry",
-                    f"{error.what}; trying again in {wait:.1f} s ({attempt} of {self.retry.attempts - 1})",
-                    {"attempt": attempt, "seconds": round(wait, 3), "why": error.code},
-                )
-                cancel.wait(wait)
-                attempt += 1
-
-    def _wait(self, error: GatewayError, attempt: int) -> float:
-        if error.retry_after is not None:
-            return max(0.0, error.retry_after)
-        from random import uniform  # lazy: only a failing call waits
-
-        return min(self.retry.max_wait, 0.5 * 2.0 ** (attempt - 1)) * uniform(0.5, 1.0)
+    def _attempt(self, route: Route, request_for: RequestFor, call: ModelCall) -> Iterator[Chunk | Notice]:
+        request, notices = request_for(route, route.gateway.capabilities(route.model))
+        yield from notices
+        self._prepare_price(route)
+        yield from route.gateway.stream(replace(request, seconds=call.seconds_left, cancel=call.cancel))
 
     def price(self, usage: Usage) -> float | None:
         """What `usage` of the model now asked costs in US dollars, None where no price is known."""
@@ -162,7 +135,7 @@ class Broker:
 
         return price(self.gateway.name, self.model, usage, where=self.gateway.where)
 
-    def _expect_price(self, route: Route) -> None:
+    def _prepare_price(self, route: Route) -> None:
         from runner.engine.cost import expect  # lazy, as above
 
         expect(route.gateway.name, where=route.gateway.where)
@@ -173,68 +146,47 @@ class Broker:
             route.gateway.close()
 
 
-@dataclass(slots=True)
-class _Heard:
-    """Whether a reply has begun to reach the reader."""
-
-    anything: bool = False
-
-
-def _other(given: Mapping[str, Any], first: Route) -> Route:
+def _fallback_route(fields: Mapping[str, Any], first: Route) -> Route:
     """A fallback, with the first route's options unless it has its own."""
-    if not {"gateway", "model"} <= given.keys():
-        raise UsageError(f"a fallback needs a gateway and a model, not {dict(given)!r}")
-    options = _options(given.get("options")) or first.options
-    return Route(_instance(given["gateway"]), given["model"], options, given.get("place", ""))
+    if not {"gateway", "model"} <= fields.keys():
+        raise UsageError(f"a fallback needs a gateway and a model, not {dict(fields)!r}")
+    options = _checked_options(fields.get("options")) or first.options
+    return Route(_gateway_instance(fields["gateway"]), fields["model"], options, fields.get("place", ""))
 
 
-def _options(given: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if unknown := (given or {}).keys() - OPTIONS - {"extra"}:
+def _checked_options(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if unknown := (options or {}).keys() - OPTIONS - {"extra"}:
         what = f"there is no option {min(unknown)!r}"
         raise UsageError(
             what, fix=f"give one of {', '.join(sorted(OPTIONS))}; what its server alone knows, under extra"
         )
-    return dict(given or {})
+    return dict(options or {})
 
 
-def _policy(kind: type[P], name: str, given: P | Mapping[str, Any] | None) -> P:
-    if isinstance(given, kind):
-        return given
+def _policy(kind: type[P], name: str, value: P | Mapping[str, Any] | None) -> P:
+    if isinstance(value, kind):
+        return value
     try:
-        return kind(**(given or {}))  # type: ignore[arg-type]
+        return kind(**(value or {}))  # type: ignore[arg-type]
     except TypeError:
         known = ", ".join(field.name for field in fields(kind))
-        raise UsageError(f"{name} is not {given!r}", fix=f"it takes a mapping of {known}") from None
+        raise UsageError(f"{name} is not {value!r}", fix=f"it takes a mapping of {known}") from None
 
 
-def _instance(gateway: Any) -> Gateway:
+def _gateway_instance(gateway: Any) -> Gateway:
     """The gateway that a name, a class or an instance stands for."""
     if isinstance(gateway, str):
         from runner.gateways import connect  # lazy: only names need the catalogue
 
         return connect(gateway)
-    made: Gateway = gateway() if isinstance(gateway, type) else gateway
-    if not callable(getattr(made, "stream", None)):
-        raise UsageError(f"{made!r} is not a gateway", fix="give a class or an instance from runner.gateways")
-    return made
+    instance: Gateway = gateway() if isinstance(gateway, type) else gateway
+    if not callable(getattr(instance, "stream", None)):
+        raise UsageError(f"{instance!r} is not a gateway", fix="give a class or an instance from runner.gateways")
+    return instance
 
 
-def _placed(error: GatewayError, route: Route) -> GatewayError:
-    if route.place:
-        error.where = f"{error.where} ({route.place})" if error.where else route.place
-    return error
-
-
-def _spent(error: GatewayError, attempts: int) -> GatewayError:
-    if attempts > 1:
-        error.why = f"{error.why} (tried {attempts} times)".strip()
-    return error
-
-
-def _too_long(error: GatewayError, wait: float, limit: str) -> GatewayError:
-    """The error of a server that asks for more patience than `limit` leaves."""
-    until = datetime.now().astimezone() + timedelta(seconds=min(wait, 10 * 365 * 86_400))
-    who = "the next try would be at" if error.retry_after is None else "the server asks to wait until"
-    error.why = f"{error.why} ({who} {until:%Y-%m-%d %H:%M:%S})".strip()
-    error.fix = f"try again then, or raise {limit}"
-    return error
+def _located(error: GatewayError, route: Route) -> GatewayError:
+    """The error with the place of its route in the agent file."""
+    if not route.place:
+        return error
+    return error.replace(where=f"{error.where} ({route.place})" if error.where else route.place)

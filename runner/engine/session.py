@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,17 +22,20 @@ from runner.core.policy import DEFAULT_WINDOW, ContextPolicy, Limits
 from runner.core.sanitize import replace_surrogates
 from runner.core.tokens import IMAGE, Calibration, estimate, estimate_tools
 from runner.core.window import View, fit
-from runner.engine.broker import Broker, Route
+from runner.engine.approval import Approve, PermissionCheck
+from runner.engine.broker import Broker, Route, WrapGateway
 from runner.engine.drafts import within
 from runner.engine.stream import StreamHandle
 from runner.engine.structured import ReplySchema
-from runner.engine.turn import Loop, Permit
+from runner.engine.turn import Loop
 from runner.engine.usage import Spent
-from runner.gateways import Capabilities, Request
+from runner.gateways import Capabilities, Gateway, Request
 from runner.tools import Context, Toolbox, Tools
+from runner.tools.context import system_clock
 
 if TYPE_CHECKING:
     from runner.config.agent import Agent
+    from runner.engine.from_agent import AskUser
 
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 
@@ -60,7 +64,7 @@ class ChatSession:
         context: ContextPolicy | None = None,
         limits: Limits | None = None,
         reply: ReplySchema | Mapping[str, Any] | None = None,
-        permit: Permit | None = None,
+        permit: PermissionCheck | None = None,
         tool_context: Context | None = None,
         clock: Callable[[], datetime] | None = None,
         history: History | None = None,
@@ -90,11 +94,49 @@ class ChatSession:
         self._turn_owner: int | None = None
 
     @classmethod
-    def from_agent(cls, agent: Agent, **options: Any) -> ChatSession:
-        """The session an agent file describes; the options are those of `runner.engine.from_agent.open_session`."""
-        from runner.engine.from_agent import open_session  # lazy: it is built on this module
+    def from_agent(
+        cls,
+        agent: Agent,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        gateway: Gateway | None = None,
+        wrap: WrapGateway | None = None,
+        toolbox: Tools | None = None,
+        clock: Callable[[], datetime] = system_clock,
+        seed: int | None = None,
+        stream: bool = True,
+        allow: Iterable[str] = (),
+        deny: Iterable[str] = (),
+        approve: Approve | None = None,
+        ask: AskUser | None = None,
+        trust: bool = False,
+        consent: Callable[[str], bool] | None = None,
+        notify: Callable[[str], None] = lambda text: None,
+    ) -> ChatSession:
+        """The session that an agent file describes. Nothing has touched the network when it returns.
 
-        return open_session(agent, **options)
+        `trust` consents, this once, to what the file can execute and reach; `consent` is shown it and may, for good.
+        The other options are those of `runner.engine.from_agent.SessionOptions`. Raises ConfigError, UsageError,
+        NeedsTrust.
+        """
+        from runner.config.trust.trust import ensure_trusted  # lazy, as the next: few sessions come from a file
+        from runner.engine.from_agent import SessionOptions, from_agent
+
+        options = SessionOptions(
+            variables or {},
+            gateway,
+            wrap,
+            toolbox,
+            clock,
+            seed,
+            stream,
+            tuple(allow),
+            tuple(deny),
+            approve,
+            ask,
+            notify,
+        )
+        return from_agent(agent, options, partial(ensure_trusted, trust=trust, ask=consent, notify=notify))
 
     @property
     def messages(self) -> tuple[Message, ...]:

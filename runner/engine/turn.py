@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Protocol
 
 from runner.core.cancel import Cancel, Cancelled
 from runner.core.chunks import Assembly, Chunk, TextChunk, ThinkingChunk
@@ -27,6 +26,7 @@ from runner.core.history import Exchange
 from runner.core.messages import Message, ToolCall, ToolResult, Usage
 from runner.core.policy import Limits
 from runner.core.thread_pool import Job, side_by_side
+from runner.engine.approval import PermissionCheck
 from runner.engine.structured import ReplySchema
 from runner.engine.textual_calls import written_call
 from runner.engine.usage import Spent
@@ -37,12 +37,6 @@ Ask = Callable[[tuple[Message, ...], float | None], Iterator[Chunk | Notice]]
 _OF_LOOPS = frozenset({"rounds", "identical_calls"})
 _OF_SESSION = frozenset({"total_tokens", "cost_usd"})
 NUDGE = "Your last reply was empty. Please answer, or call a tool."
-
-
-class Permit(Protocol):
-    """Whether a call may run; None lets it, a text says why not."""
-
-    def __call__(self, call: ToolCall) -> str | None: ...
 
 
 class Loop:
@@ -61,7 +55,7 @@ class Loop:
         *,
         context: Context,
         limits: Limits,
-        permit: Permit | None = None,
+        permit: PermissionCheck | None = None,
         reply_schema: ReplySchema | None = None,
         spent: Spent | None = None,
     ) -> None:

@@ -39,11 +39,17 @@ class Source(Protocol):
 
 @runtime_checkable
 class Tools(Protocol):
-    """What the engine needs of a set of tools; so is RecordedTools of a replay."""
+    """What the engine needs of a set of tools."""
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
         """The tools as the model is told of them, in order."""
+
+    def spec(self, name: str) -> ToolSpec | None:
+        """The tool of that name as the model is told of it."""
+
+    def find(self, name: str) -> Tool | None:
+        """The tool of that name, for the permission rules of its kind; None where there is none to be asked."""
 
     def seconds(self, call: ToolCall) -> float | None:
         """How long the call may take; None for one that answers at once."""

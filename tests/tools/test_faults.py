@@ -22,7 +22,7 @@ import pytest
 from runner import ChatSession, load_agent
 from runner.core.errors import ToolsUnavailable
 from runner.core.messages import ToolResult
-from runner.engine.from_agent import open_tools
+from runner.engine.from_agent import SessionOptions, open_tools
 
 if TYPE_CHECKING:
     from tests.tools.conftest import McpSite, Serve
@@ -344,7 +344,7 @@ def f52(scene: Scene) -> None:
     (scene.folder / "own.py").write_text("def mine() -> str:\n    '''Mine.'''\n    return 'mine'\n")
     results = scene.calls(tools, {"bad__good": {"text": "x"}}, {"a__echo": {}}, {"a__b__echo": {"text": "y"}})
     assert [result.output for result in results] == ["x", "mine", "y"]
-    with closing(open_tools(load_agent(scene.folder / "a.yaml"))) as toolbox:
+    with closing(open_tools(load_agent(scene.folder / "a.yaml"), SessionOptions())) as toolbox:
         names = [spec.name for spec in toolbox.specs]
     assert len(names) == len(set(names)) and {"a__boom", "bad__near"} <= set(names)
     assert "bad__untyped" not in names

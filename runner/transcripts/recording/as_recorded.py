@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from runner.core.chunks import Chunk
-from runner.engine.broker import Broker, Route
+from runner.engine.broker import Route
 from runner.gateways import Request
 from runner.transcripts.model import RecordedRequest, Transcript
 from runner.transcripts.outcome import Change, Finding, Outcome
 from runner.transcripts.recording.drift import outcome_with_drift
-from runner.transcripts.recording.gateway_wrapper import wrap_gateways
+from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.suite.run import missing
@@ -35,7 +35,7 @@ def run_as_recorded(transcript: Transcript, stage: Stage, options: LiveOptions) 
         transcript,
         stage,
         options._replace(model=recording.name),
-        prepare=lambda broker: _send_as_recorded(broker, sent, secrets),
+        wrap=lambda route: _sends_as_recorded(route, sent, secrets),
     )
     outcome = outcome_with_drift(run, recording)
     finding = Finding("info", "as-recorded", _conclusion(outcome, changes), outcome.location)
@@ -55,11 +55,11 @@ def _conclusion(outcome: Outcome, changes: Sequence[Change]) -> str:
     return f"the model has not drifted: what fails without --as-recorded comes of the change of {parts}"
 
 
-def _send_as_recorded(broker: Broker, sent: RecordedRequest, secrets: Mapping[str, str]) -> None:
+def _sends_as_recorded(route: Route, sent: RecordedRequest, secrets: Mapping[str, str]) -> GatewayWrapper:
     def stream(route: Route, request: Request) -> Iterator[Chunk]:
         return route.gateway.stream(_as_recorded(request, sent, secrets))
 
-    wrap_gateways(broker, stream)
+    return GatewayWrapper(route, stream)
 
 
 def _as_recorded(request: Request, sent: RecordedRequest, secrets: Mapping[str, str]) -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from runner.config.agent import Agent
 from runner.core.errors import UsageError
 from runner.core.events import Asked, Event, TurnEnded
-from runner.engine.session import ChatSession
+from runner.engine.broker import Route
 from runner.transcripts.files.documents import write_atomically
 from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.files.script_yaml import script_document
 from runner.transcripts.model import FORMAT, RecordedReply, Recording, ReplayInputs
+from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.suite.run import SUFFIX
@@ -28,7 +29,7 @@ _ESCAPED = re.compile(r"\{+[%#]?|\r+")
 
 
 class ChatRecorder:
-    """Records a chat: open the session with its `clock`, `attach` it, let it `observe` every event, and `write`.
+    """Records a chat: open the session with its `clock` and `wrap`, let it `observe` every event, and `write`.
 
     The clock stands still, so that a replay sees what the chat saw. Where a tool was interrupted the transcript ends:
     no replay could tell what the model was shown next. Raises UsageError for a file that exists.
@@ -45,17 +46,15 @@ class ChatRecorder:
         self._user_turns: list[tuple[str, tuple[Path, ...]]] = []
         self._next_files: tuple[Path, ...] = ()
         self._ended = False
-        self._route: Callable[[], str] = lambda: f"{agent.gateway}/{agent.model}"
 
     def clock(self) -> datetime:
         """The session's now."""
         assert self._inputs.clock is not None
         return self._inputs.clock
 
-    def attach(self, session: ChatSession) -> None:
-        """From now on record every reply of the session's model."""
-        self._recorder.attach(session.broker)
-        self._route = lambda: str(session.broker.route)
+    def wrap(self, route: Route) -> GatewayWrapper:
+        """The route's gateway, each of its replies recorded."""
+        return self._recorder.wrap(route)
 
     def add_files(self, files: Iterable[str | Path]) -> None:
         """These images go with what the user says next."""
@@ -77,7 +76,7 @@ class ChatRecorder:
 
     def write(self) -> Path | None:
         """Write the transcript and give its path; None if the model was never asked. Raises UsageError."""
-        recording = self._recorder.recording(self._route())
+        recording = self._recorder.recording(self._recorder.route)
         if recording.request is None:
             return None
         text = script_document(self._script(recording)) + recording_document(recording)

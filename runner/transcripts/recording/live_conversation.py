@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from runner.config.agent import Agent
 from runner.config.trust.trust import ensure_trusted
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall
-from runner.engine.from_agent import open_tools
-from runner.engine.session import ChatSession
+from runner.engine.broker import WrapGateway
+from runner.engine.from_agent import SessionOptions, already_trusted, from_agent, open_tools
 from runner.transcripts.expectations import Facts
 from runner.transcripts.expectations.evaluate import Tally
 from runner.transcripts.expectations.turn_result import summed
@@ -26,7 +27,13 @@ class LiveConversation:
     """A session with a real model and its recorder. `complete` is False once a turn could not be sent."""
 
     def __init__(
-        self, transcript: Transcript, agent: Agent, stage: Stage, inputs: ReplayInputs, allow_writes: bool
+        self,
+        transcript: Transcript,
+        agent: Agent,
+        stage: Stage,
+        inputs: ReplayInputs,
+        allow_writes: bool,
+        wrap: WrapGateway | None,
     ) -> None:
         self.transcript = transcript
         self.tally = Tally(redactor_for(agent, transcript))
@@ -39,22 +46,26 @@ class LiveConversation:
         clock = frozen(inputs)
         person = Person(self)
         ensure_trusted(agent, trust=stage.trust)
-        real = open_tools(agent, approve=person.approve, ask=person.ask)
-        self._tools = StubbedTools(real, transcript.recordings, self._may_run)
-        session = ChatSession.from_agent(
-            agent,
-            variables=agents_own(inputs, agent),
-            toolbox=self._tools,
+        options = SessionOptions(
+            agents_own(inputs, agent),
+            wrap=self._recorded(wrap),
             clock=clock,
             seed=inputs.seed,
             approve=person.approve,
             ask=person.ask,
-            trust=stage.trust,
         )
+        self._tools = StubbedTools(open_tools(agent, options), transcript.recordings, self._may_run)
+        session = from_agent(agent, options._replace(toolbox=self._tools), already_trusted)
         voice = voice_of(transcript, agent, inputs, clock)
         self.play = Play(
             session, voice, person, transcript, Cancel, self.recorder.observe, live=True, trusted=stage.trust
         )
+
+    def _recorded(self, wrap: WrapGateway | None) -> WrapGateway:
+        """Records what comes of each route's gateway, or of the one that `wrap` gives for it."""
+        if wrap is None:
+            return self.recorder.wrap
+        return lambda route: self.recorder.wrap(replace(route, gateway=wrap(route)))
 
     def lets(self, call: ToolCall) -> bool:
         """Whether a call may go on that the permissions ask about: a stubbed one may, any may with `allow_writes`."""

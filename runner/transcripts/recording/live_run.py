@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from runner.engine.broker import Broker
+from runner.engine.broker import WrapGateway
 from runner.transcripts.model import Recording, ReplayInputs, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_conversation import LiveConversation
@@ -52,26 +52,23 @@ def run_transcript(
     stage: Stage,
     options: LiveOptions = LiveOptions(),  # noqa: B008 - frozen
     *,
-    prepare: Callable[[Broker], None] = lambda broker: None,
+    wrap: WrapGateway | None = None,
 ) -> LiveRun:
     """Hold the transcript's conversation with a real model. Raises AgentRunError.
 
     Clock and seed are those of the script, or of an older recording of the same model, so that the conversation can
-    be held again. `prepare` is given the broker before anything is sent.
+    be held again. `wrap` gives the gateways to ask, as for a Broker.
     """
     agent = stage.agent(transcript, options.model)
     recordings = map(transcript.recording, declared_models(agent))
     inputs = _inputs(transcript, next((older for older in recordings if older), None), options.variables)
-    conversation = LiveConversation(transcript, agent, stage, inputs, options.allow_writes)
-    broker = conversation.play.session.broker
-    prepare(broker)
-    conversation.recorder.attach(broker)
+    conversation = LiveConversation(transcript, agent, stage, inputs, options.allow_writes, wrap)
     started = time.perf_counter()
     try:
         conversation.run(options.notify)
     finally:
         conversation.play.session.close()
-    name = str(broker.route)
+    name = str(conversation.play.session.broker.route)
     recording = with_unchanged_times(conversation.recorder.recording(name), transcript.recording(name))
     outcome = conversation.outcome(name)._replace(seconds=time.perf_counter() - started)
     return LiveRun(recording, outcome, conversation.complete)

@@ -10,18 +10,21 @@ from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, IncompleteReply, UsageError
 from runner.core.events import Event, Notice, Replied, ToolFinished, ToolStarted
 from runner.core.messages import ToolResult
-from runner.engine.broker import Broker, Route
+from runner.engine.broker import Route
 from runner.gateways import Capabilities, Request
 from runner.transcripts.fingerprint import RequestHasher, sent_options, tool_signature
 from runner.transcripts.model import RecordedRequest, RecordedTool, Recording, ReplayInputs
-from runner.transcripts.recording.gateway_wrapper import wrap_gateways
+from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.reply_capture import ReplyCapture
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import able
 
 
 class Recorder:
-    """Records one conversation: `attach` it to the broker, `begin_turn` before each turn, `observe` every event."""
+    """Records one conversation: open its broker with `wrap`, `begin_turn` before each turn, `observe` every event.
+
+    `route` is the GATEWAY/MODEL that was asked last, empty before the first request.
+    """
 
     def __init__(self, redactor: Redactor, inputs: ReplayInputs) -> None:
         self._redactor = redactor
@@ -33,10 +36,11 @@ class Recorder:
         self._first: Request | None = None
         self._capabilities = Capabilities()
         self._resolved = ""
+        self.route = ""
 
-    def attach(self, broker: Broker) -> None:
-        """From now on capture every reply that the broker gets, from whichever gateway."""
-        wrap_gateways(broker, self._captured)
+    def wrap(self, route: Route) -> GatewayWrapper:
+        """The route's gateway, each of its replies captured; for `Broker(wrap=…)`."""
+        return GatewayWrapper(route, self._captured)
 
     def begin_turn(self, turn: str) -> None:
         """What follows belongs to this turn."""
@@ -107,7 +111,8 @@ class Recorder:
         if self._first is None:
             self._first = request
             self._capabilities = route.gateway.capabilities(request.model)
-        capture = ReplyCapture(str(route), self._hasher.seen(request), request, time.monotonic())
+        self.route = str(route)
+        capture = ReplyCapture(self.route, self._hasher.seen(request), request, time.monotonic())
         self._current.append(capture)
         try:
             for chunk in route.gateway.stream(request):

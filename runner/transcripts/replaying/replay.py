@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.core.errors import ConfigError, RecordingError
-from runner.engine.session import ChatSession
+from runner.engine.from_agent import SessionOptions, already_trusted, from_agent
 from runner.transcripts.expectations import Facts
 from runner.transcripts.expectations.evaluate import Tally, recorded_failure
 from runner.transcripts.expectations.turn_result import summed
@@ -60,9 +60,8 @@ class Cell:
         inputs = merged(self.transcript.inputs, self.recording.inputs)
         clock = frozen(inputs)
         person = Person(self._tools)
-        session = ChatSession.from_agent(
-            self.agent,
-            variables=agents_own(inputs, self.agent),
+        options = SessionOptions(
+            agents_own(inputs, self.agent),
             gateway=self.gateway,
             toolbox=self._tools,
             clock=clock,
@@ -70,6 +69,7 @@ class Cell:
             approve=person.approve,
             ask=person.ask,
         )
+        session = from_agent(self.agent, options, already_trusted)  # what runs at all was checked by the Stage
         voice = voice_of(self.transcript, self.agent, inputs, clock)
         return Play(session, voice, person, self.transcript, Unhurried, trusted=stage.trust)
 

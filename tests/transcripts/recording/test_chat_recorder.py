@@ -19,8 +19,9 @@ from runner.transcripts.suite.shared import Stage
 def test_a_chat_is_a_transcript(case) -> None:
     agent = load_agent(case.agent)
     recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent, {"manner": "terse"})
-    with ChatSession.from_agent(agent, variables={"manner": "terse"}, clock=recorder.clock) as session:
-        recorder.attach(session)
+    with ChatSession.from_agent(
+        agent, variables={"manner": "terse"}, clock=recorder.clock, wrap=recorder.wrap
+    ) as session:
         for text in ("When is it?\nAnd tomorrow: say #1", "{{ no }}template"):
             for event in session.send(text):
                 recorder.observe(event)
@@ -40,8 +41,7 @@ def test_images_of_a_chat_are_named_and_sent_again(case) -> None:
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
     agent = load_agent(case.agent)
     recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent)
-    with ChatSession.from_agent(agent, clock=recorder.clock) as session:
-        recorder.attach(session)
+    with ChatSession.from_agent(agent, clock=recorder.clock, wrap=recorder.wrap) as session:
         recorder.add_files([picture])
         for event in session.send("When is it?", [attach(picture)]):
             recorder.observe(event)
@@ -64,8 +64,7 @@ def test_what_the_user_stopped(case, stop_at: type, turns: int) -> None:
     case.change(case.agent, "script:\n", "script:\n- text: Hello.\n")
     agent = load_agent(case.agent)
     recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent)
-    with ChatSession.from_agent(agent, clock=recorder.clock) as session:
-        recorder.attach(session)
+    with ChatSession.from_agent(agent, clock=recorder.clock, wrap=recorder.wrap) as session:
         for number, text in enumerate(("Hi.", "When is it?", "Again?")):
             cancel = Cancel()
             for event in session.send(text, cancel=cancel):
@@ -97,8 +96,7 @@ HOSTILE = [
 def test_whatever_the_user_said_is_said_again(case, text: str) -> None:
     agent = load_agent(case.agent)
     recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent)
-    with ChatSession.from_agent(agent, clock=recorder.clock) as session:
-        recorder.attach(session)
+    with ChatSession.from_agent(agent, clock=recorder.clock, wrap=recorder.wrap) as session:
         for event in session.send(text):
             recorder.observe(event)
     transcript = load_transcript(recorder.write())
