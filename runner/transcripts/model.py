@@ -186,4 +186,4 @@ class Transcript(NamedTuple):
 
     def recording(self, name: str) -> Recording | None:
         """The recording of that name."""
-        return next((each for each in self.recordings if each.name == name), None)
+        return next((recording for recording in self.recordings if recording.name == name), None)

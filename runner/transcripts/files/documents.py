@@ -14,42 +14,43 @@ MAX_BYTES = 8_000_000
 MAX_VALUES = 500_000
 
 # YAML lets no line inside a document begin so, not even in a block of literal text.
-_MARK = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_NOTHING = re.compile(r"(?:\s|#[^\n]*(?:\n|\Z)|%[^\n]*(?:\n|\Z))*\Z")
-_RECORDING = re.compile(r"^recording:[ \t]*(['\"]?)(?P<name>[^'\"\r\n]+?)\1[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
+_DOCUMENT_START = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+# White space, comments and directives: a document begins only after them.
+_BLANK = re.compile(r"(?:\s|#[^\n]*(?:\n|\Z)|%[^\n]*(?:\n|\Z))*\Z")
+_RECORDING_KEY = re.compile(r"^recording:[ \t]*(['\"]?)(?P<name>[^'\"\r\n]+?)\1[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
 
 
-def split(text: str) -> tuple[str, ...]:
+def split_documents(text: str) -> tuple[str, ...]:
     """The documents' texts; each but the first begins with its `---`, and joined they are the file again."""
-    starts = [match.start() for match in _MARK.finditer(text)]
-    if starts and _NOTHING.match(text[: starts[0]]):
+    starts = [match.start() for match in _DOCUMENT_START.finditer(text)]
+    if starts and _BLANK.match(text[: starts[0]]):
         starts = starts[1:]
     bounds = [0, *starts, len(text)]
     return tuple(text[start:end] for start, end in pairwise(bounds))
 
 
 def recording_name(document: str) -> str:
-    """What a recording's document is called, empty for a document that is none."""
-    found = _RECORDING.search(document)
-    return found["name"] if found else ""
+    """The name of a recording's document; empty for a document that is no recording."""
+    match = _RECORDING_KEY.search(document)
+    return match["name"] if match else ""
 
 
 def with_recording(text: str, name: str, document: str | None) -> str:
-    """The file's text with that recording put in place of its older self, or at the end; None takes it out."""
+    """The file's text with that recording in place of the older one of its name, or at the end; None takes it out."""
     newline = "\r\n" if "\r\n" in text else "\n"
-    script, *others = split(text)
+    script, *recordings = split_documents(text)
     fresh = None if document is None else document.replace("\n", newline)
-    kept: list[str] = []
-    for other in others:
-        if recording_name(other) != name:
-            kept.append(other)
+    parts: list[str] = []
+    for recording in recordings:
+        if recording_name(recording) != name:
+            parts.append(recording)
         elif fresh is not None:
-            kept.append(fresh)
+            parts.append(fresh)
             fresh = None
     if fresh is not None:
-        kept.append(fresh)
+        parts.append(fresh)
     joined = script
-    for part in kept:
+    for part in parts:
         joined += part if joined.endswith("\n") else newline + part
     return joined
 
@@ -84,8 +85,11 @@ def _write(target: Path, text: str) -> None:
         raise
 
 
-def rewrite(path: Path, recordings: Mapping[str, str | None]) -> bool:
-    """Put recordings into a transcript file, None takes one out; True if a byte changed. Raises UsageError."""
+def rewrite_recordings(path: Path, recordings: Mapping[str, str | None]) -> bool:
+    """Put documents into a transcript file by their recordings' names, None takes one out; True if a byte changed.
+
+    Raises UsageError.
+    """
     before = read_text(path)
     after = before
     for name, document in recordings.items():

@@ -1,4 +1,4 @@
-"""Literal expectations renewed where they stand: the value is replaced, every other byte of the script stays."""
+"""Updating literal expectations in place: the value is replaced, every other byte of the script stays."""
 
 from __future__ import annotations
 
@@ -8,42 +8,44 @@ from typing import Any
 
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
+from runner.config.diagnostics import Location
 from runner.config.yaml.parser import load_documents
-from runner.transcripts.files.documents import read_text, split, write_atomically
+from runner.transcripts.files.documents import read_text, split_documents, write_atomically
 from runner.transcripts.files.yaml_style import inline
 from runner.transcripts.outcome import Finding
 
 RENEWABLE = frozenset({"text", "finish", "exit"})
 
 
-def renewed_expectations(path: Path, findings: Iterable[Finding]) -> int:
-    """Put what came in the place of each failing literal; how many there were."""
-    text = read_text(path)
-    script = split(text)[0]
+def renew_expectations(path: Path, findings: Iterable[Finding]) -> int:
+    """Replace each failing literal by the actual value; how many there were. Raises UsageError."""
+    script, *recordings = split_documents(read_text(path))
     root = load_documents(path, text=script)[0].root
     edits = []
     for finding in findings:
         if finding.level == "fail" and finding.kind in RENEWABLE and finding.actual is not None:
-            node = _value_at(root, finding.kind, finding.location.line, finding.location.column)
+            node = _value_at(root, finding.kind, finding.location)
             if isinstance(node, ScalarNode):
                 edits.append((node.start_mark.index, node.end_mark.index, finding.actual))
+    # From the last to the first, so that the offsets of those before stay right.
     for start, end, actual in sorted(edits, reverse=True):
-        tail = "\n" if script[start:end].endswith("\n") else ""
-        script = script[:start] + inline(actual) + tail + script[end:]
+        newline = "\n" if script[start:end].endswith("\n") else ""
+        script = script[:start] + inline(actual) + newline + script[end:]
     if edits:
-        write_atomically(path, script + "".join(split(text)[1:]))
+        write_atomically(path, script + "".join(recordings))
     return len(edits)
 
 
-def _value_at(node: Node | None, key: str, line: int, column: int) -> Node | None:
-    """The value whose key stands at this place."""
-    pairs: Iterable[Any] = ()
+def _value_at(node: Node | None, key: str, location: Location) -> Node | None:
+    """The value of the key that stands at this location, in the node or below."""
+    children: Iterable[Any] = ()
     if isinstance(node, MappingNode):
         for name, value in node.value:
             mark = name.start_mark
-            if name.value == key and (mark.line + 1, mark.column + 1) == (line, column):
+            if name.value == key and (mark.line + 1, mark.column + 1) == (location.line, location.column):
                 return value  # type: ignore[no-any-return]
-        pairs = (value for _, value in node.value)
+        children = (value for _, value in node.value)
     elif isinstance(node, SequenceNode):
-        pairs = node.value
-    return next((found for each in pairs if (found := _value_at(each, key, line, column)) is not None), None)
+        children = node.value
+    values = (_value_at(child, key, location) for child in children)
+    return next((value for value in values if value is not None), None)

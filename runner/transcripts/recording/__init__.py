@@ -1,1 +1,1 @@
-"""Conversations with a real model: held, listened to, and written down."""
+"""Live conversations with a model: held, recorded, judged and written into transcript files."""

@@ -65,21 +65,21 @@ def _sends_as_recorded(route: Route, sent: RecordedRequest, secrets: Mapping[str
 def _as_recorded(request: Request, sent: RecordedRequest, secrets: Mapping[str, str]) -> Request:
     """The recorded request with today's messages."""
 
-    def unmasked(text: str) -> str:
+    def with_secrets(text: str) -> str:
         for name, value in secrets.items():
             text = text.replace(f"«{name}»", value)
         return text
 
     today = {spec.name: spec for spec in request.tools}
     tools = (
-        replace(today[name], description=unmasked(tool.description))
+        replace(today[name], description=with_secrets(tool.description))
         for name, tool in sent.tools.items()
         if name in today
     )
     options = dict(sent.options)
     return replace(
         request,
-        system=unmasked(sent.system),
+        system=with_secrets(sent.system),
         tools=tuple(tools),
         tool_choice=options.pop("tool_choice", "auto"),
         schema=options.pop("schema", None),

@@ -79,7 +79,7 @@ class Recorder:
         return [capture.request for capture in self._current]
 
     def recording(self, name: str, *, now: datetime | None = None) -> Recording:
-        """All that was captured so far, with every secret masked. Raises UsageError if two models took part."""
+        """All that was captured so far, with every secret redacted. Raises UsageError if two models took part."""
         routes = {capture.route for captures in self._turns.values() for capture in captures}
         if len(routes) > 1:
             raise UsageError(
@@ -87,23 +87,23 @@ class Recorder:
                 why="a recording is one model's",
                 fix="record with --gateway and --model, without a fallback",
             )
-        mask = self._redactor
+        redact = self._redactor
         turns = {
-            turn: tuple(capture.recorded(self._results, mask) for capture in captures)
+            turn: tuple(capture.recorded(self._results, redact) for capture in captures)
             for turn, captures in self._turns.items()
         }
         inputs = self._inputs._replace(
-            variables=mask.value(self._inputs.variables), capabilities=able(self._capabilities)
+            variables=redact.value(self._inputs.variables), capabilities=able(self._capabilities)
         )
         return Recording(
             name,
             turns,
             None,
-            "" if self._resolved == name.partition("/")[2] else mask(self._resolved),
+            "" if self._resolved == name.partition("/")[2] else redact(self._resolved),
             f"{now or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             inputs,
-            recorded_request(self._first, self._hasher, mask) if self._first is not None else None,
-            dict(sorted(mask.counts.items())),
+            recorded_request(self._first, self._hasher, redact) if self._first is not None else None,
+            dict(sorted(redact.counts.items())),
         )
 
     def _captured(self, route: Route, request: Request) -> Iterator[Chunk]:
@@ -126,11 +126,13 @@ class Recorder:
             raise
 
 
-def recorded_request(request: Request, hasher: RequestHasher, mask: Redactor) -> RecordedRequest:
+def recorded_request(request: Request, hasher: RequestHasher, redact: Redactor) -> RecordedRequest:
     """What a recording keeps of its requests."""
     digests = hasher.tools(request)
     tools = {
-        spec.name: RecordedTool(mask(tool_signature(spec)), mask(spec.description), digests[spec.name])
+        spec.name: RecordedTool(redact(tool_signature(spec)), redact(spec.description), digests[spec.name])
         for spec in request.tools
     }
-    return RecordedRequest(mask(request.system), tools, mask.value(sent_options(request)), dict(hasher.stamp(request)))
+    return RecordedRequest(
+        redact(request.system), tools, redact.value(sent_options(request)), dict(hasher.stamp(request))
+    )

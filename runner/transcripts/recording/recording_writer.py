@@ -6,7 +6,7 @@ import os
 
 from runner.core.errors import UsageError
 from runner.transcripts.files.blobs import Blobs
-from runner.transcripts.files.documents import rewrite
+from runner.transcripts.files.documents import rewrite_recordings
 from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
@@ -35,4 +35,4 @@ def write_recording(transcript: Transcript, recording: Recording, redactor: Reda
                 fix="keep it out of the conversation, or mask it with a pattern under redact:",
             )
     blobs.write()
-    rewrite(transcript.path, {recording.name: document})
+    rewrite_recordings(transcript.path, {recording.name: document})

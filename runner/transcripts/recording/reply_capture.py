@@ -1,4 +1,4 @@
-"""One model reply captured while it streams, and made a RecordedReply with its secrets masked."""
+"""One model reply captured while it streams, and made a RecordedReply with its secrets redacted."""
 
 from __future__ import annotations
 
@@ -54,35 +54,35 @@ class ReplyCapture:
             return None
         return round((self.first - self.started) * 1000), round((self.last - self.started) * 1000)
 
-    def recorded(self, results: Mapping[str, ToolResult], mask: Redactor) -> RecordedReply:
+    def recorded(self, results: Mapping[str, ToolResult], redact: Redactor) -> RecordedReply:
         """The reply with the results of its calls, which are given by call id."""
         message = self.assembly.message(self.finish)
-        masked = mask(message.text)
+        redacted = redact(message.text)
         done = self.assembly.done
         return RecordedReply(
             self.seen,
             self.finish if self.finish or done is None else message.finish,
-            masked,
-            tuple(self.lengths) if masked == message.text else (),
-            mask(message.thinking),
-            _recorded_calls(message, [results.get(call_id) for call_id in self.call_ids], mask),
+            redacted,
+            tuple(self.lengths) if redacted == message.text else (),
+            redact(message.thinking),
+            _recorded_calls(message, [results.get(call_id) for call_id in self.call_ids], redact),
             done.usage if done else None,
             self.ms,
-            _recorded_error(self.error, mask),
-            _masked_opaque(message.opaque, mask),
+            _recorded_error(self.error, redact),
+            _redacted_opaque(message.opaque, redact),
         )
 
 
-def _recorded_calls(message: Message, results: list[ToolResult | None], mask: Redactor) -> tuple[RecordedCall, ...]:
+def _recorded_calls(message: Message, results: list[ToolResult | None], redact: Redactor) -> tuple[RecordedCall, ...]:
     """The message's calls; those without a result did not run."""
     calls = []
     for position, call in enumerate(message.calls):
         result = results[position] if position < len(results) else None
-        arguments = mask.value(call.arguments) if _fits_yaml(call.arguments) else None
-        raw = mask(call.raw) if arguments is None else ""
-        recorded = RecordedCall(mask(call.name), arguments, raw)
+        arguments = redact.value(call.arguments) if _fits_yaml(call.arguments) else None
+        raw = redact(call.raw) if arguments is None else ""
+        recorded = RecordedCall(redact(call.name), arguments, raw)
         if result is not None:
-            recorded = recorded._replace(returned=mask.value(result.output), failed=result.failed, ran=True)
+            recorded = recorded._replace(returned=redact.value(result.output), failed=result.failed, ran=True)
         calls.append(recorded)
     return tuple(calls)
 
@@ -96,12 +96,12 @@ def _fits_yaml(arguments: Mapping[str, Any] | None) -> bool:
     return arguments is not None
 
 
-def _masked_opaque(opaque: Opaque | None, mask: Redactor) -> Opaque | None:
-    """A server's state with its secrets masked: a replay never sends it back to a server."""
-    return None if opaque is None else replace(opaque, content=mask.value(opaque.content))
+def _redacted_opaque(opaque: Opaque | None, redact: Redactor) -> Opaque | None:
+    """A server's state with its secrets redacted: a replay never sends it back to a server."""
+    return None if opaque is None else replace(opaque, content=redact.value(opaque.content))
 
 
-def _recorded_error(error: GatewayError | None, mask: Redactor) -> RecordedError | None:
+def _recorded_error(error: GatewayError | None, redact: Redactor) -> RecordedError | None:
     if error is None:
         return None
-    return RecordedError(error.status, error.code, mask(error.why or error.what), error.retry_after)
+    return RecordedError(error.status, error.code, redact(error.why or error.what), error.retry_after)

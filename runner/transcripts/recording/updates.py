@@ -7,8 +7,8 @@ from pathlib import Path
 
 from runner.core.errors import UsageError
 from runner.transcripts.files.blobs import prune_blobs
-from runner.transcripts.files.documents import rewrite
-from runner.transcripts.files.expectation_edits import renewed_expectations
+from runner.transcripts.files.documents import rewrite_recordings
+from runner.transcripts.files.expectation_edits import renew_expectations
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import COMPONENTS, Transcript
 from runner.transcripts.outcome import Outcome
@@ -78,7 +78,7 @@ class Updates:
                 for recording in transcript.recordings
                 if not recording.by_hand and recording.name not in models
             ]
-            if obsolete and rewrite(path, dict.fromkeys(obsolete)):
+            if obsolete and rewrite_recordings(path, dict.fromkeys(obsolete)):
                 self._options.notify(f"{path}: took out {', '.join(obsolete)}")
         for folder in {path.parent for path in paths}:
             if count := prune_blobs(folder):
@@ -102,7 +102,7 @@ class Updates:
         record_transcript(Path(outcome.path), self._live, options, review=self._review)
 
     def _renew_expectations(self, outcome: Outcome) -> None:
-        count = renewed_expectations(Path(outcome.path), outcome.findings)
+        count = renew_expectations(Path(outcome.path), outcome.findings)
         self._options.notify(f"{outcome.name}: renewed {count} of the failing expectations")
 
     def _redactor(self, transcript: Transcript, model: str) -> Redactor:

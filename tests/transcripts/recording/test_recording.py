@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.errors import AgentRunError, Denied, RateLimited, UsageError
-from runner.transcripts.files.documents import split, write_atomically
+from runner.transcripts.files.documents import split_documents, write_atomically
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.recording.live_run import run_transcript
@@ -139,11 +139,11 @@ def test_the_script_and_what_people_wrote_keep_every_byte(case) -> None:
     script = case.file.read_text() + "# the last word"
     case.file.write_bytes((script + "\n" + hand).encode())
     case.record()
-    parts = split(case.file.read_text())
+    parts = split_documents(case.file.read_text())
     assert parts[:2] == (script + "\n", hand)
     case.record()
-    assert split(case.file.read_text())[:2] == parts[:2]
-    assert len(split(case.file.read_text())) == 3
+    assert split_documents(case.file.read_text())[:2] == parts[:2]
+    assert len(split_documents(case.file.read_text())) == 3
 
 
 def test_a_file_with_crlf_stays_one(case) -> None:
