@@ -21,6 +21,7 @@ import pytest
 from parts import missing
 from runner.core.errors import ModelMissing
 from runner.gateways.local import models, worker
+from thoroughness import FULL
 
 ROOT = Path(__file__).parent.parent
 EMBEDDED = "smollm2-135m"
@@ -28,10 +29,19 @@ KEY = "test-key"
 WINDOW = 4096
 
 
-def pytest_configure() -> None:
-    """A shell starts what it puts into the background with ^C ignored, which programs under test would inherit."""
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.markexpr != "not slow":
+        os.environ[FULL] = "1"
+    # A shell starts what it puts into the background with ^C ignored, which programs under test would inherit.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks a real server of the embedded model is slow."""
+    for item in items:
+        if "llama_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 def printable(value: Any) -> Any:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FAILING = """
 import warnings
 import pytest
@@ -22,6 +24,7 @@ def test_named(text): assert not text, text
 """
 
 
+@pytest.mark.slow
 def test_a_lone_surrogate_does_not_end_the_run(tmp_path: Path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     shutil.copy(Path(__file__).parent / "conftest.py", tmp_path)

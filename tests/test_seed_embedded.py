@@ -22,10 +22,13 @@ from runner.tools import DateResolver
 if TYPE_CHECKING:
     from tests.conftest import LlamaServer
 
+SERVED = ("openai", "responses", "anthropic")
 OPTIONS = {"temperature": 0, "max_tokens": 16}
 
 
-@pytest.fixture(scope="module", params=["local", "openai", "responses", "anthropic"])
+@pytest.fixture(
+    scope="module", params=["local", *(pytest.param(dialect, marks=pytest.mark.slow) for dialect in SERVED)]
+)
 def gateway(request: pytest.FixtureRequest, embedded_weights: str) -> Iterator[Gateway]:
     if request.param == "local":
         made: Gateway = Local()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runner.config.loader import examine, load_agent
 from runner.core.errors import ConfigError
+from thoroughness import examples
 
 HERE = Path(__file__).parent
 GOOD = sorted((HERE / "good").glob("*.yaml"))
@@ -83,7 +84,7 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch):
         assert "0123456789abcdef" not in text
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_edit_of_one_byte_loads_or_is_located(data: st.DataObject, tmp_path: Path):
     original = data.draw(st.sampled_from(_SOURCES))

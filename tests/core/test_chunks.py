@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runner.core.chunks import Assembly, CallChunk, DoneChunk, TextChunk, ThinkingChunk, parse_arguments
 from runner.core.messages import Message, Usage
+from thoroughness import examples
 
 
 def assembled(*chunks: CallChunk | TextChunk | ThinkingChunk | DoneChunk, finish: str = "") -> Message:
@@ -51,7 +52,7 @@ wishes = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     wishes=wishes,
     indexes=st.sampled_from(["right", "missing", "zero", "drifting"]),
@@ -76,7 +77,7 @@ def test_calls_one_after_the_other_are_told_apart_by_what_a_server_gives(wishes,
     assert calls(*chunks) == [(wish.name, wish.arguments) for wish in wishes]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(wishes=wishes, data=st.data(), key=st.sampled_from(["index", "id", "both"]))
 def test_interleaved_calls_are_told_apart_by_index_or_id(wishes, data, key):
     pieces = [
@@ -171,7 +172,7 @@ def test_half_characters_become_whole_or_the_replacement_sign():
     assert whole.arguments == {"a": "\ufffd"} and whole.raw.encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(st.sampled_from('{}[]":,\\ud80019eE.-+NaInfity \n')))
 def test_whatever_a_model_writes_gives_an_object_or_a_reason(raw):
     arguments, problem = parse_arguments(raw)

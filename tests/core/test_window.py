@@ -14,6 +14,7 @@ from runner.core.messages import Message, ToolCall, ToolResult
 from runner.core.tokens import Calibration
 from runner.core.truncate import abridged
 from runner.core.window import fit
+from thoroughness import examples
 
 
 def exchange(size: int) -> Exchange:
@@ -45,7 +46,7 @@ def calibration(factor: float) -> Calibration:
     return made
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(turns=turns, fixed=st.integers(0, 80), room=st.integers(1, 900), factor=st.floats(0.4, 4))
 def test_the_newest_suffix_that_fits_is_sent_and_as_much_as_fits(turns, fixed, room, factor):
     calibrate, newest = calibration(factor), turns[-1]
@@ -71,7 +72,7 @@ def test_the_newest_suffix_that_fits_is_sent_and_as_much_as_fits(turns, fixed, r
         assert calibrate(view.estimated + first_out.tokens) > room
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(turns=turns, aim=st.integers(0, 300))
 def test_an_aim_that_cannot_be_met_leaves_what_must_stay(turns, aim):
     view = fit(turns, fixed=10, room=10_000, aim=aim, calibrate=Calibration())
@@ -98,7 +99,7 @@ def test_a_result_that_would_be_left_with_nothing_is_an_error_that_says_what_is_
     assert raised.value.why.startswith("newest tool results") and "tool_output_bytes" in raised.value.fix
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(outputs=st.lists(st.text("ab 1😀\n", max_size=3000), min_size=1, max_size=4), tokens=st.integers(0, 3000))
 def test_abridged_results_keep_to_their_tokens_and_short_ones_stay_whole(outputs, tokens):
     calls = [ToolCall(f"c{n}", "look", {}, "{}") for n in range(len(outputs))]

@@ -13,6 +13,7 @@ from runner.core.errors import AgentRunError
 from runner.core.messages import Message
 from runner.core.policy import ContextPolicy, Limits
 from runner.gateways import Request, Scripted
+from thoroughness import examples
 
 
 @tool
@@ -66,7 +67,7 @@ replies = st.one_of(
 acts = st.tuples(words, st.integers(0, 12) | st.none())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     script=st.lists(replies, min_size=1, max_size=14), turns=st.lists(acts, max_size=8), window=st.integers(150, 900)
 )

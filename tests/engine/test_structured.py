@@ -10,6 +10,7 @@ from runner import Broker
 from runner.core.errors import ReplyInvalid, UsageError
 from runner.core.messages import Message
 from runner.engine.structured import ReplySchema
+from thoroughness import examples
 
 ANY = ReplySchema({})
 
@@ -35,7 +36,7 @@ def test_what_is_no_plain_json_is_a_problem(text):
     assert "not JSON" in ANY.problem(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(st.characters(codec=None)), st.sampled_from(["{}", "```json\n{}\n```", '"{}"']))
 def test_no_text_breaks_the_check(text, form):
     ReplySchema({"type": "object", "required": ["n"]}).problem(form.format(text))

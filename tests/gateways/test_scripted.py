@@ -22,6 +22,7 @@ from runner.core.errors import (
 )
 from runner.core.messages import Message, Usage
 from runner.gateways import Capabilities, Gateway, Request, Scripted
+from thoroughness import examples
 
 
 def ask(**fields):
@@ -170,7 +171,7 @@ def test_a_delay_stands_before_every_piece():
     assert time.monotonic() - begun >= 0.03
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.text(max_size=60), st.lists(st.integers(1, 9), max_size=12))
 def test_however_a_text_is_cut_it_is_the_same_text(text, lengths):
     for entry in ({"text": text}, {"text": text, "chunks": lengths}, {"chunks": list(text)}):

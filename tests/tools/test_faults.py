@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 FAULTS = ROOT / "tests" / "equipment" / "mcp_fault_server.py"
 TEXT = {"text": {"type": "string"}}
+SLOW = {"F54", "F55", "F58", "F59"}
 ROWS: dict[str, Callable[[Scene], None]] = {}
 
 
@@ -117,7 +118,10 @@ def scene(site: McpSite, serve: Serve, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc")
-@pytest.mark.parametrize("fault", [f"F{number}" for number in range(43, 60)])
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in (f"F{row}" for row in range(43, 60))],
+)
 def test_fault(scene: Scene, fault: str) -> None:
     ROWS[fault](scene)
     deadline = time.monotonic() + 5

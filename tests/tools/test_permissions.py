@@ -13,6 +13,7 @@ from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolCall, ToolSpec
 from runner.tools import Toolbox, ToolEntry, open_toolbox
 from runner.tools.permissions import AGENT_FILE, COMMAND_LINE, USER_FILE, Gate, Rules, parse_call, parse_rule
+from thoroughness import examples
 
 
 def layer(source: str, **rules: list[str]) -> Rules:
@@ -216,7 +217,7 @@ RULES = st.fixed_dictionaries({key: st.lists(RULE, max_size=2) for key in ("allo
 STRICTNESS = ("allow", "ask", "deny")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(RULES, RULES, st.sampled_from(["none", "read", "write", "exec"]))
 def test_a_file_never_loosens_what_the_user_rules(
     users: dict[str, list[str]], files: dict[str, list[str]], effects: Effects
@@ -239,7 +240,7 @@ ODD = (
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(st.sampled_from(["path", "n", "content", "word"]), ODD),
     st.sampled_from(["git", "files_write", "wipe"]),

@@ -30,6 +30,7 @@ from runner.tools import (
     open_toolbox,
     tool,
 )
+from thoroughness import examples
 
 
 def add(a: int, b: int = 1) -> int:
@@ -445,7 +446,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(JSON)
 def test_any_value_becomes_json_text(value: Any) -> None:
     def give() -> Any:
@@ -456,7 +457,7 @@ def test_any_value_becomes_json_text(value: Any) -> None:
     json.dumps(result.output, allow_nan=False, ensure_ascii=False).encode()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.text(), st.text(), JSON)
 def test_no_call_raises(name: str, raw: str, value: Any) -> None:
     box = Toolbox([add, DateResolver])

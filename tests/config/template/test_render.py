@@ -14,6 +14,7 @@ from runner.config.agent import Location, PromptSource
 from runner.config.template.render import render, uses
 from runner.config.yaml.parser import load_document
 from runner.core.errors import ConfigError
+from thoroughness import examples
 
 NOW = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)
 VALUES = {"name": "Ada", "words": ["b", "a"], "count": 2, "on": True, "nothing": None, "table": {"k": "v"}}
@@ -53,7 +54,7 @@ def test_text_without_marks_is_itself(text: str):
         assert show(text) == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.sampled_from(["{{ name }}", "{{count}}", "{{ on }}", "text ", "\n", "{{ nothing }}", "}}", "{ x"])))
 def test_the_short_way_renders_as_jinja_does(parts: list[str]):
     text = "".join(parts)
@@ -123,7 +124,10 @@ def test_nothing_grows_without_bound(template: str):
     "template",
     [
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        pytest.param(
+            "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_nothing_runs_for_ever(template: str):

@@ -23,6 +23,7 @@ from runner.core.errors import NeedsTrust, UsageError
 from runner.core.sanitize import escape_line
 from runner.tools import KINDS
 from runner.tools.entry import ToolEntry
+from thoroughness import examples
 
 Write = Callable[..., Agent]
 HEAD = "gateway: scripted\nmodel: m\nscript: [{text: hi}]\n"
@@ -208,7 +209,7 @@ def test_every_kind_of_tool_is_judged(write: Write):
     assert "whatever" in str(capabilities_of(replace(agent, tools=(ToolEntry("new", "x"),))))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.text())
 def test_a_capability_is_one_line_without_anything_active(text: str):
     shown = str(Capability("run", text))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runner.config.validation.fast_validator import surely_fits
 from runner.config.validation.schema import schema
 from runner.config.yaml.parser import load_document
+from thoroughness import examples
 
 HERE = Path(__file__).parent.parent
 AGENT = schema("agent")
@@ -35,7 +36,7 @@ def containers(value: Any) -> list[Any]:
     return [value] * isinstance(value, dict | list) + [each for child in inner for each in containers(child)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(data=st.data())
 def test_it_is_never_surer_than_the_library(data: st.DataObject):
     import copy

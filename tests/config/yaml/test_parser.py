@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from runner.config.yaml.document import Document, NodePath, position_at
 from runner.config.yaml.parser import MAX_BYTES, load_document, load_documents
 from runner.core.errors import ConfigError
+from thoroughness import examples
 
 
 def value(text: str) -> Any:
@@ -57,7 +58,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(JSON)
 def test_every_json_value_is_itself_in_flow_style(written: Any):
     assert load_document("x", text=json.dumps({"v": written}, ensure_ascii=False)).value == {"v": written}
@@ -83,7 +84,7 @@ WORDS = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.dictionaries(st.from_regex(r"k[a-z]{1,5}", fullmatch=True), WORDS, min_size=1, max_size=4), st.booleans())
 def test_places_point_at_what_they_name(written: dict[str, Any], flow: bool):
     document = load_document("x", text=yaml.safe_dump(written, default_flow_style=flow, width=60))

@@ -26,6 +26,7 @@ from runner.core.errors import (
 from runner.core.messages import Attachment, Message, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import Capabilities, Request
 from runner.gateways.dialects.ollama import Decoder, Ollama, address
+from thoroughness import examples
 
 SPEC = ToolSpec("look", "Looks.", {"type": "object", "properties": {"at": {"type": "string"}}})
 
@@ -167,7 +168,7 @@ class TestDecoding:
         assert message.finish == "tool_calls"
         assert chunks[-1] == DoneChunk("stop", "stop", Usage(9, 5), "qwen3")
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(places=st.lists(st.integers(0, len(RICH)), max_size=12))
     def test_any_split_gives_the_same_chunks(self, places):
         edges = [0, *sorted(places), len(RICH)]

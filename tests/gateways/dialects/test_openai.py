@@ -29,6 +29,7 @@ from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResu
 from runner.gateways import Request, connect
 from runner.gateways.dialects.openai import Decoder, OpenAI
 from runner.gateways.http.errors import Scene
+from thoroughness import examples
 
 WIRE = Path(__file__).parents[4] / "shared" / "wire"
 SPEC = ToolSpec("look", "Looks.", {"type": "object", "properties": {"at": {"type": "string"}}})
@@ -88,7 +89,7 @@ class TestDecoding:
         ]
         assert chunks[-1] == DoneChunk("tool_calls", "tool_calls", Usage(9, 5), "m-1")
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(places=st.lists(st.integers(0, len(RICH)), max_size=12))
     def test_any_split_gives_the_same_chunks(self, places):
         edges = [0, *sorted(places), len(RICH)]
@@ -330,7 +331,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(VALUES)
 def test_no_json_makes_the_decoder_fail_otherwise_than_by_our_errors(value):
     so_far(Decoder(), [sse(value, event(finish="stop"))])

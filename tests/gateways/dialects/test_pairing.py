@@ -15,6 +15,7 @@ from runner.core.history import Exchange, History
 from runner.core.messages import Message, ToolCall, ToolResult
 from runner.gateways import Request, connect
 from runner.gateways.dialects import anthropic, gemini, responses
+from thoroughness import examples
 
 WORDS = st.sampled_from(["", " ", "hello", "Grüße \U0001f600", "\ud800"])
 IDS = st.sampled_from(["call_1", "call_2", "toolu_01AbC", "AbCdEfGh1", "ollama call", "é"])
@@ -72,7 +73,7 @@ def hold_turns(messages: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["openai", "mistral", "llamacpp", "deepseek"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(messages=conversations())
 def test_chat_completions(name: str, messages: tuple[Message, ...]):
     sent = json.loads(connect(name).encode(Request("m", messages, system="Be kind.")))["messages"]
@@ -85,7 +86,7 @@ def test_chat_completions(name: str, messages: tuple[Message, ...]):
         assert all(len(id) == 9 and id.isalnum() and id.isascii() for id in ids)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(messages=conversations())
 def test_ollama(messages: tuple[Message, ...]):
     waiting: list[str] = []
@@ -100,7 +101,7 @@ def test_ollama(messages: tuple[Message, ...]):
     assert not waiting
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(messages=conversations())
 def test_anthropic(messages: tuple[Message, ...]):
     """Turns alternate; the calls of one are all answered at the beginning of the next; no text is blank."""
@@ -119,7 +120,7 @@ def test_anthropic(messages: tuple[Message, ...]):
     assert all(one["role"] != other["role"] for one, other in pairwise(sent))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(messages=conversations())
 def test_responses(messages: tuple[Message, ...]):
     """Each call has its output behind it, before anything else is said; ids are short enough."""
@@ -138,7 +139,7 @@ def test_responses(messages: tuple[Message, ...]):
 
 
 @pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3-pro"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(messages=conversations())
 def test_gemini(model: str, messages: tuple[Message, ...]):
     """As many responses as calls, in the very next turn and in their order; no part is blank."""

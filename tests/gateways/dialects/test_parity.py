@@ -117,6 +117,7 @@ def completed(item: Any) -> Any:
     return item
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", HELD, ids=IDS)
 def test_the_vendor_s_own_types_know_all_that_is_sent(held):
     module, _, name = held.types.partition(":")

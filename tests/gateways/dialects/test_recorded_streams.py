@@ -25,6 +25,7 @@ from runner.gateways.dialects import anthropic_decoder as anthropic
 from runner.gateways.dialects import gemini, responses
 from runner.gateways.dialects.anthropic import encode as encode_messages
 from runner.gateways.http.errors import Scene
+from thoroughness import examples
 
 RECORDED = Path(__file__).parents[4] / "shared" / "wire"
 SCENE = Scene("the server", "https://server", "m")
@@ -238,7 +239,7 @@ ALL_STREAMS = [
 
 
 @given(st.sampled_from(ALL_STREAMS), st.lists(st.floats(0, 1), max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_any_split_gives_the_same_chunks(case, places):
     dialect, data = case
     cuts = [0, *sorted(int(place * len(data)) for place in places), len(data)]
@@ -283,7 +284,7 @@ def test_a_stream_cut_at_every_byte_is_whole_or_says_that_it_is_not(dialect):
 
 
 @given(st.sampled_from(ALL_STREAMS), st.floats(0, 1, exclude_max=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_recorded_stream_cut_anywhere_is_never_a_silent_success(case, place):
     dialect, data = case
     decoder = dialect.decoder(SCENE)
@@ -307,7 +308,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_whatever_stands_in_an_event_there_is_no_other_error_than_ours(data):
     dialect = data.draw(st.sampled_from(DIALECTS))
     events = json.loads(json.dumps(dialect.events))
@@ -418,7 +419,7 @@ conversations = st.lists(st.tuples(texts, st.lists(exchanges(), max_size=3)), ma
 
 @pytest.mark.parametrize(("encode", "check"), STRICT)
 @given(turns=conversations)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_strict_servers_take_any_conversation(encode, check, turns):
     messages = [Message.user("Begin.")]
     for question, answers in turns:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.gateways.dialects.tool_schemas import closed, inlined, is_open, openapi, parameters, strict
+from thoroughness import examples
 
 
 def test_references_are_written_out_and_what_stands_beside_them_wins():
@@ -171,7 +172,7 @@ def words(schema: Any) -> set[str]:
 
 
 @given(schemas().filter(lambda schema: isinstance(schema, dict)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_schema_becomes_one_that_is_taken(schema):
     plain = parameters(schema)
     assert plain["type"] == "object" and isinstance(plain["properties"], dict)

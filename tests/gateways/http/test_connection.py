@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from runner.gateways.http.connection import Chunks
 from runner.gateways.http.request import target
+from thoroughness import examples
 
 FRAMED = b"5\r\nhello\r\n1;name=value\r\n \r\nA\r\n0123456789\r\n2\r\n\r\n\r\n0\r\nTrailer: x\r\n\r\n"
 BODY = b"hello 0123456789\r\n"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.integers(0, len(FRAMED)), max_size=10))
 def test_any_split_gives_the_same_body(places: list[int]):
     chunks = Chunks()

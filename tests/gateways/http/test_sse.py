@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runner.core.errors import ProtocolBroken
 from runner.gateways.http.sse import LIMIT, EventLines, JsonLines
+from thoroughness import examples
 
 SYNTAX = [b"data", b": ", b":", b" ", b"a", b"\n", b"\r", b"\r\n", b"\n\n", b"event: x", b"data: y", b"id: 1"]
 WORDS = st.sampled_from([*SYNTAX, b"\xef\xbb\xbf", "\u2028".encode(), "\x85".encode(), "é".encode()])
@@ -27,7 +28,7 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("splitter", [EventLines, JsonLines])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(words=st.lists(WORDS, max_size=30), places=st.lists(st.integers(0, 200), max_size=12))
 def test_any_split_gives_the_same(splitter: type[EventLines] | type[JsonLines], words: list[bytes], places: list[int]):
     data = b"".join(words)

@@ -111,6 +111,7 @@ def test_turns_share_one_load_and_what_was_said(local):
     assert answer(local, ask()).message().text
 
 
+@pytest.mark.slow
 def test_secrets_stay_out_of_the_child(local, monkeypatch):
     monkeypatch.setenv("SOME_API_KEY", "sk-very-secret")
     answer(local, ask(tokens=1))
@@ -126,6 +127,7 @@ def test_capabilities_are_the_file_s_and_start_nothing(local):
     assert children(os.getpid()) == []
 
 
+@pytest.mark.slow
 def test_a_crash_is_told_and_the_next_request_starts_anew(local):
     stream = local.stream(ask(tokens=400))
     next(stream)
@@ -142,6 +144,7 @@ def test_a_crash_is_told_and_the_next_request_starts_anew(local):
     assert answer(local, ask()).message().text
 
 
+@pytest.mark.slow
 def test_a_larger_window_is_given_and_a_smaller_one_kept(local):
     answer(local, ask(window=1024, tokens=1))
     pid = children(os.getpid())
@@ -152,6 +155,7 @@ def test_a_larger_window_is_given_and_a_smaller_one_kept(local):
     assert len(children(os.getpid())) == 1
 
 
+@pytest.mark.slow
 def test_a_schema_holds_and_one_piece_is_one_piece(local):
     schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"]}
     capital = Message.user("The capital of France, as JSON.")
@@ -160,12 +164,14 @@ def test_a_schema_holds_and_one_piece_is_one_piece(local):
     assert len(reply.text) == 1
 
 
+@pytest.mark.slow
 def test_what_exceeds_the_window_is_said_as_such(local):
     with pytest.raises(PromptTooLong):
         answer(local, ask(Message.user("too long " * 1000), window=512))
     assert answer(local, ask(window=512)).done
 
 
+@pytest.mark.slow
 def test_two_at_once_are_answered_in_turn(local):
     replies: list[Assembly] = []
     threads = [threading.Thread(target=lambda: replies.append(answer(local, ask()))) for _ in range(3)]
@@ -177,6 +183,7 @@ def test_two_at_once_are_answered_in_turn(local):
     assert len(children(os.getpid())) == 1
 
 
+@pytest.mark.slow
 def test_a_child_that_is_replaced_ends_its_reply_first(local):
     slow = local.stream(ask(tokens=40, window=512))
     text = [next(slow)]
@@ -189,6 +196,7 @@ def test_a_child_that_is_replaced_ends_its_reply_first(local):
     assert len(children(os.getpid())) == 1
 
 
+@pytest.mark.slow
 def test_loading_can_be_cancelled_and_is_timed(local):
     request = ask()
     request.cancel.cancel()
@@ -245,6 +253,7 @@ def run_python(code: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -261,6 +270,7 @@ def test_the_model_goes_when_its_parent_is_killed(embedded_weights, code):
     assert ends(pid)
 
 
+@pytest.mark.slow
 def test_the_model_goes_when_its_parent_is_killed_while_it_loads(embedded_weights):
     with run_python("import threading; threading.Thread(target=next, args=(stream,)).start()") as parent:
         deadline = time.monotonic() + 20
@@ -271,6 +281,7 @@ def test_the_model_goes_when_its_parent_is_killed_while_it_loads(embedded_weight
     assert ends(*found)
 
 
+@pytest.mark.slow
 def test_the_model_goes_when_its_parent_ends_without_a_word(embedded_weights):
     with run_python("next(stream); print('x', flush=True); sys.stdin.readline(); os._exit(3)") as parent:
         parent.stdout.readline()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runner.gateways.local import gguf
 from runner.gateways.local.gguf import Facts
+from thoroughness import examples
 
 
 def text(value: str) -> bytes:
@@ -73,7 +74,7 @@ def test_a_header_that_cannot_be_read(path, data, why):
         facts(path, data)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
 def test_any_changed_byte_gives_facts_or_a_reason(path, place, value):
     try:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, CurrentDateTime, DateResolver, Toolbox
+from thoroughness import examples
 
 NOW = datetime(2026, 3, 5, 9, 30, tzinfo=timezone(timedelta(hours=-5)))
 
@@ -209,7 +210,7 @@ def test_other_languages_are_spoken_when_asked_for() -> None:
 DAYS = st.dates(date(1900, 1, 1), date(2200, 12, 31))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(DAYS, DAYS)
 def test_written_dates_resolve_to_themselves_from_any_today(day: date, today: date) -> None:
     now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
@@ -217,7 +218,7 @@ def test_written_dates_resolve_to_themselves_from_any_today(day: date, today: da
         assert resolved(written, now).output == {"date": day.isoformat(), "weekday": f"{day:%A}"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(DAYS, st.sampled_from(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]))
 def test_weekday_rules_hold_on_any_day(today: date, name: str) -> None:
     now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
@@ -231,7 +232,7 @@ def test_weekday_rules_hold_on_any_day(today: date, name: str) -> None:
     assert week == (today + timedelta(7)).isocalendar()[:2]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(max_size=40))
 @example("0001-01-01")
 @example("last Monday of January 1")

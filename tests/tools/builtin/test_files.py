@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Toolbox, ToolEntry, open_toolbox
+from thoroughness import examples
 
 SECRET = "the secret outside"
 
@@ -247,7 +248,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES, max_size=6).map("/".join))
 def test_no_path_reaches_the_secret(root: Path, path: str) -> None:
     for link, target in ((root / "linked", ".."), (root / "sub" / "up", "../..")):

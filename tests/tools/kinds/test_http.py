@@ -23,6 +23,7 @@ from runner.tools import Context, Toolbox, ToolEntry, ToolFailed, ToolSettings, 
 from runner.tools.allowed_hosts import Reach, is_public
 from runner.tools.guarded_http import MAX_BODY
 from runner.tools.kinds.http import HttpTool, open_http
+from thoroughness import examples
 
 if TYPE_CHECKING:
     from tests.tools.conftest import Serve
@@ -159,7 +160,7 @@ class TestWhatGoesOut:
         assert "one line of ASCII" in result.output and value not in result.output
         assert site.asked == []
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=examples(80), deadline=None)
     @given(st.text(min_size=1))
     def test_an_argument_never_changes_the_structure_of_the_url(self, value: str) -> None:
         declared = ToolEntry(

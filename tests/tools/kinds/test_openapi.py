@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
+from thoroughness import examples
 
 if TYPE_CHECKING:
     from tests.tools.conftest import Serve
@@ -207,7 +208,7 @@ SOUND = yaml.load(PETS, yaml.BaseLoader)
 SPOTS = [path for path in spots(SOUND) if path]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(SPOTS), JSON)
 def test_whatever_stands_anywhere_in_a_document_it_gives_tools_or_a_usage_error(
     tmp_path: Path, spot: tuple[Any, ...], value: Any

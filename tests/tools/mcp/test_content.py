@@ -17,6 +17,7 @@ from runner.tools.context import ToolOutput
 from runner.tools.mcp import content
 from runner.tools.mcp.tool_list import judge
 from runner.tools.tool_names import qualified
+from thoroughness import examples
 
 WORDS = st.sampled_from(
     ["name", "type", "object", "text", "image", "resource", "blob", "uri", "data", "description", "inputSchema",
@@ -36,7 +37,7 @@ TOOL = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(TOOL | JSON, max_size=6))
 def test_any_listing_is_judged_and_what_is_left_is_sound(raw: list[Any]) -> None:
     listing = judge("it", raw, "write")
@@ -50,7 +51,7 @@ def test_any_listing_is_judged_and_what_is_left_is_sound(raw: list[Any]) -> None
         json.dumps(each.spec.parameters)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.dictionaries(WORDS, JSON, max_size=6))
 def test_any_answer_is_an_outcome(result: dict[str, Any]) -> None:
     for read in (content.called, content.resource, content.prompt):

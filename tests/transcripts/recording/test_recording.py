@@ -23,6 +23,7 @@ from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.reports import FORMATS, Run, renderer
 from runner.transcripts.suite.shared import Stage, redactor_for
+from thoroughness import examples
 
 HOSTILE = [
     "tab\tand bell\x07 and nul-ish \x01",
@@ -101,7 +102,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
     st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6), json_values, max_size=3),

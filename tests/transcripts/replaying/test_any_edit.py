@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runner.transcripts.outcome import WORST_FIRST
 from runner.transcripts.suite.run import Choice, find_transcripts, run
+from thoroughness import examples
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 FILES = [file.relative_to(EXAMPLES) for file in find_transcripts([EXAMPLES])]
@@ -18,7 +19,7 @@ PIECES = [b"", b"---\n", b"{", b"}", b"[", b"]", b": ", b"- ", b'"', b"'", b"\n"
 PIECES += [b"\xff", b"\x00", b"\t", b"{{", b"#", b"&a ", b"*a", b"!!x", b"|", b"\xc2\x85", b"not: ", b"true", b"{}"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.sampled_from(FILES), st.integers(0, 10_000), st.integers(0, 40), st.sampled_from(PIECES))
 @example(Path("dates/dates.transcript.yaml"), 0, 0, b"")
 def test_any_edit_is_judged_or_refused(file: Path, position: int, length: int, piece: bytes) -> None:
