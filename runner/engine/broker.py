@@ -92,11 +92,11 @@ class Broker:
 
         Tools the model asks for are run. Raises GatewayError, LimitReached.
         """
-        from runner.engine.one_shot import answer  # lazy: it is built on this module
+        from runner.engine.one_shot import generate  # lazy: it is built on this module
 
         if isinstance(messages, str):
             messages = [Message.user(messages)]
-        return answer(self, messages, tools, schema, limits or Limits())
+        return generate(self, messages, tools, schema, limits or Limits())
 
     def reply(self, request_for: RequestFor, cancel: Cancel, seconds: float | None = None) -> Iterator[Chunk | Notice]:
         """The chunks of one reply, notices of retries and of a fallback before them.

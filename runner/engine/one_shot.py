@@ -10,31 +10,33 @@ from runner.core.events import Notice
 from runner.core.history import Exchange
 from runner.core.messages import Message
 from runner.core.policy import Limits
+from runner.engine.adapted_request import adapted
 from runner.engine.broker import Broker, Route
-from runner.engine.drafts import within
+from runner.engine.limits import TurnLimits
 from runner.engine.structured import ReplySchema
-from runner.engine.turn import Loop
-from runner.engine.usage import Spent
+from runner.engine.tool_calls import ToolCalls
+from runner.engine.turn import TurnLoop
+from runner.engine.usage import SessionUsage
 from runner.gateways import Capabilities, Request
 from runner.tools import Context, Toolbox
 
 
-def answer(
+def generate(
     broker: Broker, messages: Sequence[Message], tools: Sequence[Any], schema: Mapping[str, Any] | None, limits: Limits
 ) -> Any:
-    """What `Broker.generate` gives."""
+    """What `Broker.generate` returns."""
     toolbox = Toolbox(tools, seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes)
     system = "\n\n".join(message.text for message in messages if message.role == "system")
-    said = tuple(message for message in messages if message.role != "system")
+    first = tuple(message for message in messages if message.role != "system")
     exchanges: list[Exchange] = []
     context = Context()
-    wanted = ReplySchema(schema) if schema is not None else None
+    reply_schema = ReplySchema(schema) if schema is not None else None
 
-    def ask(aside: tuple[Message, ...], seconds: float | None) -> Iterator[Chunk | Notice]:
-        past = (message for exchange in exchanges for message in exchange.messages)
-        conversation = (*said, *past, *aside)
+    def ask_model(extra: tuple[Message, ...], seconds: float | None) -> Iterator[Chunk | Notice]:
+        exchanged = (message for exchange in exchanges for message in exchange.messages)
+        conversation = (*first, *exchanged, *extra)
 
-        def draft(route: Route, capabilities: Capabilities) -> tuple[Request, Sequence[Notice]]:
+        def request_for(route: Route, capabilities: Capabilities) -> tuple[Request, Sequence[Notice]]:
             request = Request(
                 route.model,
                 conversation,
@@ -44,16 +46,16 @@ def answer(
                 window=capabilities.window,
                 timeouts=broker.timeouts,
             )
-            return within(capabilities, request, route, wanted)
+            return adapted(request, route, capabilities, reply_schema)
 
-        return broker.reply(draft, context.cancel, seconds)
+        return broker.reply(request_for, context.cancel, seconds)
 
     try:
-        spent = Spent(broker.price)
-        loop = Loop(ask, exchanges, toolbox, context=context, limits=limits, reply_schema=wanted, spent=spent)
+        turn_limits = TurnLimits(limits, SessionUsage(broker.price))
+        loop = TurnLoop(ask_model, exchanges, ToolCalls(toolbox, context, turn_limits), turn_limits, reply_schema)
         for _ in loop.run():
             pass
     finally:
         toolbox.close()
     text = exchanges[-1].reply.text
-    return wanted.value(text) if wanted else text
+    return reply_schema.value(text) if reply_schema else text

@@ -1,35 +1,35 @@
-"""A conversation: its history, what of it fits the window, and one turn at a time."""
+"""ChatSession: a conversation with a model, its history, and one turn at a time."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.core.cancel import Cancel
-from runner.core.chunks import Chunk, DoneChunk
-from runner.core.errors import PromptTooLong, SessionBusy, UsageError
+from runner.core.chunks import Chunk
+from runner.core.errors import SessionBusy
 from runner.core.events import Asked, Event, Notice, Replied
 from runner.core.history import History, Turn
-from runner.core.messages import Attachment, Message, ToolSpec, Usage
-from runner.core.policy import DEFAULT_WINDOW, ContextPolicy, Limits
+from runner.core.messages import Attachment, Message, Usage
+from runner.core.policy import ContextPolicy, Limits
 from runner.core.sanitize import replace_surrogates
-from runner.core.tokens import IMAGE, Calibration, estimate, estimate_tools
-from runner.core.window import View, fit
 from runner.engine.approval import Approve, PermissionCheck
-from runner.engine.broker import Broker, Route, WrapGateway
-from runner.engine.drafts import within
+from runner.engine.broker import Broker, WrapGateway
+from runner.engine.limits import TurnLimits
+from runner.engine.prompt_window import Prompt
+from runner.engine.session_requests import SessionRequests
 from runner.engine.stream import StreamHandle
 from runner.engine.structured import ReplySchema
-from runner.engine.turn import Loop
-from runner.engine.usage import Spent
-from runner.gateways import Capabilities, Gateway, Request
+from runner.engine.tool_calls import ToolCalls
+from runner.engine.turn import TurnLoop
+from runner.engine.usage import SessionUsage
+from runner.gateways import Gateway
 from runner.tools import Context, Toolbox, Tools
 from runner.tools.context import system_clock
 
@@ -75,21 +75,16 @@ class ChatSession:
         self.broker = broker
         self.system_prompt = replace_surrogates(system_prompt)
         self._limits = limits or Limits()
-        self._toolbox = self._ready(tools)
-        self._tool_choice = tool_choice
+        self._tools = self._ready(tools)
         self._policy = context or ContextPolicy()
-        self._reply = reply if isinstance(reply, ReplySchema) or reply is None else ReplySchema(reply)
-        self._permit = permit
+        self._reply_schema = reply if isinstance(reply, ReplySchema) or reply is None else ReplySchema(reply)
+        self._requests = SessionRequests(self._tools, tool_choice, self._reply_schema, self._policy, stream=stream)
+        self._permission_check = permit
         self._context = replace(tool_context or Context(), session=self.id)
         if clock is not None:
             self._context = replace(self._context, clock=clock)
-        self._streaming = stream
         self._history = history or History()
-        self._spent = Spent(broker.price)
-        self._calibrations: dict[str, Calibration] = {}
-        self._aims: dict[str, int] = {}
-        self._told: set[tuple[str, str]] = set()
-        self._sized: tuple[tuple[ToolSpec, ...], int] = (), 0
+        self._usage = SessionUsage(broker.price)
         self._turn_lock = threading.Lock()
         self._turn_owner: int | None = None
 
@@ -146,12 +141,12 @@ class ChatSession:
     @property
     def usage(self) -> Usage:
         """Tokens of all model calls of this session."""
-        return self._spent.usage
+        return self._usage.tokens
 
     @property
     def cost_usd(self) -> float | None:
         """What the session has cost in US dollars, None where no price is known."""
-        return self._spent.cost_usd
+        return self._usage.cost_usd
 
     @property
     def max_context(self) -> int | None:
@@ -160,7 +155,7 @@ class ChatSession:
 
     @property
     def tools(self) -> Tools:
-        return self._toolbox
+        return self._tools
 
     def send_message(self, text: str, files: Iterable[Attachment] = ()) -> str:
         """The answer to `text`. Raises AgentRunError; a turn in which nothing was said leaves no trace."""
@@ -203,7 +198,7 @@ class ChatSession:
 
     def close(self) -> None:
         """Let go of the tools and of the gateways."""
-        self._toolbox.close()
+        self._tools.close()
         self.broker.close()
 
     def __enter__(self) -> Self:
@@ -219,22 +214,18 @@ class ChatSession:
         return Toolbox(tools, seconds=self._limits.tool_seconds, output_bytes=self._limits.tool_output_bytes)
 
     def _turn(self, text: str, files: Iterable[Attachment], cancel: Cancel) -> Generator[Event, None, None]:
+        def ask_model(extra: tuple[Message, ...], seconds: float | None) -> Iterator[Chunk | Notice]:
+            prompt = Prompt(self.system_prompt, self._history.turns, extra)
+            return self._requests.reply(self.broker, prompt, cancel, seconds)
+
         self._take_turn()
         turn: Turn | None = None
         try:
             turn = self._history.open(Message.user(replace_surrogates(text), files))
             yield Asked(turn.user.text)
-            loop = Loop(
-                lambda aside, seconds: self._ask(aside, seconds, cancel),
-                turn.exchanges,
-                self._toolbox,
-                context=replace(self._context, cancel=cancel),
-                limits=self._limits,
-                permit=self._permit,
-                reply_schema=self._reply,
-                spent=self._spent,
-            )
-            yield from loop.run()
+            limits = TurnLimits(self._limits, self._usage)
+            tool_calls = ToolCalls(self._tools, replace(self._context, cancel=cancel), limits, self._permission_check)
+            yield from TurnLoop(ask_model, turn.exchanges, tool_calls, limits, self._reply_schema).run()
         finally:
             if turn is not None:
                 self._history.settle(turn)
@@ -252,115 +243,3 @@ class ChatSession:
     def _end_turn(self) -> None:
         self._turn_owner = None
         self._turn_lock.release()
-
-    def _ask(self, aside: tuple[Message, ...], seconds: float | None, cancel: Cancel) -> Iterator[Chunk | Notice]:
-        """The chunks of one reply; a prompt that the server finds too long is shortened once."""
-        asked: list[tuple[Route, View]] = []
-
-        def draft(route: Route, capabilities: Capabilities) -> tuple[Request, Sequence[Notice]]:
-            request, notices, view = self._draft(route, capabilities, aside)
-            asked[:] = [(route, view)]
-            return request, notices
-
-        began = monotonic()
-        shortened = heard = False
-        while True:
-            left = None if seconds is None else max(0.0, seconds - (monotonic() - began))
-            try:
-                for chunk in self.broker.reply(draft, cancel, left):
-                    heard = heard or not isinstance(chunk, Notice)
-                    if type(chunk) is DoneChunk and chunk.usage is not None:
-                        yield from self._learn(*asked[0], chunk.usage.input_tokens)
-                    yield chunk
-                return
-            except PromptTooLong as error:
-                if shortened or heard or not asked or not self._shorten(*asked[0], error.window):
-                    raise
-                shortened = True
-                why = error.why or error.what
-            yield Notice("evicted", f"the server finds the prompt too long ({why}): asking with less")
-
-    def _shorten(self, route: Route, view: View, window: int | None) -> bool:
-        """Aim lower with this route from now on, at the window that it names; False if nothing more can be left out."""
-        sent = self._calibration(route)(view.estimated)
-        room = self._room(window, route.options) if window else sent
-        self._aims[str(route)] = room if room < sent else sent * 3 // 4
-        return view.spare and self._policy.overflow == "evict"
-
-    def _learn(self, route: Route, view: View, counted: int) -> Iterator[Notice]:
-        """Let the server's own count correct our estimate, unless it shows that the server has cut the prompt."""
-        calibration = self._calibration(route)
-        images = sum(len(message.files) for message in view.messages)
-        images += sum(len(result.files) for message in view.messages for result in message.results)
-        expected = calibration(view.estimated - IMAGE * images)
-        if route.gateway.capabilities(route.model).truncates and 0 < counted < expected * 0.5 and expected > 512:
-            yield Notice(
-                "server_truncated",
-                f"{route.gateway.name} read only {counted} of about {expected} tokens: the prompt's front was dropped",
-                {"counted": counted, "expected": expected},
-            )
-        elif not images:  # each model counts them in its own way
-            calibration.learn(view.estimated, counted)
-
-    def _draft(
-        self, route: Route, capabilities: Capabilities, aside: tuple[Message, ...]
-    ) -> tuple[Request, Sequence[Notice], View]:
-        free = self._tool_choice != "none" and bool(self._history.turns[-1].exchanges)  # or it would call for ever
-        window = self._policy.max_tokens or capabilities.window or DEFAULT_WINDOW
-        request = Request(
-            route.model,
-            (),
-            system=self.system_prompt,
-            tools=self._toolbox.specs,
-            tool_choice="auto" if free else self._tool_choice,
-            options=route.options,
-            window=window,
-            stream=self._streaming,
-            timeouts=self.broker.timeouts,
-        )
-        request, notices = within(capabilities, request, route, self._reply)
-        view = self._fit(route, request, window, aside)
-        if (view.evicted or view.abridged) and self._policy.overflow == "error":
-            raise UsageError(
-                "the conversation no longer fits the context window",
-                why=f"the window has {window} tokens and context.overflow is error",
-                fix="start a new session, raise context.max_tokens, or set context.overflow: evict",
-            )
-        if view.evicted:
-            notices.append(
-                Notice("evicted", f"{view.evicted} older messages no longer fit the window", {"messages": view.evicted})
-            )
-        if view.abridged:
-            notices.append(Notice("abridged", "the newest tool results do not fit the window: cut in the middle"))
-        if not capabilities.images and any(message.files for message in view.messages):
-            raise UsageError(f"{route} takes no images", fix="ask a model that does, or leave the file out")
-        return replace(request, messages=view.messages + aside), self._untold(notices), view
-
-    def _fit(self, route: Route, request: Request, window: int, aside: tuple[Message, ...]) -> View:
-        fixed = estimate(request.system) + self._size(request.tools) + sum(estimate(each.text) for each in aside)
-        return fit(
-            self._history.turns,
-            fixed=fixed,
-            room=self._room(window, request.options),
-            aim=self._aims.get(str(route)),
-            calibrate=self._calibration(route),
-        )
-
-    def _size(self, tools: tuple[ToolSpec, ...]) -> int:
-        """The tools' tokens, estimated anew only when they are others: they are the same for most requests."""
-        if self._sized[0] is not tools:
-            self._sized = tools, estimate_tools(tools)
-        return self._sized[1]
-
-    def _room(self, window: int, options: Mapping[str, Any]) -> int:
-        """Tokens of the window that the prompt may take; the rest is the reply's."""
-        return window - min(int(options.get("max_tokens") or self._policy.reserve), window // 2)
-
-    def _untold(self, notices: Sequence[Notice]) -> list[Notice]:
-        """Those the user has not been told yet in these words."""
-        new = [notice for notice in notices if (notice.kind, notice.text) not in self._told]
-        self._told.update((notice.kind, notice.text) for notice in new)
-        return new
-
-    def _calibration(self, route: Route) -> Calibration:
-        return self._calibrations.setdefault(str(route), Calibration())

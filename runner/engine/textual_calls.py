@@ -9,7 +9,7 @@ _MARKS = re.compile(r"<tool_call>|<function[=_]|<\|(?:python_tag|tool_call)|\[TO
 _NAMED = r'"(?:name|function|tool)"\s*:\s*"({0})"|^\s*\[?({0})\(\w+='
 
 
-def written_call(text: str, names: Iterable[str]) -> bool:
+def has_textual_call(text: str, names: Iterable[str]) -> bool:
     """Whether the text holds what looks like a call of one of the tools with these names."""
     if _MARKS.search(text):
         return True

@@ -1,4 +1,4 @@
-"""The account of a session: tokens and money of all its model calls."""
+"""Tokens and money of a session: the sum over all its model calls."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from threading import Lock
 from runner.core.messages import Usage
 
 
-class Spent:
-    """Tokens and money of a session so far; `cost_usd` is None until a call had a price."""
+class SessionUsage:
+    """Tokens and US dollars of a session so far; `cost_usd` is None until a call had a price."""
 
     def __init__(self, price: Callable[[Usage], float | None] = lambda usage: None) -> None:
-        self.usage = Usage()
+        self.tokens = Usage()
         self.cost_usd: float | None = None
-        self.unpriced_told = False
+        self.no_price_noticed = False
         self._price = price
         self._lock = Lock()
 
@@ -22,17 +22,17 @@ class Spent:
         """Count one more call; tools count theirs from their own threads."""
         cost = self._price(usage)
         with self._lock:
-            self.usage += usage
+            self.tokens += usage
             if cost is not None:
                 self.cost_usd = (self.cost_usd or 0.0) + cost
 
-    def since(self, usage: Usage, cost: float | None) -> tuple[Usage, float | None]:
-        """What was added after it stood at this."""
-        now = self.usage
+    def since(self, tokens: Usage, cost_usd: float | None) -> tuple[Usage, float | None]:
+        """What was added after these sums."""
+        now = self.tokens
         used = Usage(
-            now.input_tokens - usage.input_tokens,
-            now.output_tokens - usage.output_tokens,
-            now.cached_tokens - usage.cached_tokens,
-            now.reasoning_tokens - usage.reasoning_tokens,
+            now.input_tokens - tokens.input_tokens,
+            now.output_tokens - tokens.output_tokens,
+            now.cached_tokens - tokens.cached_tokens,
+            now.reasoning_tokens - tokens.reasoning_tokens,
         )
-        return used, None if self.cost_usd is None else self.cost_usd - (cost or 0.0)
+        return used, None if self.cost_usd is None else self.cost_usd - (cost_usd or 0.0)

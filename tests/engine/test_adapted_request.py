@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from runner.core.messages import ToolSpec
+from runner.engine.adapted_request import adapted
 from runner.engine.broker import Route
-from runner.engine.drafts import within
 from runner.gateways import Capabilities, Request, Scripted
 
 TOOL = ToolSpec("look", "Looks.", {"type": "object", "properties": {}})
@@ -27,7 +27,7 @@ TOOL = ToolSpec("look", "Looks.", {"type": "object", "properties": {}})
 )
 def test_options(able: dict[str, Any], asked: dict[str, Any], kept: list[str], told: str | None):
     route = Route(Scripted(), "m")
-    request, notices = within(Capabilities(**able), Request("m", (), options=asked), route)
+    request, notices = adapted(Request("m", (), options=asked), route, Capabilities(**able))
     assert list(request.options) == kept
     assert [told in notice.text for notice in notices] == ([True] if told else [])
 
@@ -37,5 +37,5 @@ def test_options(able: dict[str, Any], asked: dict[str, Any], kept: list[str], t
 )
 def test_a_choice_of_tools_without_a_word(choice: str, sent: str, told: int):
     asked = Request("m", (), tools=(TOOL,), tool_choice=choice)
-    request, notices = within(Capabilities(lacks=frozenset({"tool_choice"})), asked, Route(Scripted(), "m"))
+    request, notices = adapted(asked, Route(Scripted(), "m"), Capabilities(lacks=frozenset({"tool_choice"})))
     assert (request.tool_choice, len(notices)) == (sent, told)
