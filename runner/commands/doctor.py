@@ -18,6 +18,7 @@ from runner.config.agent import Agent, User
 from runner.core.errors import AgentRunError, ConfigError, GatewayError, ModelMissing, ToolsUnavailable, UsageError
 from runner.core.policy import Timeouts
 from runner.gateways import CATALOGUE, GatewayPreset, connect
+from runner.tools.catalogue import tool_kind_of
 
 if TYPE_CHECKING:
     from runner.config.trust.trust import TrustStatus
@@ -75,7 +76,7 @@ def of_agent(path: str) -> Iterator[Finding]:
     for entry in agent.tools:
         yield from _tool(entry)
     if status is not None and status.trusted:
-        yield from _servers([each for each in agent.tools if each.kind == "mcp"])
+        yield from _servers([entry for entry in agent.tools if tool_kind_of(entry).served])
     yield from _routes(agent, status)
 
 
@@ -188,14 +189,12 @@ def _trust(path: str, status: TrustStatus | None) -> Finding:
 
 
 def _tool(entry: ToolEntry) -> Iterator[Finding]:
-    """A program that a tool needs; it is looked for and not started."""
-    if entry.kind == "mcp":
-        from importlib.util import find_spec  # lazy, as above
-
-        if not find_spec(EXTRAS["mcp"]):
-            says = "needs the extra mcp"
-            yield Finding("tools", entry.name, "missing", says, "pip install 'agent-run[mcp]'", blocks=4)
-    argv = entry.options.get("run") or entry.options.get("command")
+    """What a tool needs besides: an optional dependency, and a program, which is looked for and not started."""
+    kind = tool_kind_of(entry)
+    if kind.extra and not _is_installed(kind.extra):
+        says = f"needs the extra {kind.extra}"
+        yield Finding("tools", entry.name, "missing", says, f"pip install 'agent-run[{kind.extra}]'", blocks=4)
+    argv = kind.program(entry)
     if not argv:
         return
     from runner.tools.child_environment import child_environment, program_path  # lazy, as above
@@ -207,17 +206,20 @@ def _tool(entry: ToolEntry) -> Iterator[Finding]:
     if found and os.access(found, os.X_OK):
         yield Finding("tools", entry.name, "ok", found)
     else:
-        needed = entry.kind == "mcp" and entry.options.get("required", True)
+        needed = kind.served and entry.options.get("required", True)
         says = f"there is no program {program!r}" + ("" if needed else "; calls of it will fail")
         yield Finding("tools", entry.name, "missing", says, "install it, or correct its name", 4 if needed else 0)
 
 
-def _servers(servers: Iterable[ToolEntry]) -> Iterator[Finding]:
-    """MCP servers, started side by side, asked for their tools, and ended again."""
+def _is_installed(extra: str) -> bool:
     from importlib.util import find_spec  # lazy, as above
 
-    if not find_spec(EXTRAS["mcp"]):
-        return
+    return find_spec(EXTRAS[extra]) is not None
+
+
+def _servers(servers: Iterable[ToolEntry]) -> Iterator[Finding]:
+    """Servers, started side by side, asked for their tools, and ended again."""
+    servers = [entry for entry in servers if _is_installed(tool_kind_of(entry).extra)]
     from runner.tools import ToolSettings, open_toolbox  # lazy, as above
 
     with ExitStack() as ending:

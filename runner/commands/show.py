@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.agent import Agent
-from runner.config.diagnostics import nearest
 from runner.config.template.render import render
 from runner.config.template.variables import bind
 from runner.core.errors import AgentRunError, GatewayError, UsageError
-from runner.core.messages import Effects, ToolSpec
+from runner.core.messages import ToolSpec
+from runner.core.spelling import nearest
 from runner.gateways import Gateway, connect
-from runner.tools import BUILT_INS, open_toolbox
+from runner.tools import open_toolbox
+from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import Context, ToolFailed, system_clock
 from runner.tools.entry import ToolEntry
 
-_INERT_KINDS = frozenset({"files", "command", "http", "openapi"})
-_EFFECTS: Mapping[str, Effects] = {"agent": "read", "mcp": "write"}
 _OFFLINE_DIALECTS = frozenset({"anthropic", "gemini", "local"})
 
 
@@ -78,8 +77,8 @@ def _told(entry: ToolEntry, spec: ToolSpec) -> dict[str, Any]:
 
 
 def _is_inert(entry: ToolEntry) -> bool:
-    """Opening the tool runs and imports nothing of the file's."""
-    return entry.kind in _INERT_KINDS or (entry.kind == "builtin" and entry.name in BUILT_INS)
+    """Opening the entry runs and imports nothing of the file's."""
+    return tool_kind_of(entry).inert(entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class _Unopened:
     @property
     def spec(self) -> ToolSpec:
         options = self.entry.options
-        effects = options.get("effects", _EFFECTS.get(self.kind, "exec"))
+        effects = options.get("effects", tool_kind_of(self.entry).effects)
         return ToolSpec(self.name, str(options.get("description", "")), {}, effects)
 
     @property

@@ -66,13 +66,3 @@ class Diagnostic:
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Each diagnostic once, by file, line and column."""
     return tuple(sorted(set(diagnostics)))
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The hint `did you mean 'x'?` for a misspelt name, or nothing."""
-    from difflib import get_close_matches  # lazy: only a mistake needs it
-
-    names = [each for each in known if isinstance(each, str)]
-    found = get_close_matches(name.lower(), names, 1, 0.6)
-    found = found or [each for each in names if len(name) > 2 and each.startswith(name.lower())]
-    return f"did you mean {found[0]!r}?" if found else ""

@@ -21,12 +21,13 @@ from runner.config.validation.checks import CHECKS
 from runner.config.validation.env_vars import Substitution
 from runner.config.validation.permissions import rule_diagnostics
 from runner.config.validation.schema import schema_violations
-from runner.config.validation.tools import declarations
+from runner.config.validation.tools import tool_entries
 from runner.config.yaml.document import Document
 from runner.core.errors import ConfigError
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.core.secrets import Secrets
 from runner.gateways import CATALOGUE, GatewayPreset
+from runner.tools.catalogue import tool_kind_of
 from runner.tools.entry import ToolEntry
 
 T = TypeVar("T")
@@ -128,11 +129,11 @@ class _Examination:
         draft = self._draft([*documents, *self._defaults(documents)], found)
         for check in CHECKS:
             found += check(draft)
-        tools, wrong_tools = declarations(draft)
+        tools, wrong_tools = tool_entries(draft)
         found += wrong_tools
         found += rule_diagnostics(draft, tools)
-        for tool in tools:
-            found += self._inside(tool)
+        for path in (path for entry in tools for path in tool_kind_of(entry).agent_files(entry)):
+            found += self._inside(path)
         prompt = _collect(found, lambda: prompt_source(draft))
         used = _collect(found, lambda: uses(prompt)) if prompt else None
         if used:
@@ -158,10 +159,9 @@ class _Examination:
         diagnostics += filled.diagnostics
         return Draft(self.path, value, layers, self.user, wrong, filled.from_user, filled.unfilled, filled.secrets)
 
-    def _inside(self, tool: ToolEntry) -> Iterable[Diagnostic]:
-        """The problems of an agent that is a tool of this one."""
-        path = tool.base / str(tool.options.get("file", ""))
-        if tool.kind != "agent" or kind_of(path) != "file" or real(path) in self.seen:
+    def _inside(self, path: Path) -> Iterable[Diagnostic]:
+        """The diagnostics of an agent file that is a tool of this one, once."""
+        if kind_of(path) != "file" or real(path) in self.seen:
             return ()
         self.seen.add(real(path))
         diagnostics: list[Diagnostic] = []

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from runner.core.sanitize import escape_line
 
 Action = Literal["run", "start", "import", "load", "write", "read", "connect", "send", "allow"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 """In the order in which capabilities are shown."""
+
+_PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
+# A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
+_FIXED_HOST = re.compile(r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +32,41 @@ class Capability:
 
     def __str__(self) -> str:
         return f"{self.action:<8} {escape_line(self.target)}"
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a url; the whole of one that cannot be taken apart, without a password."""
+    from urllib.parse import urlsplit  # lazy: an agent of a known server names no url
+
+    try:
+        parts = urlsplit(url)
+        authority = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return url.rpartition("@")[2]
+    return f"{parts.scheme}://{authority}" if authority else url
+
+
+def destination(url: str, raw: Mapping[str, Any]) -> str:
+    """Where a url leads, without the values of the environment in it, which may be secrets.
+
+    `raw` is the mapping that holds the url as the file writes it. It is shown whole, placeholders and all, where a
+    variable has a say in its host besides being all of its beginning: no part of it could then be left out without
+    hiding where it leads.
+    """
+    text = str(raw.get("url", url))
+    if "${" not in text:
+        return origin(url)
+    return origin(url) if _FIXED_HOST.match(text) and "://" in url else text
+
+
+def env_variables(value: Any) -> dict[str, None]:
+    """The variables of the environment that fill `${env:NAME}` places in a value of the file, in order."""
+    return dict.fromkeys(name for text in _strings(value) for name in _PLACEHOLDER.findall(text))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _strings(each)

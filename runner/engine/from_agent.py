@@ -18,6 +18,7 @@ from runner.engine.session import ChatSession
 from runner.engine.structured import ReplySchema
 from runner.gateways import CATALOGUE, Gateway, connect
 from runner.tools import Context, Toolbox, Tools, open_toolbox
+from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import ToolOutput, nobody, system_clock
 from runner.tools.entry import ToolSettings
 
@@ -104,7 +105,7 @@ def open_tools(agent: Agent, options: SessionOptions) -> Toolbox:
     """
     from runner.config.trust.trust import manifest_hash  # lazy: a replay opens no tools
 
-    agent_files = {tool.base / tool.options["file"] for tool in agent.tools if tool.kind == "agent"}
+    agent_files = {path for entry in agent.tools for path in tool_kind_of(entry).agent_files(entry)}
     manifest_hashes = {path: manifest_hash(_loaded(path)) for path in agent_files}
 
     def converse(path: Path, message: str, context: Context) -> ToolOutput:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
+from runner.core.entry_points import GATEWAYS, find_entry_point
 from runner.core.errors import UsageError
 from runner.core.messages import Message, ToolSpec
 from runner.core.policy import Timeouts
@@ -175,9 +176,7 @@ def dialect_class(dialect: str) -> Any:
     if reference is not None:
         module, _, name = reference.partition(":")
         return getattr(import_module(module), name)
-    from importlib.metadata import entry_points  # lazy: only for a name the catalogue lacks
-
-    for point in entry_points(group="agent_run.gateways", name=dialect):
+    if point := find_entry_point(GATEWAYS, dialect):
         return point.load()
     raise UsageError(f"there is no gateway {dialect!r}", fix=f"one of {', '.join(sorted({*CATALOGUE, *DIALECTS}))}")
 

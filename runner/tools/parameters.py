@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+
+from runner.core.spelling import nearest
+from runner.tools.entry_schema import Schema, text
+from runner.tools.tool_kind import EntryProblem
+
+DESCRIPTION: Schema = text("What the model is told: what it does, and when to use it.")
 
 PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 
@@ -64,3 +70,20 @@ def plain(value: Any) -> str:
     import json  # lazy: most values are strings
 
     return json.dumps(value, ensure_ascii=False)
+
+
+def parameter_problems(
+    parameters: Mapping[str, Any], templates: Iterable[tuple[tuple[str | int, ...], Any]], used: Iterable[str] = ()
+) -> Iterator[EntryProblem]:
+    """Places without a parameter, and parameters without a place; each template with its path in the entry.
+
+    `used` are parameters that have their place elsewhere.
+    """
+    used = set(used)
+    for path, template in templates:
+        for name in places(template):
+            used.add(name)
+            if name not in parameters:
+                yield EntryProblem(path, f"no parameter is named {name!r}", nearest(name, parameters))
+    for name in parameters.keys() - used:
+        yield EntryProblem(("parameters", name), "no place in the tool uses this parameter", at_key=True)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from runner.core.chunks import parse_arguments
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolCall, ToolSpec
+from runner.tools.catalogue import KINDS
 from runner.tools.context import ToolFailed
 from runner.tools.protocols import Tool
 
@@ -38,8 +39,6 @@ class Rule:
     @property
     def names_one(self) -> bool:
         """The tool stands there by its own name, not by a glob or as one of a kind."""
-        from runner.tools import KINDS  # lazy: the catalogue's module imports what this one imports
-
         return not {"*", "?"}.intersection(self.tool) and self.tool not in KINDS
 
 

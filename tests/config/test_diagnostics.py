@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.config.diagnostic_formats import render_github, render_json, render_sarif, render_text
-from runner.config.diagnostics import Diagnostic, in_order, nearest
+from runner.config.diagnostics import Diagnostic, in_order
+from runner.core.spelling import nearest
 
 ONE = Diagnostic(
     "agents/bad.yaml", 7, 13, "options.temprature: unknown option", "did you mean 'temperature'?", length=10

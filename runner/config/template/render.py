@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.agent import PromptSource
-from runner.config.diagnostics import Diagnostic, nearest
+from runner.config.diagnostics import Diagnostic
 from runner.config.yaml.document import position_at
 from runner.core.errors import ConfigError
+from runner.core.spelling import nearest
 
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes

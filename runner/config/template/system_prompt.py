@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from runner.config.agent import DEFAULT_SYSTEM_PROMPT, PromptSource
-from runner.config.diagnostics import Diagnostic, Location, nearest
+from runner.config.diagnostics import Diagnostic, Location
 from runner.config.draft import Draft
 from runner.config.template.render import is_template
 from runner.config.yaml.document import NodePath
 from runner.config.yaml.parser import read_text
 from runner.core.errors import ConfigError
+from runner.core.spelling import nearest
 
 _WHERE: NodePath = ("system_prompt",)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.config.agent import Variable
-from runner.config.diagnostics import nearest
 from runner.config.yaml.parser import parse_scalar
 from runner.core.errors import UsageError
 from runner.core.sanitize import replace_surrogates
+from runner.core.spelling import nearest
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),

@@ -13,7 +13,7 @@ from pathlib import Path
 from runner.config.agent import Agent, PromptSource
 from runner.config.paths import kind_of
 from runner.config.trust.capabilities import CapabilitySet
-from runner.tools.entry import ToolEntry
+from runner.tools.catalogue import tool_kind_of
 
 _LARGEST = 64 * 2**20
 _LONGEST_TEXT = 64 * 2**10
@@ -58,7 +58,7 @@ def _files(agent: Agent) -> Iterator[Path]:
         if model.endswith(".gguf") and kind_of(Path(model)) == "file":
             yield Path(model).resolve()
     for entry in agent.tools:
-        for name in _file_names(entry):
+        for name in tool_kind_of(entry).files(entry):
             path = entry.base / name
             ours = not Path(name).is_absolute() or path.is_relative_to(entry.base.resolve())
             if ours and kind_of(path) == "file":  # an argument need not be fit for a file name
@@ -75,25 +75,6 @@ def _includes(source: PromptSource) -> Iterator[Path]:
                 seen.add(path)
                 yield path
                 waiting.append(path.read_text(encoding="utf-8", errors="replace"))
-
-
-def _file_names(entry: ToolEntry) -> Iterator[str]:
-    """What of a declaration may be the name of a file beside the agent's."""
-    options = entry.options
-    if entry.kind == "python":
-        module, _, _ = str(options.get("function", entry.name)).rpartition(":")
-        yield module
-        if not module.endswith(".py"):
-            packages = module.split(".")
-            for length in range(1, len(packages) + 1):
-                stem = "/".join(packages[:length])
-                yield from (f"{stem}.py", f"{stem}/__init__.py")
-    elif entry.kind in ("command", "mcp"):
-        folder = str(options.get("cwd", "."))
-        for text in (*options.get("run", ()), *options.get("command", ()), *options.get("env", {}).values()):
-            yield from (str(text), f"{folder}/{text}")
-    elif entry.kind == "openapi":
-        yield str(options["spec"])
 
 
 def _digest(path: Path) -> str:

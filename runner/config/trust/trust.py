@@ -107,14 +107,11 @@ def manifest_hash(agent: Agent) -> str:
 
 def unpin_mcp_tools(agent: Agent) -> None:
     """Take the tools of the agent's MCP servers as they are listed next, whatever they were when first used."""
-    from runner.tools.entry import ToolSettings  # lazy, as the next: only a user's explicit word comes here
-    from runner.tools.mcp.pinned_tools import forget
-    from runner.tools.mcp.server_config import server_of
+    from runner.tools.catalogue import tool_kind_of  # lazy: only a user's explicit word comes here
 
     for each in capabilities_of(agent).agents:
         for entry in each.tools:
-            if entry.kind == "mcp":
-                forget(server_of(entry, ToolSettings()))
+            tool_kind_of(entry).accept_changes(entry)
 
 
 def _refusal(status: TrustStatus, *, shown: bool) -> NeedsTrust:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from runner.config.diagnostics import Diagnostic, nearest
+from runner.config.diagnostics import Diagnostic
 from runner.config.draft import Draft
 from runner.config.yaml.document import NodePath
+from runner.core.entry_points import GATEWAYS, find_entry_point
 from runner.core.errors import ModelMissing
 from runner.core.secrets import has_known_secret, looks_secret
+from runner.core.spelling import nearest
 from runner.gateways import CATALOGUE, DIALECTS
 from runner.tools.argument_validator import validator
 
@@ -22,7 +24,7 @@ def gateway_names(draft: Draft) -> Iterator[Diagnostic]:
     named: list[NodePath] = [("gateway",)]
     named += [("fallback", index, "gateway") for index in range(len(_list(draft, "fallback")))]
     for path in named:
-        if draft.sound(*path) and (name := _at(draft, path)) not in known and not offered("agent_run.gateways", name):
+        if draft.sound(*path) and (name := _at(draft, path)) not in known and find_entry_point(GATEWAYS, name) is None:
             hint = nearest(name, known) or f"known: {', '.join(sorted(known))}"
             yield draft.diagnostic(path, f"no gateway is named {name!r}", hint)
 
@@ -48,7 +50,7 @@ def gateway_rows(draft: Draft) -> Iterator[Diagnostic]:
         if not draft.sound(*path):
             continue
         dialect = row["dialect"]
-        if dialect not in DIALECTS and not offered("agent_run.gateways", dialect):
+        if dialect not in DIALECTS and find_entry_point(GATEWAYS, dialect) is None:
             hint = nearest(dialect, DIALECTS) or f"known: {', '.join(DIALECTS)}"
             yield draft.diagnostic((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
         url = row.get("url", "")
@@ -120,13 +122,6 @@ def schema_diagnostics(draft: Draft, path: NodePath, schema: Mapping[str, Any]) 
             f"not a valid JSON Schema: {why}" if wrong is None else f"not valid in a JSON Schema: {str(wrong)[:80]!r}"
         )
         yield draft.diagnostic((*path, *getattr(error, "instance_path", ())), message)
-
-
-def offered(group: str, name: str) -> bool:
-    """Whether an installed package offers `name`; asked only for names that the catalogues lack."""
-    from importlib.metadata import entry_points  # lazy: 60 ms
-
-    return bool(entry_points(group=group, name=name))
 
 
 def _texts(value: Any, path: NodePath) -> Iterator[tuple[NodePath, str]]:

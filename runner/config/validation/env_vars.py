@@ -14,6 +14,7 @@ from runner.config.layers import Layers
 from runner.config.validation.schema import dotted
 from runner.config.yaml.document import NodePath
 from runner.core.secrets import looks_secret
+from runner.tools.catalogue import KINDS, tool_kind
 
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _LOOKALIKE = re.compile(r"\$\{[^}\n]*\}?")
@@ -22,33 +23,18 @@ _FOREIGN = re.compile(r"\$\{[^}\n]*\}?|\{\{[^}\n]*\}\}|\$[A-Z_][A-Z0-9_]+\b|\{en
 _LOOKALIKE_IN_PROSE = re.compile(r"\$\{(?:env\b[^}\n]*|[A-Z][A-Z0-9_]*(?::-[^}\n]*)?)\}")
 
 _PROSE = frozenset({"system_prompt", "description", "greeting", "prompt", "script", "reply"})
-_FIELDS = frozenset(
-    {
-        ("gateways", "url"),
-        ("gateways", "headers"),
-        ("files", "root"),
-        ("command", "env"),
-        ("command", "cwd"),
-        ("http", "url"),
-        ("http", "query"),
-        ("http", "headers"),
-        ("openapi", "spec"),
-        ("openapi", "url"),
-        ("openapi", "headers"),
-        ("mcp", "url"),
-        ("mcp", "env"),
-        ("mcp", "headers"),
-        ("mcp", "cwd"),
-    }
-)
+_GATEWAY_FIELDS = frozenset({"url", "headers"})
 _SECRET_FIELDS = frozenset({"headers", "env", "query"})
 
 
-def _field(path: NodePath) -> NodePath:
-    """`tools[0].http.headers.X` is the field (http, headers), `gateways.groq.url` is (gateways, url)."""
-    if path[0] == "tools":
-        return path[2:4]
-    return (path[0], *path[2:3])
+def _is_filled_in(path: NodePath) -> bool:
+    """Whether placeholders count in the field at `path`, as in `tools[0].http.headers.X` or `gateways.groq.url`."""
+    match path:
+        case ("tools", _, kind, option, *_):
+            return kind in KINDS and option in tool_kind(str(kind)).env_fields
+        case ("gateways", _, field, *_):
+            return field in _GATEWAY_FIELDS
+    return False
 
 
 class Substitution:
@@ -76,7 +62,7 @@ class Substitution:
         return value
 
     def _text(self, text: str, path: NodePath) -> str:
-        if _field(path) not in _FIELDS:
+        if not _is_filled_in(path):
             self._refuse(text, path, _LOOKALIKE_IN_PROSE if path[0] in _PROSE else _LOOKALIKE)
             return text
         rest = _PLACEHOLDER.sub(lambda found: " " * len(found.group()), text)
@@ -100,7 +86,7 @@ class Substitution:
 
     def _refuse(self, text: str, path: NodePath, pattern: re.Pattern[str]) -> None:
         why = "is not filled in here"
-        if _field(path) in _FIELDS:
+        if _is_filled_in(path):
             why = "is no placeholder: write ${env:NAME} or ${env:NAME:-default}"
         for found in pattern.finditer(text):
             self._report(path, found, f"{dotted(path)}: {found.group()} {why}", "error")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.config.diagnostics import Diagnostic, nearest
+from runner.config.diagnostics import Diagnostic
 from runner.config.draft import Draft
-from runner.config.validation.tools import FILE_KINDS
 from runner.core.errors import UsageError
-from runner.tools import BUILT_INS
+from runner.core.spelling import nearest
+from runner.tools.catalogue import BUILT_INS, KINDS, tool_kind, tool_kind_of
 from runner.tools.entry import ToolEntry
 
 _CHOICES = ("auto", "none", "required")
@@ -16,19 +16,20 @@ _CHOICES = ("auto", "none", "required")
 
 def rule_diagnostics(draft: Draft, tools: Sequence[ToolEntry]) -> Iterator[Diagnostic]:
     """What is wrong with `permissions:` and `tool_choice:`, given the tools of the file."""
-    names = {each.name for each in tools}
-    groups = {each.name for each in tools if each.kind in ("files", "mcp", "openapi")}
-    yield from _permissions(draft, names)
+    names = {entry.name for entry in tools if entry.name}
+    groups = {entry.name for entry in tools if tool_kind_of(entry).naming != "own"}
+    any_name = "" in groups  # an OpenAPI document without a name of its own
+    yield from _permissions(draft, names, any_name)
     choice = draft.value.get("tool_choice", "auto")
     if not draft.sound("tool_choice") or choice in _CHOICES or choice in names - groups:
         return
-    if "openapi" in groups or any(choice.startswith(f"{group}_") for group in groups):
+    if any_name or any(choice.startswith(f"{group}_") for group in groups):
         return
     hint = nearest(choice, {*_CHOICES, *names}) or f"one of {', '.join([*_CHOICES, *sorted(names)])}"
     yield draft.diagnostic(("tool_choice",), f"no tool is named {choice!r}", hint)
 
 
-def _permissions(draft: Draft, names: set[str]) -> Iterator[Diagnostic]:
+def _permissions(draft: Draft, names: set[str], any_name: bool) -> Iterator[Diagnostic]:
     for decision in ("allow", "ask", "deny"):
         if not draft.sound("permissions", decision):
             continue
@@ -36,8 +37,8 @@ def _permissions(draft: Draft, names: set[str]) -> Iterator[Diagnostic]:
             path = ("permissions", decision, index)
             if why := malformed(rule):
                 yield draft.diagnostic(path, why)
-            elif not _known(head := rule.partition("(")[0].strip(), names):
-                yield draft.diagnostic(path, f"no tool is named {head!r}", nearest(head, names | FILE_KINDS))
+            elif not (any_name or _known(head := rule.partition("(")[0].strip(), names)):
+                yield draft.diagnostic(path, f"no tool is named {head!r}", nearest(head, names | KINDS.keys()))
 
 
 def malformed(rule: str) -> str:
@@ -55,7 +56,7 @@ def malformed(rule: str) -> str:
 
 def _known(head: str, names: set[str]) -> bool:
     """The name of a tool or a built-in, a kind of tools, or `group.tool` and `server.tool` for one of several."""
-    if "*" in head or head in names or head in FILE_KINDS or head in BUILT_INS:
+    if "*" in head or head in names or head in KINDS or head in BUILT_INS:
         return True
-    group = head.partition(".")[0].partition("__")[0]
-    return group in names or group in FILE_KINDS or head.startswith("files_") or "openapi" in names
+    group, kind = head.partition(".")[0].partition("__")[0], head.partition("_")[0]
+    return group in names or group in KINDS or (kind in KINDS and tool_kind(kind).naming == "kind")

@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.config.diagnostics import nearest
 from runner.config.validation.fast_validator import surely_fits
 from runner.config.yaml.document import NodeKey, NodePath
 from runner.core.secrets import looks_secret
+from runner.core.spelling import nearest
 
 _NAMES = {
     "string": "a text",

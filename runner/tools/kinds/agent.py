@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from runner.core.errors import AgentRunError
 from runner.core.messages import ToolSpec
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
+from runner.tools.entry_schema import options_schema, shared, shorthand_schema, text
 from runner.tools.parameters import schema_of
+from runner.tools.tool_kind import Options, PathOption, ToolKind
 
 _GRACE_SECONDS = 5.0
 _MESSAGE = {"message": {"type": "string", "description": "What to ask, with all that the agent needs to know."}}
@@ -58,10 +61,54 @@ class AgentTool:
         return outcome
 
 
-def open_agent(entry: ToolEntry, settings: ToolSettings) -> Sequence[AgentTool]:
+def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[AgentTool]:
     """The tool that an `agent:` entry declares."""
     options = entry.options
     path = entry.base / options["file"]
     description = options.get("description") or settings.describe(path) or f"Ask the agent {entry.name}."
-    spec = ToolSpec(entry.name, description, schema_of(_MESSAGE), options.get("effects", "read"))
+    spec = ToolSpec(entry.name, description, schema_of(_MESSAGE), options.get("effects", KIND.effects))
     return (AgentTool(spec, path, settings, options.get("timeout", settings.seconds)),)
+
+
+def _default_name(options: Options) -> str:
+    """The file's name as far as a tool may be called so."""
+    file = str(options["file"]).rpartition("/")[2].partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", file) or "agent"
+
+
+def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:
+    return {"file": PathOption(entry.options["file"], "file")}
+
+
+def _agent_files(entry: ToolEntry) -> Iterator[Path]:
+    yield entry.base / str(entry.options["file"])
+
+
+_FILE = text("The agent file, relative to this file.", minLength=1)
+
+KIND = ToolKind(
+    name="agent",
+    summary="Another agent file as a tool.",
+    schema=shorthand_schema(
+        "an agent file's path, or a mapping",
+        _FILE,
+        options_schema(
+            "Another agent file as a tool.",
+            {
+                "file": _FILE,
+                "name": shared("tool_name"),
+                "description": text("What the model is told; the default is the agent's own description."),
+                "effects": shared("effects"),
+                "timeout": shared("timeout"),
+            },
+            ("file",),
+        ),
+    ),
+    open=_open,
+    shorthand="file",
+    default_name=_default_name,
+    paths=_paths,
+    capabilities=lambda entry, raw, folder: (),
+    agent_files=_agent_files,
+    effects="read",
+)

@@ -8,21 +8,34 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runner.core.cancel import Cancel
+from runner.core.capability import Capability
 from runner.core.errors import UsageError
 from runner.core.messages import ToolSpec
 from runner.tools.child_environment import child_environment, program_path
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
+from runner.tools.entry_capabilities import program_capabilities
+from runner.tools.entry_schema import options_schema, shared, text, text_mapping, texts
 from runner.tools.output_limit import MOST, Capture
-from runner.tools.parameters import PLACE, fill, places, plain, schema_of, with_defaults
+from runner.tools.parameters import (
+    DESCRIPTION,
+    PLACE,
+    fill,
+    parameter_problems,
+    places,
+    plain,
+    schema_of,
+    with_defaults,
+)
 from runner.tools.process_tree import Offspring
+from runner.tools.tool_kind import EntryProblem, PathOption, RawOptions, SourceText, ToolKind, always
 
 _GRACE = 5.0
 _POLL = 0.05
@@ -105,7 +118,7 @@ class CommandTool:
         return path
 
 
-def open_command(entry: ToolEntry, settings: ToolSettings) -> Sequence[CommandTool]:
+def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[CommandTool]:
     """The tool that a `command:` entry declares. Raises UsageError."""
     options = entry.options
     program, *rest = options["run"]
@@ -113,7 +126,7 @@ def open_command(entry: ToolEntry, settings: ToolSettings) -> Sequence[CommandTo
     base = entry.base.resolve()
     tool = CommandTool(
         spec=ToolSpec(
-            entry.name, options.get("description", ""), schema_of(parameters), options.get("effects", "exec")
+            entry.name, options.get("description", ""), schema_of(parameters), options.get("effects", KIND.effects)
         ),
         template=(str(base / program) if "/" in program else program, *rest),
         parameters=parameters,
@@ -247,3 +260,63 @@ def _failure(code: int | None) -> str:
     if code > 0:
         return f"exit code {code}"
     return f"ended by {signal.Signals(-code).name if -code in set(signal.Signals) else f'signal {-code}'}"
+
+
+def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:
+    return {"cwd": PathOption(entry.options["cwd"], "folder")} if "cwd" in entry.options else {}
+
+
+def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
+    program, *rest = entry.options["run"]
+    chosen = set(places(program))
+    if chosen:
+        yield EntryProblem(("run", 0), "the program itself may not be chosen by a parameter")
+    templates: list[tuple[tuple[str | int, ...], str]] = [(("run", at), word) for at, word in enumerate(rest, 1)]
+    if "stdin" in entry.options:
+        templates.append((("stdin",), entry.options["stdin"]))
+    yield from parameter_problems(entry.options.get("parameters", {}), templates, used=chosen)
+
+
+def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+    return program_capabilities("run", entry.options["run"], "", entry, raw)
+
+
+def _files(entry: ToolEntry) -> Iterator[str]:
+    """Any argument, and any value of the environment, may name one."""
+    folder = str(entry.options.get("cwd", "."))
+    for word in (*entry.options.get("run", ()), *entry.options.get("env", {}).values()):
+        yield from (str(word), f"{folder}/{word}")
+
+
+KIND = ToolKind(
+    name="command",
+    summary="A program, started without a shell.",
+    schema=options_schema(
+        "A program, started without a shell.",
+        {
+            "name": shared("tool_name"),
+            "description": DESCRIPTION,
+            "run": texts(
+                "The program and its arguments. {name} stands for a parameter, and is always exactly one argument.",
+                minItems=1,
+            ),
+            "parameters": shared("parameters"),
+            "effects": shared("effects", default="exec"),
+            "stdin": text(
+                "Text for standard input; {name} stands for a parameter. Without it the program reads nothing."
+            ),
+            "cwd": text("The folder it runs in, relative to this file."),
+            "env": text_mapping("Environment variables beside the few that every program gets."),
+            "timeout": shared("timeout"),
+        },
+        ("name", "description", "run"),
+    ),
+    open=_open,
+    env_fields=frozenset({"env", "cwd"}),
+    paths=_paths,
+    check=_check,
+    capabilities=_capabilities,
+    files=_files,
+    inert=always,
+    program=lambda entry: entry.options["run"],
+)

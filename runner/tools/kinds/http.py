@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from runner.core.capability import Capability, destination
 from runner.core.errors import UsageError
 from runner.core.messages import Attachment, Effects, ToolSpec
 from runner.core.sanitize import is_printable_ascii
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
+from runner.tools.entry_capabilities import server_capabilities
+from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
 from runner.tools.guarded_http import MAX_BODY, Answer, Outgoing, fetch
-from runner.tools.parameters import PLACE, fill, fill_json, places, plain, schema_of
+from runner.tools.parameters import DESCRIPTION, PLACE, fill, fill_json, parameter_problems, places, plain, schema_of
+from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind, always
 
 DEFAULT_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
@@ -177,3 +182,51 @@ def _outcome(answer: Answer) -> ToolOutput:
             f"{len(answer.body)} bytes of {kind or 'an unknown kind'}, which cannot be shown", failed=True
         )
     return ToolOutput(answer.text)
+
+
+def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
+    templates = [((key,), entry.options[key]) for key in ("url", "query", "headers", "body") if key in entry.options]
+    return parameter_problems(entry.options.get("parameters", {}), templates)
+
+
+def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+    note = f" ({entry.options.get('method', 'GET')})"
+    return server_capabilities(destination(entry.options["url"], raw()), note, entry, raw)
+
+
+KIND = ToolKind(
+    name="http",
+    summary="One request to a web service.",
+    schema=options_schema(
+        "One request to a web service.",
+        {
+            "name": shared("tool_name"),
+            "description": DESCRIPTION,
+            "method": {
+                "enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+                "description": "The HTTP method.",
+                "default": "GET",
+            },
+            "url": text(
+                "The address; {name} stands for a parameter, encoded, and cannot change the host.", pattern=HTTP_URL
+            ),
+            "query": {
+                "type": "object",
+                "description": "Query parameters.",
+                "additionalProperties": {"type": ["string", "number", "boolean"]},
+            },
+            "headers": text_mapping("Headers of the request."),
+            "body": {"description": 'A JSON value or a text; a "{name}" alone keeps the parameter\'s type.'},
+            "parameters": shared("parameters"),
+            "effects": shared("effects"),
+            "hosts": texts("Hosts that may be reached beside the url's own."),
+            "timeout": shared("timeout"),
+        },
+        ("name", "description", "url"),
+    ),
+    open=open_http,
+    env_fields=frozenset({"url", "query", "headers"}),
+    check=_check,
+    capabilities=_capabilities,
+    inert=always,
+)

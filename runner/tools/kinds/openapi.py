@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from runner.core.capability import Capability, destination, origin
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolSpec
 from runner.core.sanitize import strip_invisible
 from runner.tools.argument_validator import Checker
 from runner.tools.entry import ToolEntry, ToolSettings
+from runner.tools.entry_capabilities import server_capabilities
+from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
 from runner.tools.kinds.http import DEFAULT_SECONDS, HttpTool
 from runner.tools.parameters import PLACE, schema_of
 from runner.tools.schema_refs import inlined
+from runner.tools.tool_kind import PathOption, RawOptions, ToolKind, always
 from runner.tools.tool_names import qualified
 
 LARGEST_DOCUMENT = 10_000_000
@@ -62,7 +66,7 @@ class _Request:
         return argument
 
 
-def open_openapi(entry: ToolEntry, settings: ToolSettings) -> Sequence[HttpTool]:
+def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[HttpTool]:
     """The tools of the operations that the entry names, of all of them without `operations`. Raises UsageError."""
     options = entry.options
     path = entry.base / options["spec"]
@@ -83,11 +87,6 @@ def open_openapi(entry: ToolEntry, settings: ToolSettings) -> Sequence[HttpTool]
         except ValueError as problem:
             settings.notify(f"{path}: the operation {operation.name!r} cannot be used: {problem}")
     return tuple(tools.values())
-
-
-def server(path: Path) -> str:
-    """The url that a document's operations go to. Raises ValueError."""
-    return _server(_document(path))
 
 
 def _document(path: Path) -> Mapping[str, Any]:
@@ -269,3 +268,49 @@ def _under(key: str, schema: Any) -> Any:
     if key == "properties" and isinstance(schema, dict):
         return {name: _modern(each) for name, each in schema.items()}
     return _modern(schema)
+
+
+def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:
+    return {"spec": PathOption(entry.options["spec"], "file")}
+
+
+def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+    url = entry.options.get("url")
+    server = _document_server(entry) if url is None else destination(url, raw())
+    return server_capabilities(server, "", entry, raw)
+
+
+def _document_server(entry: ToolEntry) -> str:
+    """Where the document's operations go; one that cannot be read gives no tools later on."""
+    try:
+        return origin(_server(_document(entry.base / entry.options["spec"])))
+    except ValueError:
+        return f"what {entry.options['spec']} describes"
+
+
+KIND = ToolKind(
+    name="openapi",
+    summary="Operations of a web service that an OpenAPI document describes.",
+    schema=options_schema(
+        "Operations of a web service that an OpenAPI document describes.",
+        {
+            "name": shared("tool_name"),
+            "spec": text("The OpenAPI 3 document, JSON or YAML, relative to this file.", minLength=1),
+            "operations": texts("The operationIds that become tools."),
+            "url": text("The server's address, instead of the document's.", pattern=HTTP_URL),
+            "headers": text_mapping("Headers of every request."),
+            "hosts": texts("Hosts that may be reached beside the url's own."),
+            "effects": shared("effects"),
+            "timeout": shared("timeout"),
+        },
+        ("spec",),
+    ),
+    open=_open,
+    default_name=lambda options: "",
+    naming="group",
+    env_fields=frozenset({"spec", "url", "headers"}),
+    paths=_paths,
+    capabilities=_capabilities,
+    files=lambda entry: (str(entry.options["spec"]),),
+    inert=always,
+)

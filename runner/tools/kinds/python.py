@@ -5,22 +5,29 @@ from __future__ import annotations
 import hashlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from runner.core.capability import Capability
 from runner.core.errors import UsageError
+from runner.core.spelling import nearest
 from runner.tools.captured_output import Printed
 from runner.tools.entry import ToolEntry, ToolSettings
+from runner.tools.entry_schema import options_schema, shared, shorthand_schema, text
 from runner.tools.foreign_code import run_foreign
 from runner.tools.open_tools import adjusted
 from runner.tools.protocols import Source, Tool
+from runner.tools.tool_kind import EntryProblem, Options, PathOption, RawOptions, SourceText, ToolKind
 from runner.tools.toolbox import as_tool
 
+if TYPE_CHECKING:
+    import ast
 
-def open_python(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | Source]:
+
+def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | Source]:
     """The tool at `./FILE.py:NAME` or `package.module:NAME`: function, tool or class. Raises UsageError."""
     place, _, name = entry.options["function"].rpartition(":")
     with Printed() as printed:
@@ -74,3 +81,92 @@ def _not_imported(what: str, error: BaseException | None, entry: ToolEntry) -> U
 def _known(module: ModuleType) -> str:
     names = [name for name, thing in vars(module).items() if not name.startswith("_") and callable(thing)]
     return f"it has {', '.join(sorted(names)[:10])}" if names else "it defines nothing that could be called"
+
+
+def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:
+    file = entry.options["function"].rpartition(":")[0]
+    return {"function": PathOption(file, "file")} if file.endswith(".py") else {}
+
+
+def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
+    """Whether the file is Python and defines the function; it is read, never run."""
+    if (found := text_of("function")) is None:
+        return
+    import ast  # lazy: only a check of such an entry
+
+    path, source = found
+    file, _, function = entry.options["function"].rpartition(":")
+    try:
+        names = set(_defined(ast.parse(source)))
+    except SyntaxError as error:
+        message = f"not valid Python: {error.msg}"
+        yield EntryProblem((), message, file=path, line=error.lineno or 1, column=error.offset or 1)
+        return
+    except (MemoryError, RecursionError):
+        yield EntryProblem(("function",), f"{file} is nested too deeply to be read")
+        return
+    if "*" not in names and function.partition(".")[0] not in names:
+        yield EntryProblem(("function",), f"{file} defines no {function!r}", nearest(function, names))
+
+
+def _defined(tree: ast.AST) -> Iterator[str]:
+    """The names that a module's text may give; `*` when it cannot be told."""
+    import ast  # lazy, as above
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name.partition(".")[0]
+
+
+def _files(entry: ToolEntry) -> Iterator[str]:
+    """The file, or where beside the agent the module and its packages may lie."""
+    module = str(entry.options.get("function", entry.name)).rpartition(":")[0]
+    yield module
+    if not module.endswith(".py"):
+        packages = module.split(".")
+        for length in range(1, len(packages) + 1):
+            stem = "/".join(packages[:length])
+            yield from (f"{stem}.py", f"{stem}/__init__.py")
+
+
+def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+    yield Capability("import", str(entry.options["function"]), entry.where)
+
+
+def _default_name(options: Options) -> str:
+    return str(options["function"]).rpartition(":")[2].rpartition(".")[2]
+
+
+_FUNCTION = text("./tools.py:function or package.module:function.", pattern="^[^:]+:[A-Za-z_][A-Za-z0-9_.]*$")
+
+KIND = ToolKind(
+    name="python",
+    summary="A Python function; its schema comes from its signature and docstring.",
+    schema=shorthand_schema(
+        "./FILE.py:FUNCTION, package.module:FUNCTION, or a mapping",
+        _FUNCTION,
+        options_schema(
+            "A Python function with a name or description of its own.",
+            {
+                "function": _FUNCTION,
+                "name": shared("tool_name"),
+                "description": text("What the model is told."),
+                "effects": shared("effects"),
+                "timeout": shared("timeout"),
+            },
+            ("function",),
+        ),
+    ),
+    open=_open,
+    shorthand="function",
+    default_name=_default_name,
+    paths=_paths,
+    check=_check,
+    capabilities=_capabilities,
+    files=_files,
+    imports=True,
+)

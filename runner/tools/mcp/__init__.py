@@ -4,17 +4,3 @@
 server, `process` and `remote` the two ways to reach it, `asking` what is asked of it; `listing` and `content` judge
 what it sends, `pins` remember it. Nothing here imports the SDK before a server is started.
 """
-
-from __future__ import annotations
-
-from collections.abc import Sequence
-
-from runner.tools.entry import ToolEntry, ToolSettings
-from runner.tools.protocols import Source
-
-
-def open_mcp(entry: ToolEntry, settings: ToolSettings) -> Sequence[Source]:
-    """The server that an `mcp:` entry declares, already starting in the background. Raises UsageError."""
-    from runner.tools.mcp.source import McpSource  # lazy: only an agent with a server pays for it
-
-    return (McpSource(entry, settings),)

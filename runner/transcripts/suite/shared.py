@@ -13,16 +13,14 @@ from runner.config.user import load_user
 from runner.core.errors import ConfigError
 from runner.core.messages import ToolSpec
 from runner.tools import Toolbox, ToolSettings, open_toolbox
+from runner.tools.catalogue import tool_kind_of
 from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_tools import RUNNING, mode_of, recorded_spec
 
-# Only a running server can say what its tools are: in a replay the recording says it instead.
-_SERVED = frozenset({"mcp"})
 _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
 _SHORTEST = 12
-_IMPORTING = frozenset({"python"})
 
 
 class Stage:
@@ -53,10 +51,10 @@ class Stage:
 
     def toolbox(self, agent: Agent, transcript: Transcript) -> Toolbox:
         """The agent's tools for a replay; a server's only where the transcript lets one run. Raises NeedsTrust."""
-        prefixes = tuple(f"{tool.name}__" for tool in agent.tools if tool.kind in _SERVED)
+        prefixes = _served_prefixes(agent)
         live = any(mode in RUNNING and name.startswith(prefixes) for name, mode in transcript.modes.items())
-        entries = [tool for tool in agent.tools if live or tool.kind not in _SERVED]
-        if live or any(tool.kind in _IMPORTING for tool in entries):
+        entries = [entry for entry in agent.tools if live or not tool_kind_of(entry).served]
+        if live or any(tool_kind_of(entry).imports for entry in entries):
             self._ensure_trusted(agent)
         key = (agent.path, live)
         if key not in self._toolboxes:
@@ -65,7 +63,7 @@ class Stage:
             self._toolboxes[key] = open_toolbox(entries, settings)
         toolbox = self._toolboxes[key]
         # What a file declares harmless is run, to be verified: whether it is harmless, only trust tells.
-        ours = {tool.name for tool in agent.tools if tool.kind == "builtin"}
+        ours = {entry.name for entry in agent.tools if tool_kind_of(entry).shipped}
         if any(spec.name not in ours and mode_of(spec, transcript.modes) in RUNNING for spec in toolbox.specs):
             self._ensure_trusted(agent)
         return toolbox
@@ -122,9 +120,9 @@ def _secret(name: str, value: str) -> bool:
 
 def server_tools(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSpec, ...]:
     """The recorded tools that come from servers which a replay does not start."""
-    if recording.request is None or not any(tool.kind in _SERVED for tool in agent.tools):
+    prefixes = _served_prefixes(agent)
+    if recording.request is None or not prefixes:
         return ()
-    prefixes = tuple(f"{tool.name}__" for tool in agent.tools if tool.kind in _SERVED)
     known = {spec.name for spec in toolbox.specs}
     recorded = recording.request.tools.items()
     return tuple(
@@ -132,6 +130,12 @@ def server_tools(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[
         for name, tool in recorded
         if name.startswith(prefixes) and name not in known
     )
+
+
+def _served_prefixes(agent: Agent) -> tuple[str, ...]:
+    """How the names of tools begin that only a running server can tell: in a replay the recording tells them."""
+    kinds = ((tool_kind_of(entry), entry) for entry in agent.tools)
+    return tuple(kind.prefix(entry) or "" for kind, entry in kinds if kind.served)
 
 
 def model_of(recording: Recording) -> str:

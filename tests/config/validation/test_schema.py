@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 from runner.config.agent import Agent, Fallback, Permissions, Reply, User, Variable
+from runner.config.validation.agent_schema import schema_text as assembled_text
 from runner.config.validation.schema import dotted, schema, schema_text, schema_violations
-from runner.config.validation.tools import FILE_KINDS
 from runner.config.yaml.parser import load_document
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.gateways import DIALECTS, GatewayPreset
@@ -70,8 +70,11 @@ def test_the_agent_has_the_same_keys():
 
 def test_every_kind_of_tool_is_known_to_both():
     branches = {key for branch in DEFS["tool"]["anyOf"] for key in branch.get("required", ())}
-    assert branches - set(BUILT_INS) == FILE_KINDS
-    assert set(KINDS) <= FILE_KINDS | set(BUILT_INS) | {"ask_user", "tell_user", "tasks"}
+    assert branches - set(BUILT_INS) == set(KINDS)
+
+
+def test_the_shipped_schema_is_the_assembled_one():
+    assert schema_text("agent") == assembled_text(), "write config.validation.agent_schema.schema_text() into the file"
 
 
 def test_known_dialects_are_suggested():
