@@ -10,17 +10,19 @@ AgentRunError                     everything this package raises on purpose
 │   │   └── Untrusted             no secure connection: a certificate that cannot be verified, or no TLS
 │   ├── TimedOut                  a timer ran out: connect, first token, gap, total
 │   ├── RateLimited               429, with the wait the server asked for
+│   ├── OutOfQuota                the account has no money or quota left
 │   ├── ServerFailed              5xx, 408, 409, 529
 │   ├── KeyRefused                401, 403, a missing key
 │   ├── ModelMissing              the server does not know the model
 │   ├── Rejected                  another 4xx: the request will not pass as it stands
-│   ├── PromptTooLong             the server says that the prompt exceeds its window
+│   │   └── PromptTooLong         the server says that the prompt exceeds its window
 │   ├── ModelFailed               the model wrote what the server could not parse
 │   ├── ContentFiltered           stopped by the server's safety filter
 │   ├── ProtocolBroken            the server is not what it claims
 │   ├── EmptyReply                no text and no call, also after a nudge
 │   ├── ReplyInvalid              structured output still wrong after the retries
-│   └── IncompleteReply           the stream ended without its terminator
+│   ├── IncompleteReply           the stream ended without its terminator
+│   └── LocalDied                 the embedded model's process ended
 ├── LimitReached                  a limit of the agent file stopped the turn                  exit 4
 ├── StreamIncomplete              a handle was finalized before its stream was read           exit 4
 ├── ToolsUnavailable              a tool server that the agent requires did not start         exit 4

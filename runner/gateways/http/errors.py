@@ -134,8 +134,8 @@ def failure(scene: Scene, payload: Any, *, status: int = 0, headers: Mapping[str
         retry_after=wait,
     )
     if isinstance(error, PromptTooLong) and (window := window_in(_objects(_value(payload)), message)):
-        error.window = window
-        error.fix = f"set context.max_tokens in the agent file to {window}, or shorten the conversation"
+        fix = f"set context.max_tokens in the agent file to {window}, or shorten the conversation"
+        return error.replace(window=window, fix=fix)
     return error
 
 

@@ -253,10 +253,8 @@ class Wire:
 
     def _dressed(self, error: GatewayError, scene: Scene) -> GatewayError:
         """The error with its place, and without secrets."""
-        error.where = error.where or scene.where
-        error.what, error.why, error.fix = map(self.key.redact, (error.what, error.why, error.fix))
-        error.args = (error.what,)
-        return error
+        what, why, fix = map(self.key.redact, (error.what, error.why, error.fix))
+        return error.replace(what=what, where=error.where or scene.where, why=why, fix=fix)
 
 
 class _Proxied:

@@ -71,8 +71,8 @@ def _receive_all(wanted: Weights, part: BinaryIO, progress: Progress) -> None:
         except (Unreachable, TimedOut) as error:
             arrived = part.seek(0, os.SEEK_END)
             if attempt == _ATTEMPTS or arrived <= there:
-                error.fix = "run it again: it goes on where it stopped" if arrived else _FIXES["Unreachable"]
-                raise
+                fix = "run it again: it goes on where it stopped" if arrived else _FIXES["Unreachable"]
+                raise error.replace(fix=fix) from None
         except Rejected as error:
             if error.status != 416 or not there:
                 raise

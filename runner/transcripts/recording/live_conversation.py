@@ -115,9 +115,8 @@ class LiveConversation:
                 fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes",
             )
         if error is not None and not any(expectation.kind == "exit" for expectation in turn.expect):
-            error.what, error.why = self.tally.mask(error.what), self.tally.mask(error.why)
-            error.where = error.where or str(turn.location)
-            raise error
+            what, why = self.tally.mask(error.what), self.tally.mask(error.why)
+            raise error.replace(what=what, why=why, where=error.where or str(turn.location))
 
     def outcome(self, name: str) -> Outcome:
         """The outcome of the conversation with the model of that name."""

@@ -151,9 +151,8 @@ def _failure(error: RecordedError, where: str) -> GatewayError:
     from runner.gateways.http.errors import Scene, failure  # lazy: only hand-written errors have no code
 
     scene = Scene("the recording", where)
-    made: Any = failure(scene, error.message or f"status {error.status}", status=error.status)
-    made.retry_after = error.retry_after if error.retry_after is not None else made.retry_after
-    return made  # type: ignore[no-any-return]
+    again = failure(scene, error.message or f"status {error.status}", status=error.status)
+    return again if error.retry_after is None else again.replace(retry_after=error.retry_after)
 
 
 def able(capabilities: Capabilities) -> dict[str, Any]:
