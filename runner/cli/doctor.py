@@ -55,13 +55,18 @@ def _of_keys(keys: Sequence[Finding]) -> list[str]:
 
 def _line(finding: Finding) -> str:
     from runner.core.sanitize import escape_line  # lazy, as above
+    from runner.core.secrets import redact
 
     fix = f" → {finding.fix}" if finding.fix else ""
-    return escape_line(f"  {finding.state:<8}{finding.name}: {finding.says}{fix}")
+    return escape_line(redact(f"  {finding.state:<8}{finding.name}: {finding.says}{fix}"))
 
 
 def _json(findings: Sequence[Finding]) -> str:
     import json  # lazy, as above
     from dataclasses import asdict
 
-    return json.dumps([asdict(finding) for finding in findings], indent=2)
+    from runner.core.secrets import redact
+
+    rows = [asdict(finding) for finding in findings]
+    rows = [{key: redact(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
+    return json.dumps(rows, indent=2)

@@ -18,9 +18,7 @@ def tell(error: Exception) -> int:
         print(render_text(error.problems, source=sys.stderr.isatty()), file=sys.stderr)
         return error.exit_code
     if isinstance(error, AgentRunError):
-        from runner.core.sanitize import sanitize
-
-        print(f"agent-run: {sanitize(str(error))}", file=sys.stderr)
+        print(f"agent-run: {_printable(str(error))}", file=sys.stderr)
         return error.exit_code
     if isinstance(error, OSError) and error.errno == EIO:  # the terminal has gone
         return 130
@@ -35,14 +33,19 @@ def tell(error: Exception) -> int:
 
 
 def _bug(error: Exception) -> str:
-    from runner.core.sanitize import sanitize
-
     return (
-        f"agent-run: a bug in agent-run: {type(error).__name__}: {sanitize(str(error))}\n"
+        f"agent-run: a bug in agent-run: {type(error).__name__}: {_printable(str(error))}\n"
         f"  where: {_report(error)}\n"
         "  why:   this should not happen, whatever the input\n"
         "  fix:   please report it with that file, after removing what is private"
     )
+
+
+def _printable(text: str) -> str:
+    from runner.core.sanitize import sanitize  # lazy: most runs end without an error
+    from runner.core.secrets import redact
+
+    return sanitize(redact(text))
 
 
 def _report(error: Exception) -> str:
@@ -51,13 +54,14 @@ def _report(error: Exception) -> str:
     import traceback
 
     from runner import __version__
+    from runner.core.secrets import redact
 
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="agent-run-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as report:
-            report.write(f"agent-run {__version__}, Python {sys.version}\n{sys.argv}\n\n")
-            report.write("".join(traceback.format_exception(error)))
+            report.write(f"agent-run {__version__}, Python {sys.version}\n{redact(str(sys.argv))}\n\n")
+            report.write(redact("".join(traceback.format_exception(error))))
             return report.name
     except OSError as failed:
         return f"(no file could be written: {failed.strerror})"

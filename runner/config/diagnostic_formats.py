@@ -7,7 +7,7 @@ from typing import Any
 
 from runner.config.diagnostics import Diagnostic
 from runner.core.sanitize import escape_line, mask_unprintable
-from runner.core.secrets import masked
+from runner.core.secrets import dot_out
 
 
 def render_text(diagnostics: Sequence[Diagnostic], source: bool = False) -> str:
@@ -29,7 +29,7 @@ def _excerpt(diagnostic: Diagnostic, lines: Sequence[str]) -> list[str]:
     from shutil import get_terminal_size  # lazy: only a mistake needs it
 
     room = max(40, min(110, get_terminal_size().columns) - len("    7 | "))
-    line = masked(lines[diagnostic.line - 1].replace("\t", " "))
+    line = dot_out(lines[diagnostic.line - 1].replace("\t", " "))
     start = max(0, diagnostic.column - room * 3 // 5)
     shown = mask_unprintable(line[start : start + room])
     carets = "^" * max(1, min(diagnostic.length, len(shown) - (diagnostic.column - 1 - start)))

@@ -1,38 +1,93 @@
-"""The secret values that an agent resolved, kept so that they can be taken out of whatever is written."""
+"""What counts as a secret, for every room: the known shapes of keys, and the names of variables that hold one.
+
+A shape is masked by its placeholder, `«openai-key»`, always the same, so that masked texts can be hashed and compared.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
-_KNOWN = re.compile(
-    r"""\b(?:
-        sk-[A-Za-z0-9_-]{8,} | (?:gsk|xai|hf|r8|pplx|csk|fw|tgp)[_-][A-Za-z0-9_-]{16,} | AIza[A-Za-z0-9_-]{30,}
-        | gh[pousr]_[A-Za-z0-9]{20,} | github_pat_[A-Za-z0-9_]{20,} | glpat-[A-Za-z0-9_-]{16,}
-        | xox[abprs]-[A-Za-z0-9-]{10,} | AKIA[A-Z0-9]{16} | eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}
-    )""",
-    re.VERBOSE,
+SHAPES: tuple[tuple[str, str], ...] = (
+    ("openai-key", r"\bsk-(?:[A-Za-z0-9_-]{20,}|(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{8,})"),
+    ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
+    ("aws-key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16,}"),
+    ("google-key", r"\bAIza[A-Za-z0-9_-]{30,}"),
+    ("slack-token", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    ("jwt", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"),
+    ("private-key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    ("bearer", r"(?i:\bbearer )[A-Za-z0-9._~+/-]{20,}=*"),
+    ("url-password", r"(?<=://)[^\s/:@«»]+:[^\s/@«»]+(?=@)"),
+    ("gitlab-token", r"\bglpat-[A-Za-z0-9_-]{16,}"),
+    # A digit or a long run of letters tells a key from an identifier such as hf_text_generation.
+    ("api-key", r"\b(?:gsk|xai|hf|r8|pplx|csk|fw|tgp)[_-](?=[A-Za-z_-]*(?:[0-9]|[A-Za-z]{16}))[A-Za-z0-9_-]{16,}"),
 )
+"""Placeholder and regular expression of each shape, in the order in which they are tried."""
+
+_GITHUB = ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_")
+_SERVICES = ("sk-", "sk_", "xai", "hf_", "hf-", "r8_", "r8-", "pplx", "fw_", "fw-", "tgp", "glpat")
+_MARKERS = (*_GITHUB, *_SERVICES, "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
+
 _RANDOM = re.compile(r"[A-Za-z0-9_\-+/=.]{32,}")
+_SECRET_NAME = (
+    r"AUTH(?!_SOCK|OR(?!I[SZ]))|(?<!MON)KEY(?!BOARD|MAP|CHAIN)|TOKEN(?!I[SZ])|SECRET|PASSW|PASSPHRASE|CREDENTIAL|COOKIE"
+)
+
+
+def may_hold_secret(text: str) -> bool:
+    """A secret of a known shape may be in the text: a cheap look, since every shape holds one of the markers."""
+    for marker in _MARKERS:  # noqa: SIM110 - called for every message, and any() takes twice as long
+        if marker in text:
+            return True
+    return False
+
+
+def redact(text: str, placeholder: Callable[[str], str] = "«{}»".format) -> str:
+    """The text with each secret of a known shape replaced by `placeholder(name of the shape)`."""
+    if not may_hold_secret(text):
+        return text
+    return _shapes().sub(lambda match: placeholder(_shape_name(match)), text)
+
+
+def shapes_in(text: str) -> set[str]:
+    """The names of the shapes that stand in a text."""
+    return {_shape_name(match) for match in _shapes().finditer(text)} if may_hold_secret(text) else set()
 
 
 def has_known_secret(text: str) -> bool:
-    """Whether a text holds a key of a well-known form."""
-    return bool(_KNOWN.search(text))
-
-
-def masked(text: str) -> str:
-    """The text with what looks like a key dotted out, each character in its place."""
-    return re.sub(r"[^\s'\",{}\[\]()]+", lambda word: "•" * len(word[0]) if looks_secret(word[0]) else word[0], text)
+    """Whether a text holds a key of a known shape; a password in a URL alone is none."""
+    return bool(shapes_in(text) - {"url-password"})
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a text looks like a key: a well-known form, or one long word of mixed letters and digits."""
+    """Whether a text looks like a key: a known shape, or one long word of mixed letters and digits."""
     word = text.strip().removeprefix("Bearer ").strip()
-    if has_known_secret(word):
+    if has_known_secret(text):
         return True
-    return bool(_RANDOM.fullmatch(word)) and sum(each.isdigit() for each in word) >= 4 and any(map(str.isalpha, word))
+    return bool(_RANDOM.fullmatch(word)) and sum(char.isdigit() for char in word) >= 4 and any(map(str.isalpha, word))
+
+
+def dot_out(text: str) -> str:
+    """The text with what looks like a key dotted out, each character in its place."""
+    text = _shapes().sub(lambda match: "•" * len(match[0]), text) if may_hold_secret(text) else text
+    return re.sub(r"[^\s'\",{}\[\]()]+", lambda word: "•" * len(word[0]) if looks_secret(word[0]) else word[0], text)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether an environment variable or a header of this name holds a secret."""
+    return re.search(_SECRET_NAME, name, re.IGNORECASE) is not None
+
+
+@cache
+def _shapes() -> re.Pattern[str]:
+    """One pattern for all shapes, compiled when a text may hold one."""
+    return re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES))
+
+
+def _shape_name(match: re.Match[str]) -> str:
+    return str(match.lastgroup).replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)

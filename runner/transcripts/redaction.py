@@ -7,26 +7,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-MIN_SECRET_LENGTH = 6
+from runner.core.secrets import may_hold_secret, redact, shapes_in
 
-_SHAPES: tuple[tuple[str, str], ...] = (
-    ("openai-key", r"\bsk-[A-Za-z0-9_-]{20,}"),
-    ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,})"),
-    ("aws-key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    ("google-key", r"\bAIza[A-Za-z0-9_-]{35}"),
-    ("slack-token", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    ("jwt", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    ("private-key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
-    ("bearer", r"(?i:\bbearer )[A-Za-z0-9._~+/-]{20,}=*"),
-    ("url-password", r"(?<=://)[^\s/:@«»]+:[^\s/@«»]+(?=@)"),
-)
-# A quick test before the patterns are tried: every shape holds one of these.
-_GITHUB = ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_")
-_MARKERS = (*_GITHUB, "sk-", "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
+MIN_SECRET_LENGTH = 6
 
 _HEX = re.compile("%[0-9A-F]{2}")
 _PLACEHOLDER = re.compile(r"(«[^«»\n]*»)")
@@ -47,7 +33,7 @@ class Redactor:
 
     def may_hold_secret(self, text: str) -> bool:
         """Whether a text, or the JSON text of a value, may hold a secret: a quick test that errs on the safe side."""
-        if self._patterns or _has_marker(text):
+        if self._patterns or may_hold_secret(text):
             return True
         return self._exact is not None and self._exact.search(text) is not None
 
@@ -57,9 +43,7 @@ class Redactor:
             text = self._exact.sub(self._known_placeholder, text)
         for name, pattern in self._patterns:
             text = self._without(pattern, name, text)
-        if _has_marker(text):
-            text = _shapes().sub(self._shape_placeholder, text)
-        return text
+        return redact(text, self._placeholder)
 
     def value(self, value: Any) -> Any:
         """A JSON value with every secret in its strings and keys replaced."""
@@ -74,7 +58,7 @@ class Redactor:
     def unredacted(self, text: str) -> tuple[str, ...]:
         """The names of secrets that are still in a text about to be written."""
         names = {self._names[match.group()] for match in self._exact.finditer(text)} if self._exact else set()
-        names |= {_shape_name(match) for match in _shapes().finditer(text)}
+        names |= shapes_in(text)
         outside = _PLACEHOLDER.sub(" ", text)
         names |= {name for name, pattern in self._patterns if pattern.search(outside)}
         return tuple(sorted(names))
@@ -88,30 +72,9 @@ class Redactor:
     def _known_placeholder(self, match: re.Match[str]) -> str:
         return self._placeholder(self._names[match.group()])
 
-    def _shape_placeholder(self, match: re.Match[str]) -> str:
-        return self._placeholder(_shape_name(match))
-
     def _placeholder(self, name: str) -> str:
         self.counts[name] += 1
         return f"«{name}»"
-
-
-def _has_marker(text: str) -> bool:
-    """A secret of a known shape may be in the text."""
-    for marker in _MARKERS:  # noqa: SIM110 - called for every message, and any() takes twice as long
-        if marker in text:
-            return True
-    return False
-
-
-@cache
-def _shapes() -> re.Pattern[str]:
-    """One pattern for all shapes, compiled when a text may hold one."""
-    return re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in _SHAPES))
-
-
-def _shape_name(match: re.Match[str]) -> str:
-    return str(match.lastgroup).replace("_", "-")
 
 
 def _encoded_secrets(secrets: Mapping[str, str]) -> dict[str, str]:

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from runner.core.errors import KeyRefused, Rejected
 from runner.core.sanitize import is_printable_ascii
+from runner.core.secrets import is_secret_name, redact
 from runner.gateways.catalogue import CATALOGUE, GatewayPreset
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}|0\.0\.0\.0")
-_SECRET = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 _VARIABLE = re.compile(r"\$\{env:(\w+)\}")
 
@@ -59,11 +59,11 @@ class Key:
         return f"check {self.variable}" if os.environ.get(self.variable) else f"export {self.variable}=…"
 
     def redact(self, text: str) -> str:
-        """The text without the key and without the values of the gateway's own headers."""
+        """The text without the key, the values of the gateway's own headers, and any text of a secret's shape."""
         for secret in (self.given or os.environ.get(self.variable, ""), *self.extra.values()):
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "[redacted]")
-        return text
+        return redact(text)
 
     def _value(self, url: str) -> str:
         value = (self.given if self.given is not None else os.environ.get(self.variable, "")).strip()
@@ -81,7 +81,7 @@ class Key:
         """Hold a known key that hides in another header to the same rules, and what the header's name calls a key."""
         if not self.extra:
             return
-        if urlsplit(url).scheme != "https" and any(map(_SECRET.search, self.extra)) and not is_loopback(host_of(url)):
+        if urlsplit(url).scheme != "https" and any(map(is_secret_name, self.extra)) and not is_loopback(host_of(url)):
             raise self._in_clear(url)
         for variable in {preset.key_from for preset in CATALOGUE.values()} | {self.variable}:
             value = os.environ.get(variable, "")

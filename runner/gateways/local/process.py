@@ -21,13 +21,13 @@ from typing import BinaryIO
 
 from runner.core.cancel import Cancel
 from runner.core.errors import GatewayError, LocalDied, TimedOut
+from runner.core.secrets import is_secret_name
 from runner.gateways.dialects.openai import OpenAI
 
 _WORKER = Path(__file__).with_name("worker.py")
 _GRACE = 2.0
 _QUIRKS = {"alternate": True}  # many chat templates insist on it
 _COMPLAINT = re.compile(r"^\S+ E (.+)$", re.MULTILINE)
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 
 
 class Child:
@@ -138,7 +138,7 @@ def _spawn(model: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={name: value for name, value in os.environ.items() if not _SECRET.search(name)},
+            env={name: value for name, value in os.environ.items() if not is_secret_name(name)},
             start_new_session=True,
         )
     except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from runner.config.loader import examine, load_agent
 from runner.config.user import load_user
 from runner.core.errors import ConfigError
 from runner.core.messages import ToolSpec
+from runner.core.secrets import is_secret_name
 from runner.tools import Toolbox, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
 from runner.transcripts.files.suite_file import SuiteFiles
@@ -19,7 +19,6 @@ from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_tools import RUNNING, mode_of, recorded_spec
 
-_SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
 _SHORTEST = 12
 
 
@@ -115,7 +114,7 @@ def secrets_of(agent: Agent) -> dict[str, str]:
 
 def _secret(name: str, value: str) -> bool:
     """A variable whose name says that it holds a secret, and whose value is no everyday word."""
-    return len(value) >= _SHORTEST and _SECRET_NAME.search(name) is not None
+    return len(value) >= _SHORTEST and is_secret_name(name)
 
 
 def server_tools(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSpec, ...]:

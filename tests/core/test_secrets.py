@@ -1,0 +1,118 @@
+"""What counts as a secret, and that everything which writes, checks or prints knows the same list."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.cli.doctor import _text as doctor_text
+from runner.cli.error_output import tell
+from runner.commands.doctor import Finding
+from runner.core.errors import GatewayError
+from runner.core.secrets import (
+    SHAPES,
+    dot_out,
+    has_known_secret,
+    is_secret_name,
+    looks_secret,
+    may_hold_secret,
+    redact,
+    shapes_in,
+)
+from runner.gateways.http.credentials import Key
+from runner.transcripts.redaction import Redactor
+
+SECRETS = [
+    ("openai-key", "sk-proj-abcdefghijklmnopqrst"),
+    ("openai-key", "sk-abcdefgh1234"),
+    ("github-token", "ghp_" + "a1" * 10),
+    ("github-token", "ghs_" + "a1" * 18),
+    ("github-token", "github_pat_" + "a1_" * 15),
+    ("gitlab-token", "glpat-" + "a1" * 8),
+    ("aws-key", "AKIA" + "A1" * 8),
+    ("aws-key", "ASIA" + "A1" * 8),
+    ("google-key", "AIza" + "b" * 35),
+    ("slack-token", "xoxb-1234567890-abc"),
+    ("jwt", "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl"),
+    ("jwt", "eyJhbGciOiJI.c2lnbmF0dXJl"),
+    ("bearer", "Bearer abcdefghijklmnopqrstuvwx"),
+    ("private-key", "-----BEGIN RSA PRIVATE KEY-----MIIE-----END RSA PRIVATE KEY-----"),
+    ("api-key", "gsk_" + "aB3" * 17),
+    ("api-key", "xai-" + "aB3" * 26),
+    ("api-key", "hf_" + "aB" * 17),
+    ("api-key", "r8_" + "aB3" * 12),
+    ("api-key", "pplx-" + "aB3" * 16),
+    ("api-key", "csk-" + "aB3" * 16),
+    ("api-key", "fw_" + "aB3" * 8),
+    ("api-key", "tgp_v1_" + "aB3" * 14),
+]
+HARMLESS = [
+    "",
+    "risk-assessment-of-2025",
+    "sk-learn-guide",
+    "hf_text_generation_pipeline",
+    "fw-is-a-short-name",
+    "eyJust a word.",
+    "https://example.org/a@b",
+    "AKIA",
+    "bearer of good news",
+]
+
+
+def test_every_shape_has_a_row() -> None:
+    assert {name for name, _ in SECRETS} | {"url-password"} == {name for name, _ in SHAPES}
+
+
+@pytest.mark.parametrize(("name", "secret"), SECRETS)
+def test_every_consumer_knows_it(name: str, secret: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"it is {secret}, no?"
+    assert may_hold_secret(secret)
+    assert has_known_secret(secret)
+    assert looks_secret(secret)
+    assert shapes_in(text) == {name}
+    assert redact(text) == Redactor()(text) == Key("x").redact(text) == f"it is «{name}», no?"
+    assert Redactor().unredacted(text) == (name,)
+    assert dot_out(text) == f"it is {'•' * len(secret)}, no?"
+    assert secret not in doctor_text([Finding("gateways", "x", "wrong", text)])
+    tell(GatewayError("x", why=text))
+    assert f"it is «{name}», no?" in capsys.readouterr().err
+
+
+def test_a_password_in_a_url_is_redacted_but_a_file_may_hold_it() -> None:
+    text = "postgres://user:word@localhost/db"
+    assert redact(text) == Redactor()(text) == "postgres://«url-password»@localhost/db"
+    assert "word" not in dot_out(text)
+    assert not has_known_secret(text)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_ordinary_text_is_no_secret(text: str) -> None:
+    assert redact(text) == dot_out(text) == text
+    assert not has_known_secret(text)
+    assert not looks_secret(text)
+
+
+@pytest.mark.parametrize(("name", "secret"), SECRETS)
+def test_what_is_redacted_stays_as_it_is(name: str, secret: str) -> None:
+    assert redact(redact(secret)) == redact(secret)
+
+
+SECRET_NAMES = [
+    "OPENAI_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "NPM_TOKENS", "DB_PASSWORD",
+    "DB_PASSWD", "KEY_PASSPHRASE", "GOOGLE_APPLICATION_CREDENTIALS", "SESSION_COOKIE", "apikey", "Authorization",
+    "Proxy-Authorization", "X-Api-Key", "X-Auth-Token", "Cookie", "Authentication",
+]  # fmt: skip
+OTHER_NAMES = [
+    "HOME", "PATH", "LANG", "GIT_AUTHOR_NAME", "SSH_AUTH_SOCK", "XAUTHORITY", "KEYBOARD_LAYOUT", "MONKEY",
+    "TOKENIZERS_PARALLELISM", "Accept", "User-Agent",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_name_that_says_secret(name: str) -> None:
+    assert is_secret_name(name)
+    assert is_secret_name(name.lower())
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_a_name_that_says_nothing(name: str) -> None:
+    assert not is_secret_name(name)
