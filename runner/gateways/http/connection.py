@@ -63,6 +63,7 @@ class Direct:
         host = parts.hostname or ""
         self._url = url
         self._authority = parts.netloc.rpartition("@")[2]
+        self._response: HTTPResponse | None = None
         sock = socket.create_connection((host, parts.port or (443 if tls else 80)), timeout=connect)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -92,6 +93,7 @@ class Direct:
         except TimeoutError:
             call.timers.ring()
         answer = HTTPResponse(_Receiving(_Reader(self._sock, call.timers)), method=call.method)  # type: ignore[arg-type]
+        self._response = answer
         answer.begin()
         return DirectAnswer(answer)
 
@@ -100,6 +102,8 @@ class Direct:
         socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
+        if self._response is not None:
+            self._response.close()  # before the collector, which may close first what the response closes itself
         self._sock.close()
 
 
@@ -120,6 +124,7 @@ class DirectAnswer:
     def __iter__(self) -> Iterator[bytes]:
         """The body's bytes as they arrive. Raises OSError, HTTPException, TimedOut."""
         yield from self._unchunked() if self._answer.chunked else self._plain()
+        self._answer.close()
         self._whole = True
 
     def _plain(self) -> Iterator[bytes]:
