@@ -6,10 +6,10 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from runner.core import strict_json as strict
-from runner.core.messages import Message, Opaque, ToolCall, Usage
+from runner.core.messages import FinishReason, Message, Opaque, ToolCall, Usage
 from runner.core.sanitize import replace_surrogates
 
 
@@ -42,12 +42,9 @@ class CallChunk:
 
 @dataclass(frozen=True, slots=True)
 class DoneChunk:
-    """The terminator: without it a reply is incomplete.
+    """The terminator: without it a reply is incomplete. `raw_finish` is the server's own word."""
 
-    `finish` is stop, length, tool_calls or content_filter; `raw_finish` is the server's own word.
-    """
-
-    finish: str = "stop"
+    finish: FinishReason = "stop"
     raw_finish: str = ""
     usage: Usage | None = None
     model: str = ""
@@ -84,7 +81,7 @@ class Assembly:
         elif isinstance(chunk, DoneChunk):
             self.done = chunk
 
-    def message(self, finish: str = "") -> Message:
+    def message(self, finish: FinishReason | Literal[""] = "") -> Message:
         """The reply so far; `finish` overrides the terminator's, for replies that broke off."""
         calls = self._closed_calls()
         done = self.done

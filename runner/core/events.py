@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from runner.core.messages import ToolCall, ToolResult, Usage
+from runner.core.messages import FinishReason, ToolCall, ToolResult, Usage
+
+NoticeKind = Literal[
+    "abridged",
+    "empty",
+    "evicted",
+    "fallback",
+    "incomplete",
+    "limit",
+    "no_price",
+    "options_off",
+    "reply_invalid",
+    "retry",
+    "server_truncated",
+    "textual_call",
+    "tool",
+    "tools_off",
+    "truncated",
+]
+LimitName = Literal["rounds", "identical_calls", "seconds", "max_tokens", "total_tokens", "cost_usd"]
+TurnReason = Literal["answered", "truncated", "incomplete", "cancelled", "failed"] | LimitName
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,7 @@ class Replied:
     """One model reply is there: complete, or marked by its finish reason."""
 
     text: str
-    finish_reason: str
+    finish_reason: FinishReason | Literal[""]
     usage: Usage
     calls: tuple[ToolCall, ...] = ()
     model: str = ""
@@ -81,12 +101,9 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know although the turn goes on.
+    """Something the user should know although the turn goes on."""
 
-    `kind` is one word: fallback, evicted, retry, truncated, incomplete, tools_off, limit, denied, empty, …
-    """
-
-    kind: str
+    kind: NoticeKind
     text: str
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -96,11 +113,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The turn is over; `reason` is answered, truncated, incomplete, cancelled, or the name of a limit."""
+    """The turn is over: what it used, how many seconds it took, why it ended, and its cost in US dollars if known."""
 
     usage: Usage
     seconds: float
-    reason: str = "answered"
+    reason: TurnReason = "answered"
     cost_usd: float | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
 Effects = Literal["none", "read", "write", "exec"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "incomplete", "cancelled"]
+"""How a reply ended; incomplete and cancelled are those that broke off."""
 
 UNFINISHED = frozenset({"incomplete", "cancelled"})
 
@@ -115,7 +117,7 @@ class Message:
     """One message of a conversation.
 
     A tool message carries all results of one reply, in the order of its calls. `finish` is an assistant reply's
-    finish reason: stop, length, tool_calls, content_filter, or incomplete and cancelled for one that broke off.
+    finish reason, empty for other messages.
     """
 
     role: Role
@@ -124,7 +126,7 @@ class Message:
     results: tuple[ToolResult, ...] = ()
     files: tuple[Attachment, ...] = ()
     thinking: str = ""
-    finish: str = ""
+    finish: FinishReason | Literal[""] = ""
     opaque: Opaque | None = field(default=None, compare=False)
 
     @classmethod
@@ -136,7 +138,7 @@ class Message:
         return cls("user", text, files=tuple(files))
 
     @classmethod
-    def assistant(cls, text: str = "", calls: Iterable[ToolCall] = (), finish: str = "stop") -> Message:
+    def assistant(cls, text: str = "", calls: Iterable[ToolCall] = (), finish: FinishReason = "stop") -> Message:
         return cls("assistant", text, calls=tuple(calls), finish=finish)
 
     @classmethod

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from runner.core.errors import LimitReached
-from runner.core.events import Notice, TurnEnded
+from runner.core.events import LimitName, Notice, TurnEnded, TurnReason
 from runner.core.messages import Message, ToolResult
 from runner.core.policy import Limits
 from runner.engine.usage import SessionUsage
@@ -20,12 +20,12 @@ _OF_SESSION = frozenset({"total_tokens", "cost_usd"})
 class TurnLimits:
     """Holds one turn to the agent's limits, by its own clock and counters and by the session's `usage`.
 
-    `reached` names the limit that was reached, if one was. Each method that checks raises LimitReached.
+    `reached` names the limit that was reached, None as long as none was. Each method that checks raises LimitReached.
     """
 
     def __init__(self, limits: Limits, usage: SessionUsage) -> None:
         self.usage = usage
-        self.reached = ""
+        self.reached: LimitName | None = None
         self._limits = limits
         self._started = time.monotonic()
         self._before = usage.tokens, usage.cost_usd
@@ -76,12 +76,12 @@ class TurnLimits:
         usage.no_price_noticed = True
         return Notice("no_price", f"no price is known for {model or 'this model'}: limits.cost_usd cannot hold")
 
-    def turn_ended(self, reason: str) -> TurnEnded:
+    def turn_ended(self, reason: TurnReason) -> TurnEnded:
         """The turn's last event, with its share of the session's usage."""
         tokens, cost = self.usage.since(*self._before)
         return TurnEnded(tokens, time.monotonic() - self._started, reason, cost)
 
-    def _stop(self, limit: str, what: str) -> NoReturn:
+    def _stop(self, limit: LimitName, what: str) -> NoReturn:
         self.reached = limit
         key = "options.max_tokens" if limit == "max_tokens" else f"limits.{limit}"
         instead = "start a new session" if limit in _OF_SESSION else "send another message to go on from here"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from typing import Literal
 
 from runner.core.cancel import Cancelled
 from runner.core.chunks import Assembly, Chunk, TextChunk, ThinkingChunk
@@ -16,9 +17,9 @@ from runner.core.errors import (
     LimitReached,
     ReplyInvalid,
 )
-from runner.core.events import Event, Notice, Replied, TextDelta, ThinkingDelta
+from runner.core.events import Event, Notice, Replied, TextDelta, ThinkingDelta, TurnReason
 from runner.core.history import Exchange
-from runner.core.messages import Message, ToolResult, Usage
+from runner.core.messages import FinishReason, Message, ToolResult, Usage
 from runner.engine.limits import TurnLimits
 from runner.engine.structured import ReplySchema
 from runner.engine.textual_calls import has_textual_call
@@ -55,7 +56,7 @@ class TurnLoop:
         self._empty_replies = 0
         self._invalid_replies = 0
         self._partial: Message | None = None
-        self.reason = "answered"
+        self.reason: TurnReason = "answered"
 
     def run(self) -> Iterator[Event]:
         """The turn's events, TurnEnded last. Raises AgentRunError after it when the turn did not end in an answer."""
@@ -66,7 +67,7 @@ class TurnLoop:
             self.reason = "cancelled"
         except LimitReached as error:
             failure = error
-            self.reason = self._limits.reached
+            self.reason = self._limits.reached or "failed"
             yield Notice("limit", error.what, {"limit": self.reason})
         except AgentRunError as error:
             failure = error
@@ -121,7 +122,7 @@ class TurnLoop:
         assembly = Assembly()
         text = assembly.text
         cancel = self._cancel
-        broke_off = "cancelled"
+        broke_off: FinishReason | Literal[""] = "cancelled"
         try:
             for chunk in self._ask_model(extra, self._limits.seconds_left()):
                 if cancel.cancelled:
@@ -160,7 +161,7 @@ class TurnLoop:
             raise
         return reply
 
-    def _keep_partial(self, assembly: Assembly, finish: str) -> None:
+    def _keep_partial(self, assembly: Assembly, finish: FinishReason) -> None:
         """Text and whole calls stay, the calls answered as interrupted; a call cut in the middle is no call."""
         partial = assembly.message(finish)
         whole = tuple(call for call in partial.calls if call.raw and call.arguments is not None)

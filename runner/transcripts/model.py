@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from runner.config.diagnostics import Location
-from runner.core.messages import Opaque, Usage
+from runner.core.messages import FinishReason, Opaque, Usage
 
 ToolMode = Literal["verify", "stub", "execute", "forbid"]
 
@@ -126,7 +126,7 @@ class RecordedReply(NamedTuple):
     """One model reply at the gateway interface; `lengths` cut `text` into its streamed pieces."""
 
     seen: str = ""
-    finish: str = "stop"
+    finish: FinishReason | Literal[""] = "stop"
     text: str = ""
     lengths: tuple[int, ...] = ()
     thinking: str = ""

@@ -7,12 +7,12 @@ from typing import Any
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk, parse_arguments
 from runner.core.errors import ProtocolBroken
-from runner.core.messages import Opaque, Usage
+from runner.core.messages import FinishReason, Opaque, Usage
 from runner.core.sanitize import replace_surrogates
 from runner.gateways.dialects.reply_events import EventDecoder, Pairs, a_count, a_text, an_object, objects, parsed
 from runner.gateways.http.errors import Scene, failure, not_a_reply
 
-_FINISHES: Mapping[str, str] = {
+_FINISHES: Mapping[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "tool_use": "tool_calls",

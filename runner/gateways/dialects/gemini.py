@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
-from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
+from runner.core.messages import Attachment, FinishReason, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import OPTIONS, Capabilities, Request
 from runner.gateways.dialects.reply_events import EventDecoder, Pairs, a_count, a_text, an_object, objects, parsed
 from runner.gateways.dialects.request_body import (
@@ -255,7 +255,7 @@ class Decoder(EventDecoder):
         if rest := self._pairs.rest():
             yield TextChunk(rest)
         self._keep()
-        finish = "tool_calls" if self._calls else "stop"
+        finish: FinishReason = "tool_calls" if self._calls else "stop"
         if self._finish == "MAX_TOKENS":
             finish = "length"
         elif _FILTERED.search(self._finish):

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
-from runner.core.messages import Opaque, Usage
+from runner.core.messages import FinishReason, Opaque, Usage
 from runner.gateways.dialects.reply_events import Pairs, a_count, a_text, an_object, objects, parsed, unbroken
 from runner.gateways.http.errors import Scene, cut_off, failure, not_a_reply
 from runner.gateways.http.sse import EventLines
 
 _NOWHERE = Scene()
 _DONE = b"[DONE]"
-_FINISHES: Mapping[str, str] = {
+_FINISHES: Mapping[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
     "tool_calls": "tool_calls",

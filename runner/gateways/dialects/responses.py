@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
-from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
+from runner.core.messages import Attachment, FinishReason, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import OPTIONS, Capabilities, Request
 from runner.gateways.dialects.reply_events import EventDecoder, Pairs, a_count, a_text, an_object, objects, parsed
 from runner.gateways.dialects.request_body import (
@@ -27,7 +27,7 @@ from runner.gateways.dialects.tool_schemas import parameters, strict
 from runner.gateways.http.errors import Scene, failure, not_a_reply
 from runner.gateways.http.gateway import Remote
 
-_FINISHES: Mapping[str, str] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_FINISHES: Mapping[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _OPTIONS: Mapping[str, str] = {
     "max_tokens": "max_output_tokens",
     "parallel_calls": "parallel_tool_calls",
@@ -254,7 +254,7 @@ class Decoder(EventDecoder):
             None if reason else self._opaque(),
         )
 
-    def _plain_finish(self) -> str:
+    def _plain_finish(self) -> FinishReason:
         return "tool_calls" if any(part.begun for part in self._parts.values()) else "stop"
 
     def _opaque(self) -> Opaque | None:

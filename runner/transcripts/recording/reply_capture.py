@@ -6,11 +6,11 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from runner.core.chunks import Assembly, Chunk, DoneChunk, TextChunk
 from runner.core.errors import GatewayError
-from runner.core.messages import Message, Opaque, ToolResult
+from runner.core.messages import FinishReason, Message, Opaque, ToolResult
 from runner.gateways import Request
 from runner.transcripts.model import RecordedCall, RecordedError, RecordedReply
 from runner.transcripts.redaction import Redactor
@@ -31,7 +31,7 @@ class ReplyCapture:
     lengths: list[int] = field(default_factory=list)
     first: float = 0.0
     last: float = 0.0
-    finish: str = "cancelled"
+    finish: FinishReason | Literal[""] = "cancelled"
     error: GatewayError | None = None
     call_ids: list[str] = field(default_factory=list)
 

@@ -132,7 +132,7 @@ class RecordedGateway:
             raise IncompleteReply("the reply broke off before its end", where=self.where)
         if reply.finish == "cancelled":
             raise Cancelled
-        yield DoneChunk(reply.finish, reply.finish, reply.usage, self._model or request.model, reply.opaque)
+        yield DoneChunk(reply.finish or "stop", reply.finish, reply.usage, self._model or request.model, reply.opaque)
 
 
 _BY_CODE: Mapping[str, type[GatewayError]] = {
