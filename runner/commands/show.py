@@ -107,20 +107,21 @@ def explain(agent: Agent, text: str) -> str:
 
     The effects of a tool that would have to be imported to know them count as `exec`.
     """
-    from runner.tools.permissions import AGENT_FILE, USER_FILE, Gate, Rules, parse_call  # lazy: few ask
+    from runner.tools.permission_rules import AGENT_FILE, USER_FILE, RuleLayer  # lazy: as the next
+    from runner.tools.permissions import PermissionPolicy, parse_call  # lazy: few ask
 
     call = parse_call(text)
     own, users = agent.permissions, agent.user.permissions
     layers = (
-        Rules.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
-        Rules.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
+        RuleLayer.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
+        RuleLayer.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
     )
     with closing(open_toolbox(filter(_is_inert, agent.tools))) as toolbox:
         if (tool := toolbox.find(call.name)) is not None:
-            return Gate(layers, toolbox.find).explain(call, tool.spec)
+            return PermissionPolicy(layers, toolbox.find).explain(call, tool.spec)
         for entry in agent.tools:
             if not _is_inert(entry) and call.name.partition("__")[0] == entry.name:
                 tool = _Unopened(entry, call.name)
-                return Gate(layers, {call.name: tool}.get).explain(call, tool.spec)
+                return PermissionPolicy(layers, {call.name: tool}.get).explain(call, tool.spec)
         known = [*(spec.name for spec in toolbox.specs), *(entry.name for entry in agent.tools)]
     raise UsageError(f"the agent has no tool {call.name!r}", where=str(agent.path), fix=nearest(call.name, known))

@@ -10,7 +10,7 @@ from runner.core.messages import ToolCall
 from runner.tools import Tools
 
 if TYPE_CHECKING:
-    from runner.tools.permissions import Gate
+    from runner.tools.permissions import PermissionPolicy
 
 PermissionCheck = Callable[[ToolCall], str | None]
 """Whether a call may run: None if it may, else the reason why not."""
@@ -22,34 +22,36 @@ Approve = Callable[[ToolCall, str], str]
 class ToolApproval:
     """A PermissionCheck by rules and by the user's approval.
 
-    `load_rules` is called when the first call wants to run. `approve` answers yes, no or always (for that tool, while
+    `load_policy` is called when the first call wants to run. `approve` answers yes, no or always (for that tool, while
     the session lasts); None means that nobody can be asked, and then what would be asked is refused.
     """
 
-    def __init__(self, load_rules: Callable[[], Gate], tools: Tools, approve: Approve | None = None) -> None:
-        self._load_rules = load_rules
+    def __init__(
+        self, load_policy: Callable[[], PermissionPolicy], tools: Tools, approve: Approve | None = None
+    ) -> None:
+        self._load_policy = load_policy
         self._tools = tools
         self._approve = approve
         self._always: set[str] = set()
 
     @cached_property
-    def _rules(self) -> Gate:
-        return self._load_rules()
+    def _policy(self) -> PermissionPolicy:
+        return self._load_policy()
 
     def __call__(self, call: ToolCall) -> str | None:
         spec = self._tools.spec(call.name)
         if spec is None or call.arguments is None:
             return None  # the toolbox says better what is wrong with it
-        verdict = self._rules.decide(call, spec)
-        if verdict.decision == "deny":
-            return verdict.reason
-        if verdict.decision == "allow" or spec.name in self._always:
+        permission = self._policy.decide(call, spec)
+        if permission.decision == "deny":
+            return permission.reason
+        if permission.decision == "allow" or spec.name in self._always:
             return None
         if self._approve is None:
-            return f"{spec.name} needs approval ({verdict.reason}), and nobody is there to give it"
+            return f"{spec.name} needs approval ({permission.reason}), and nobody is there to give it"
         from runner.core.sanitize import escape_line  # lazy: most calls are not asked about
 
-        answer = self._approve(call, f"{verdict.reason}: {escape_line(self._rules.stands_for(call, spec))}")
+        answer = self._approve(call, f"{permission.reason}: {escape_line(self._policy.call_text(call, spec))}")
         if answer == "always":
             self._always.add(spec.name)
         return None if answer in {"yes", "always"} else "the user said no"

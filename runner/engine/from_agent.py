@@ -23,7 +23,7 @@ from runner.tools.context import ToolOutput, nobody, system_clock
 from runner.tools.entry import ToolSettings
 
 if TYPE_CHECKING:
-    from runner.tools.permissions import Gate
+    from runner.tools.permissions import PermissionPolicy
 
 MAX_DEPTH = 5
 
@@ -179,20 +179,21 @@ def _broker(agent: Agent, options: SessionOptions) -> Broker:
 
 
 def _approval(agent: Agent, toolbox: Tools, options: SessionOptions) -> ToolApproval:
-    def load_rules() -> Gate:
-        from runner.tools.permissions import AGENT_FILE, COMMAND_LINE, USER_FILE, Gate, Rules  # lazy: at the first call
+    def load_policy() -> PermissionPolicy:
+        from runner.tools.permission_rules import AGENT_FILE, COMMAND_LINE, USER_FILE, RuleLayer  # lazy: as the next
+        from runner.tools.permissions import PermissionPolicy  # lazy: at the first call
 
         own, users = agent.permissions, agent.user.permissions
         layers = (
-            Rules.of(COMMAND_LINE, allow=options.allow, deny=options.deny),
-            Rules.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
-            Rules.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
+            RuleLayer.of(COMMAND_LINE, allow=options.allow, deny=options.deny),
+            RuleLayer.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
+            RuleLayer.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
         )
-        return Gate(layers, toolbox.find)
+        return PermissionPolicy(layers, toolbox.find)
 
     if options.allow or options.deny:
-        load_rules()  # a malformed rule of the command line is said now, not in the middle of the conversation
-    return ToolApproval(load_rules, toolbox, options.approve)
+        load_policy()  # a malformed rule of the command line is said now, not in the middle of the conversation
+    return ToolApproval(load_policy, toolbox, options.approve)
 
 
 def _loaded(path: Path) -> Agent:

@@ -23,7 +23,7 @@ class Tool(Protocol):
         """What the model is told."""
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
-        """Do it: text, any JSON value or an ToolOutput. What it raises becomes a failed result that the model reads."""
+        """Do it: text, any JSON value or a ToolOutput. What it raises becomes a failed result that the model reads."""
 
 
 @runtime_checkable

@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolCall, ToolSpec
 from runner.tools import Toolbox, ToolEntry, open_toolbox
-from runner.tools.permissions import AGENT_FILE, COMMAND_LINE, USER_FILE, Gate, Rules, parse_call, parse_rule
+from runner.tools.permission_rules import AGENT_FILE, COMMAND_LINE, USER_FILE, RuleLayer, parse_rule
+from runner.tools.permissions import PermissionPolicy, parse_call
 from thoroughness import examples
 
 
-def layer(source: str, **rules: list[str]) -> Rules:
-    return Rules.of(source, **rules)
+def layer(source: str, **rules: list[str]) -> RuleLayer:
+    return RuleLayer.of(source, **rules)
 
 
-def decided(*layers: Rules, name: str = "save", effects: Effects = "write", **arguments: Any) -> str:
+def decided(*layers: RuleLayer, name: str = "save", effects: Effects = "write", **arguments: Any) -> str:
     spec = ToolSpec(name, "", {"type": "object"}, effects)
-    return Gate(layers).decide(ToolCall("1", name, arguments), spec).decision
+    return PermissionPolicy(layers).decide(ToolCall("1", name, arguments), spec).decision
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_without_rules_the_effects_decide(effects: Effects, decision: str) -> No
         ([layer(USER_FILE, allow=["other"])], "ask"),
     ],
 )
-def test_layers(layers: list[Rules], decision: str) -> None:
+def test_layers(layers: list[RuleLayer], decision: str) -> None:
     assert decided(*layers) == decision
     assert decided(*reversed(layers)) == decision
 
@@ -92,7 +93,7 @@ def test_a_file_may_tighten_by_glob_and_allow_what_is_allowed(rule: str) -> None
 )
 def test_what_a_rule_matches(rule: str, name: str, arguments: dict[str, Any], matches: bool) -> None:
     spec = ToolSpec(name, "", {"type": "object"}, "none")
-    verdict = Gate([layer(USER_FILE, deny=[rule])]).decide(ToolCall("1", name, arguments), spec)
+    verdict = PermissionPolicy([layer(USER_FILE, deny=[rule])]).decide(ToolCall("1", name, arguments), spec)
     assert (verdict.decision == "deny") is matches
 
 
@@ -101,7 +102,7 @@ def test_a_malformed_rule_is_refused(rule: str) -> None:
     with pytest.raises(UsageError, match="is no permission rule"):
         parse_rule(rule)
     with pytest.raises(UsageError):
-        Rules.of(USER_FILE, deny=[rule])
+        RuleLayer.of(USER_FILE, deny=[rule])
 
 
 @pytest.fixture
@@ -144,11 +145,11 @@ def box(tmp_path: Path) -> Toolbox:
         ("git(*)", 'git({"wrong": 1})', True),
     ],
 )
-def test_rules_know_what_a_call_stands_for(box: Toolbox, rule: str, call: str, matches: bool) -> None:
+def test_rules_know_what_a_call_call_text(box: Toolbox, rule: str, call: str, matches: bool) -> None:
     parsed = parse_call(call)
     spec = box.spec(parsed.name)
     assert spec is not None
-    verdict = Gate([layer(USER_FILE, deny=[rule])], box.find).decide(parsed, spec)
+    verdict = PermissionPolicy([layer(USER_FILE, deny=[rule])], box.find).decide(parsed, spec)
     assert (verdict.decision == "deny") is matches
 
 
@@ -157,16 +158,16 @@ def test_an_allow_needs_the_true_command_line(box: Toolbox) -> None:
     spec = box.spec("wipe")
     assert spec is not None
     for rule, decision in (("command(rm *)", "ask"), ("command(/bin/rm *)", "allow")):
-        assert Gate([layer(USER_FILE, allow=[rule])], box.find).decide(call, spec).decision == decision
+        assert PermissionPolicy([layer(USER_FILE, allow=[rule])], box.find).decide(call, spec).decision == decision
 
 
 def test_a_path_cannot_be_spelled_around_a_rule(box: Toolbox) -> None:
-    gate = Gate([layer(USER_FILE, allow=["files.write(notes/*)"])], box.find)
+    policy = PermissionPolicy([layer(USER_FILE, allow=["files.write(notes/*)"])], box.find)
     spec = box.spec("files_write")
     assert spec is not None
     for path in ("notes/../private", "../notes/x", "/notes/x", "private/notes/x"):
         call = ToolCall("1", "files_write", {"path": path, "content": ""})
-        assert gate.decide(call, spec).decision == "ask", path
+        assert policy.decide(call, spec).decision == "ask", path
 
 
 @pytest.mark.parametrize(
@@ -183,27 +184,27 @@ def test_a_path_cannot_be_spelled_around_a_rule(box: Toolbox) -> None:
 def test_a_file_cannot_allow_a_whole_kind(box: Toolbox, rule: str, source: str, decision: str) -> None:
     call, spec = parse_call('git({"path": "a"})'), box.spec("git")
     assert spec is not None
-    gate = Gate([layer(source, allow=[rule])], box.find)
-    assert gate.decide(call, spec).decision == decision
-    assert ("spares no question" in gate.explain(call, spec)) is (decision == "ask")
+    policy = PermissionPolicy([layer(source, allow=[rule])], box.find)
+    assert policy.decide(call, spec).decision == decision
+    assert ("spares no question" in policy.explain(call, spec)) is (decision == "ask")
 
 
 def test_a_call_is_shown_as_what_it_comes_to(box: Toolbox) -> None:
     call, spec = parse_call('git({"path": "a b"})'), box.spec("git")
     assert spec is not None
-    assert Gate([], box.find).stands_for(call, spec) == "git log -n 3 -- 'a b'"
+    assert PermissionPolicy([], box.find).call_text(call, spec) == "git log -n 3 -- 'a b'"
 
 
 def test_explain_names_every_matching_rule_and_the_one_that_decides() -> None:
-    gate = Gate([layer(AGENT_FILE, allow=["save"]), layer(USER_FILE, ask=["save(*)"], deny=["rm"])])
+    policy = PermissionPolicy([layer(AGENT_FILE, allow=["save"]), layer(USER_FILE, ask=["save(*)"], deny=["rm"])])
     spec = ToolSpec("save", "", {"type": "object"}, "write")
-    assert gate.explain(parse_call('save({"a": 1})'), spec).splitlines() == [
+    assert policy.explain(parse_call('save({"a": 1})'), spec).splitlines() == [
         'save {"a": 1}',
         "  matches allow: save in the agent file",
         "  matches ask: save(*) in your configuration",
         "  ask, because of ask: save(*) in your configuration",
     ]
-    assert Gate([]).explain(parse_call("save"), spec).endswith("ask, because its effects are 'write'")
+    assert PermissionPolicy([]).explain(parse_call("save"), spec).endswith("ask, because its effects are 'write'")
 
 
 @pytest.mark.parametrize("text", ["", "save(", "save({)", "save([1])", "save({}) x"])
@@ -224,8 +225,8 @@ def test_a_file_never_loosens_what_the_user_rules(
 ) -> None:
     spec, call = ToolSpec("save", "", {"type": "object"}, effects), ToolCall("1", "save", {"a": 1})
     user = layer(USER_FILE, **users)
-    alone = Gate([user]).decide(call, spec)
-    both = Gate([layer(AGENT_FILE, **files), user]).decide(call, spec)
+    alone = PermissionPolicy([user]).decide(call, spec)
+    both = PermissionPolicy([layer(AGENT_FILE, **files), user]).decide(call, spec)
     if alone.rule:
         assert STRICTNESS.index(both.decision) >= STRICTNESS.index(alone.decision)
 
@@ -248,5 +249,5 @@ ODD = (
 def test_arguments_of_any_shape_are_decided(box: Toolbox, arguments: dict[str, Any], name: str) -> None:
     spec = box.spec(name)
     assert spec is not None
-    gate = Gate([layer(USER_FILE, allow=["command(git *)"], deny=["files(secret)"])], box.find)
-    assert gate.decide(ToolCall("1", name, arguments), spec).decision in STRICTNESS
+    policy = PermissionPolicy([layer(USER_FILE, allow=["command(git *)"], deny=["files(secret)"])], box.find)
+    assert policy.decide(ToolCall("1", name, arguments), spec).decision in STRICTNESS

@@ -84,10 +84,10 @@ def _of_file(agent: Agent) -> Iterator[Capability]:
 
 def _preapproved_calls(agent: Agent) -> Iterator[Capability]:
     """The calls that the file allows without a question; of interest where its tools can do anything."""
-    from runner.tools.permissions import parse_rule  # lazy: most files allow nothing
+    from runner.tools.permission_rules import parse_rule  # lazy: most files allow nothing
 
     for rule in agent.permissions.allow:
-        if parse_rule(rule).names_one:
+        if parse_rule(rule).names_one_tool:
             yield Capability("allow", f"{rule} without asking each time", agent.location("permissions"))
 
 

@@ -43,7 +43,7 @@ def _permissions(draft: Draft, names: set[str], any_name: bool) -> Iterator[Diag
 
 def malformed(rule: str) -> str:
     """Why a text is no rule, or nothing."""
-    from runner.tools.permissions import parse_rule  # lazy: most files have no rules
+    from runner.tools.permission_rules import parse_rule  # lazy: most files have no rules
 
     try:
         parse_rule(rule)

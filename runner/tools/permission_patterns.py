@@ -1,0 +1,71 @@
+"""Whether a permission rule's patterns match a call: globs on the tool's name, on the call's text, on its arguments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from runner.core.messages import ToolCall, ToolSpec
+from runner.tools.context import ToolFailed
+from runner.tools.permission_rules import PermissionRule
+from runner.tools.protocols import Tool
+
+
+class MatchableCall(NamedTuple):
+    """A call as patterns see it.
+
+    `arguments` have their defaults filled in and are in their one spelling; `texts` are what a call pattern is held
+    against, the truest first: a command's line, a request's, the arguments as JSON of other tools.
+    """
+
+    name: str
+    kind: str
+    arguments: Mapping[str, Any]
+    texts: tuple[str, ...]
+
+
+def matchable_call(tool: Tool | None, spec: ToolSpec, call: ToolCall) -> MatchableCall:
+    """The call of the tool that `spec` describes; `tool` is None where there is none to be asked."""
+    properties = spec.parameters.get("properties", {})
+    defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+    arguments: Mapping[str, Any] = {**defaults, **(call.arguments or {})}
+    as_json = (json.dumps(arguments, sort_keys=True, ensure_ascii=False),)
+    kind = str(getattr(tool, "kind", ""))
+    try:
+        if (canonical := getattr(tool, "canonical", None)) is not None:
+            arguments = canonical(arguments)
+        subjects: Callable[[Mapping[str, Any]], tuple[str, ...]] = getattr(tool, "subjects", lambda _: as_json)
+        return MatchableCall(spec.name, kind, arguments, subjects(arguments))
+    except (AttributeError, LookupError, TypeError, ValueError, ToolFailed):
+        # They do not fit the tool, which will not run with them.
+        return MatchableCall(spec.name, kind, arguments, as_json)
+
+
+def matches(rule: PermissionRule, call: MatchableCall, *, truest_only: bool) -> bool:
+    """Whether the rule is about the call. `truest_only` leaves out all of its texts but the first."""
+    return _is_about_tool(rule, call) and _fits(rule, call.texts[:1] if truest_only else call.texts, call.arguments)
+
+
+def _is_about_tool(rule: PermissionRule, call: MatchableCall) -> bool:
+    """By its name, with dots for `_` or `__`, or by its kind."""
+    spellings = {rule.tool, rule.tool.replace(".", "_"), rule.tool.replace(".", "__")}
+    return rule.tool == call.kind or any(_glob(spelling, call.name) for spelling in spellings)
+
+
+def _fits(rule: PermissionRule, texts: tuple[str, ...], arguments: Mapping[str, Any]) -> bool:
+    if rule.argument_patterns:
+        return all(
+            name in arguments and _glob(glob, _argument_text(arguments[name])) for name, glob in rule.argument_patterns
+        )
+    return rule.call_pattern is None or any(_glob(rule.call_pattern, text) for text in texts)
+
+
+def _argument_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _glob(pattern: str, text: str) -> bool:
+    """`*` is any text, `?` one character, all else itself; fnmatch never goes back, however many stars there are."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
