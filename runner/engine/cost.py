@@ -64,6 +64,6 @@ def _seller(gateway: str, where: str) -> str | None:
     seller = PRICED.get(gateway)
     if seller is None:
         return None
-    from runner.gateways.http.credentials import host_of, is_loopback  # lazy: for what may be paid alone
+    from runner.core.addresses import host_of, is_loopback  # lazy: for what may be paid alone
 
     return None if is_loopback(host_of(where)) else seller

@@ -15,13 +15,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
+from runner.core.addresses import is_loopback, is_public, parse_address
 from runner.tools.context import ToolFailed
 
 if TYPE_CHECKING:
     import ipaddress
 
 PORTS = {"http": 80, "https": 443}
-_METADATA = frozenset({"168.63.129.16", "192.0.0.192"})  # clouds' metadata services at public-looking addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,49 +66,19 @@ class Reach:
         return bool(host) and self._opens(host, host, port)
 
     def _opens(self, host: str, address: str, port: int) -> bool:
-        import ipaddress  # lazy: with http tools alone
-
-        try:
-            meant = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
+        parsed = parse_address(address)
+        if parsed is None:
             return False
-        if host == "localhost" and meant.is_loopback:
+        if is_loopback(host) and is_loopback(address) and parse_address(host) is None:
             return True
-        return any(meant in network for network in self._networks(port))
+        return any(parsed in network for network in self._networks(port))
 
     def _networks(self, port: int) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-        import ipaddress  # lazy, as above
+        import ipaddress  # lazy: with http tools alone
 
         for each in self.listed:
             with suppress(ValueError):
                 yield ipaddress.ip_network(each.removesuffix(f":{port}").strip("[]"))
-
-
-def is_public(address: str) -> bool:
-    """The address, and any that an IPv6 transition form carries inside, belongs to the open internet."""
-    import ipaddress  # lazy: with http tools alone
-
-    whole = ipaddress.ip_address(address.partition("%")[0])
-    return all(
-        each.is_global and not each.is_multicast and str(each) not in _METADATA for each in (whole, *_carried(whole))
-    )
-
-
-def _carried(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
-    import ipaddress  # lazy, as above
-
-    if isinstance(address, ipaddress.IPv4Address):
-        return
-    if address.ipv4_mapped is not None:
-        yield address.ipv4_mapped
-    if address.sixtofour is not None:
-        yield address.sixtofour
-    if address.teredo is not None:
-        yield from address.teredo
-    low = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    high = int(address) >> 32
-    if high in (0, 0xFFFF0000, 0x64FF9B << 64) or high & 0xFFFFFFFF in (0x5EFE, 0x02005EFE):
-        yield low
 
 
 def port_of(parts: SplitResult) -> int:
@@ -126,7 +96,3 @@ def authority(parts: SplitResult) -> str:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())

@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.config.agent import Agent
 from runner.config.layers import Layers, chain
+from runner.core.addresses import host_of
 from runner.core.capability import ACTIONS, Capability, destination, env_variables, origin
 from runner.core.sanitize import escape_line
 from runner.gateways import CATALOGUE, DIALECTS, GatewayPreset
@@ -118,7 +119,7 @@ def _gateway(agent: Agent, name: str, raw: _RawFile) -> Iterator[Capability]:
         yield Capability("import", f"the gateway {name} of an installed package", agent.location("gateway"))
     if preset is None or preset == CATALOGUE.get(name) or not (own := raw.mapping("gateways", name)):
         return
-    from runner.gateways.http.credentials import address, host_of  # lazy: most agents ask a server of the catalogue
+    from runner.gateways.http.credentials import address  # lazy: most agents ask a server of the catalogue
 
     url, ca = address(preset), preset.quirks.get("ca_bundle")
     sent = dict.fromkeys(filter(None, [preset.key_from])) | env_variables(own)

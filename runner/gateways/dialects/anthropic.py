@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from runner.core.addresses import host_of
 from runner.core.chunks import Chunk
 from runner.core.messages import Attachment, Message, ToolCall, ToolResult
 from runner.gateways import CATALOGUE, OPTIONS, Capabilities, Request
@@ -24,7 +25,6 @@ from runner.gateways.dialects.request_body import (
     with_extra,
 )
 from runner.gateways.dialects.tool_schemas import closed, parameters
-from runner.gateways.http.credentials import host_of
 from runner.gateways.http.gateway import Remote
 
 WITH_SAMPLING = "2023-06-01"

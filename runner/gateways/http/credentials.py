@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from runner.core.addresses import host_of, is_loopback
 from runner.core.errors import KeyRefused, Rejected
 from runner.core.sanitize import is_printable_ascii
 from runner.core.secrets import is_secret_name, redact
 from runner.gateways.catalogue import CATALOGUE, GatewayPreset
 
-_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}|0\.0\.0\.0")
 _SHORTEST_SECRET = 8
 _VARIABLE = re.compile(r"\$\{env:(\w+)\}")
 
@@ -137,19 +137,6 @@ def _address_fix(name: str) -> str:
         if not os.environ.get(variable):
             return f"export {variable}=https://…"
     return "set the gateway's url to one that begins with http:// or https://"
-
-
-def host_of(url: str) -> str:
-    """The host of a URL in lower case, without port."""
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine."""
-    return _LOOPBACK.fullmatch(host) is not None
 
 
 def proxy_to(url: str) -> str:

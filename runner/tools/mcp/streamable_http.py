@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
-from runner.tools.allowed_hosts import is_loopback
+from runner.core.addresses import host_of, is_loopback
 from runner.tools.mcp.server_config import Server
 
 LARGEST_EVENT = 64 * 1024 * 1024
@@ -42,7 +41,7 @@ async def talk(server: Server) -> AsyncIterator[tuple[tuple[Any, Any], Callable[
         headers=dict(server.headers),
         timeout=httpx2.Timeout(_CONNECT_SECONDS, read=None),
         event_hooks={"response": [note]},
-        trust_env=not is_loopback(urlsplit(server.url).hostname or ""),
+        trust_env=not is_loopback(host_of(server.url)),
     )
     async with (
         client,

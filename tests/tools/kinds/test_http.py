@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.core.addresses import is_public
 from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Toolbox, ToolEntry, ToolFailed, ToolSettings, open_toolbox
-from runner.tools.allowed_hosts import Reach, is_public
+from runner.tools.allowed_hosts import Reach
 from runner.tools.guarded_http import MAX_BODY
 from runner.tools.kinds.http import HttpTool, open_http
 from thoroughness import examples
