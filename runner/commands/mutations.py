@@ -74,8 +74,8 @@ def _spoilt(reply: RecordedReply, *, last: bool, forbidden: str) -> Iterator[tup
         return
     yield reply._replace(calls=(RecordedCall("unheard_of", {}, returned=SPOILT, ran=True),), finish="tool_calls"), reply
     if last:
-        yield (reply._replace(text=SPOILT, lengths=()),)
-        yield (reply._replace(text=f"{reply.text} {forbidden} {' word' * 1000}", lengths=()),)
+        yield (reply._replace(text=SPOILT, chunk_lengths=()),)
+        yield (reply._replace(text=f"{reply.text} {forbidden} {' word' * 1000}", chunk_lengths=()),)
         yield (reply._replace(finish="length"),)
         yield (RecordedReply(error=RecordedError(401)),)
     yield (reply._replace(usage=Usage(10**9, 10**9)),)

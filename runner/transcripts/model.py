@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from runner.config.diagnostics import Location
 from runner.core.messages import FinishReason, Opaque, Usage
 
 ToolMode = Literal["verify", "stub", "execute", "forbid"]
+When = Literal["replay", "live", "both"]
+"""In which kind of run an expectation is judged."""
+Severity = Literal["error", "warn"]
+Component = Literal["system", "tools", "options", "messages", "turns"]
+"""A part of a recording that may go stale."""
 
-FORMAT = 1
-HAND = "hand/"
-COMPONENTS = ("system", "tools", "options", "messages", "turns")
-"""The parts of a recording that may go stale."""
+FORMAT_VERSION = 1
+HAND_PREFIX = "hand/"
+COMPONENTS: tuple[Component, ...] = get_args(Component)
 
 
 class LazyLocation(Protocol):
@@ -28,15 +32,15 @@ class LazyLocation(Protocol):
 class Expectation(NamedTuple):
     """One thing that must hold; `kind` is its key in the file, `expected` the value of that key.
 
-    `templated` says that there is something to fill in.
+    `templated` is True if the value holds a template, which variables are filled into before it is judged.
     """
 
     kind: str
     expected: Any
     lazy_location: LazyLocation
     negated: bool = False
-    when: str = "both"
-    severity: str = "error"
+    when: When = "both"
+    severity: Severity = "error"
     normalize: tuple[str, ...] = ()
     templated: bool = False
 
@@ -74,9 +78,9 @@ class ScriptTurn(NamedTuple):
 
 
 class ReplayInputs(NamedTuple):
-    """What a conversation depends on besides its words; saved with a recording and injected into its replay.
+    """What a conversation depends on besides its texts; saved with a recording and injected into its replay.
 
-    `capabilities` holds what the gateway said of the model where it departs from the defaults.
+    `capabilities` holds those of the model, as its gateway gave them, that are not the default.
     """
 
     clock: datetime | None = None
@@ -86,7 +90,7 @@ class ReplayInputs(NamedTuple):
 
 
 class RecordedTool(NamedTuple):
-    """A tool as the model was told of it: readable, and as a hash."""
+    """A tool as it was described to the model, with its hash."""
 
     signature: str
     description: str
@@ -103,7 +107,7 @@ class RecordedRequest(NamedTuple):
 
 
 class RecordedError(NamedTuple):
-    """A failure in place of a reply, or after its pieces."""
+    """A failure in place of a reply, or after its chunks; `status` is HTTP's, `retry_after` in seconds."""
 
     status: int = 0
     code: str = ""
@@ -123,12 +127,16 @@ class RecordedCall(NamedTuple):
 
 
 class RecordedReply(NamedTuple):
-    """One model reply at the gateway interface; `lengths` cut `text` into its streamed pieces."""
+    """One model reply at the gateway interface.
+
+    `seen` is the hash of all that the model had been shown; `chunk_lengths` cut `text` into its streamed chunks; `ms`
+    are the milliseconds to the first chunk and to the last.
+    """
 
     seen: str = ""
     finish: FinishReason | Literal[""] = "stop"
     text: str = ""
-    lengths: tuple[int, ...] = ()
+    chunk_lengths: tuple[int, ...] = ()
     thinking: str = ""
     calls: tuple[RecordedCall, ...] = ()
     usage: Usage | None = None
@@ -138,10 +146,11 @@ class RecordedReply(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """One model's part of the conversation.
+    """One model's part of the conversation: the replies of each turn, by its id.
 
-    `request` is None in a hand-written recording, which therefore never goes stale. `edited` is True for a
-    machine-written one whose turns are no longer what was written. `expect` replaces the script's expectations.
+    `resolved` is the model's full name as its server gave it, `recorded` the time in ISO 8601. `request` is None in a
+    hand-written recording, which therefore never goes stale. `edited` is True for a machine-written one whose turns are
+    no longer what was written. `expect` replaces the script's expectations.
     """
 
     name: str
@@ -164,11 +173,11 @@ class Recording(NamedTuple):
     @property
     def by_hand(self) -> bool:
         """Written by people: `record` leaves it alone."""
-        return self.name.startswith(HAND)
+        return self.name.startswith(HAND_PREFIX)
 
 
 class Transcript(NamedTuple):
-    """One file: its script, and its recordings in their order. `stale` says which parts only warn."""
+    """One file: its script, and its recordings in their order. `stale` says which components only warn."""
 
     path: Path
     agent: Path
@@ -181,7 +190,7 @@ class Transcript(NamedTuple):
     finally_: tuple[Expectation, ...] = ()
     recordings: tuple[Recording, ...] = ()
     keep_going: bool = False
-    stale: Mapping[str, str] = {}
+    stale: Mapping[Component, Severity] = {}
     redact: Mapping[str, str] = {}
 
     def recording(self, name: str) -> Recording | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.transcripts.files.documents import read_text, write_atomically
+from runner.transcripts.files.documents import read_verbatim, write_atomically
 
 FOLDER = ".blobs"
 MAX_INLINE_BYTES = 4096
@@ -74,7 +74,7 @@ class Blobs:
 def prune_blobs(transcript_folder: Path) -> int:
     """Delete the blobs that no YAML file of the folder names; how many there were."""
     blobs = sorted((transcript_folder / FOLDER).glob("*"))
-    texts = "".join(read_text(path) for path in transcript_folder.glob("*.yaml")) if blobs else ""
+    texts = "".join(read_verbatim(path) for path in transcript_folder.glob("*.yaml")) if blobs else ""
     orphans = [blob for blob in blobs if blob.name not in texts]
     for blob in orphans:
         blob.unlink(missing_ok=True)

@@ -55,7 +55,7 @@ def with_recording(text: str, name: str, document: str | None) -> str:
     return joined
 
 
-def read_text(path: Path) -> str:
+def read_verbatim(path: Path) -> str:
     """The file's text with its line ends as they are. Raises OSError, UnicodeDecodeError."""
     return path.read_bytes().decode("utf-8")
 
@@ -90,7 +90,7 @@ def rewrite_recordings(path: Path, recordings: Mapping[str, str | None]) -> bool
 
     Raises UsageError.
     """
-    before = read_text(path)
+    before = read_verbatim(path)
     after = before
     for name, document in recordings.items():
         after = with_recording(after, name, document)

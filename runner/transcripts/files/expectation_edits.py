@@ -10,7 +10,7 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from runner.config.diagnostics import Location
 from runner.config.yaml.parser import load_documents
-from runner.transcripts.files.documents import read_text, split_documents, write_atomically
+from runner.transcripts.files.documents import read_verbatim, split_documents, write_atomically
 from runner.transcripts.files.yaml_style import inline
 from runner.transcripts.outcome import Finding
 
@@ -19,7 +19,7 @@ RENEWABLE = frozenset({"text", "finish", "exit"})
 
 def renew_expectations(path: Path, findings: Iterable[Finding]) -> int:
     """Replace each failing literal by the actual value; how many there were. Raises UsageError."""
-    script, *recordings = split_documents(read_text(path))
+    script, *recordings = split_documents(read_verbatim(path))
     root = load_documents(path, text=script)[0].root
     edits = []
     for finding in findings:

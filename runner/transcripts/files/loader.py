@@ -22,7 +22,7 @@ from runner.transcripts.files.script_parser import (
 )
 from runner.transcripts.files.source_document import SourceDocument
 from runner.transcripts.files.suite_file import SuiteDefaults, SuiteFiles
-from runner.transcripts.model import FORMAT, Recording, Transcript
+from runner.transcripts.model import FORMAT_VERSION, Recording, Transcript
 
 _MERGE_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
 
@@ -64,10 +64,12 @@ def _check_schema(sources: Sequence[SourceDocument]) -> None:
             source.report((), f"a {kind} is a mapping")
         elif not position and "transcript" not in value:
             source.report(
-                (), "not a transcript: the first document has no transcript:", f"begin with transcript: {FORMAT}"
+                (),
+                "not a transcript: the first document has no transcript:",
+                f"begin with transcript: {FORMAT_VERSION}",
             )
-        elif (version := value.get(version_key, FORMAT)) != FORMAT:
-            message = f"{kind} of format {version!r}: this agent-run reads format {FORMAT}"
+        elif (version := value.get(version_key, FORMAT_VERSION)) != FORMAT_VERSION:
+            message = f"{kind} of format {version!r}: this agent-run reads format {FORMAT_VERSION}"
             source.report((version_key,), message, "re-record it")
         else:
             source.report_violations(schema_violations(value, "transcript", kind))

@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.gateways import Capabilities
 from runner.transcripts.files.schema_parts import HASH, SHARED, Schema, described, list_schema, object_schema
-from runner.transcripts.model import COMPONENTS, FORMAT
+from runner.transcripts.model import COMPONENTS, FORMAT_VERSION
 
 # Capabilities that are no booleans.
 _CAPABILITY_TYPES: Schema = {
@@ -20,7 +20,11 @@ def recording_schema() -> dict[str, Any]:
     return object_schema(
         {
             "recording": described("GATEWAY/MODEL, or hand/NAME for one that people write.", pattern=r"^[^\s/]+/\S+$"),
-            "format": {"const": FORMAT, "default": FORMAT, "description": "The version of this format."},
+            "format": {
+                "const": FORMAT_VERSION,
+                "default": FORMAT_VERSION,
+                "description": "The version of this format.",
+            },
             "resolved": described("The model's full name, as its server gave it."),
             "recorded": described("When."),
             "with": _inputs(),

@@ -68,7 +68,7 @@ def recording_document(recording: Recording, blobs: Blobs | None = None) -> str:
 
 def reply_text(reply: RecordedReply) -> str:
     """One reply as it stands in a recording, without hashes, times and chunk lengths: for people to compare."""
-    return node_text(_reply(reply._replace(seen="", ms=None, lengths=()), _unchanged))
+    return node_text(_reply(reply._replace(seen="", ms=None, chunk_lengths=()), _unchanged))
 
 
 def _unchanged(value: Any) -> Any:
@@ -113,8 +113,8 @@ def _reply(reply: RecordedReply, put: _Put) -> Node:
         items.append(("thinking", json_value(put(reply.thinking), literal)))
     if reply.text:
         items.append(("text", json_value(put(reply.text), literal)))
-    if reply.lengths:
-        items.append(("chunks", plain(encode_lengths(reply.lengths))))
+    if reply.chunk_lengths:
+        items.append(("chunks", plain(encode_lengths(reply.chunk_lengths))))
     if reply.calls:
         items.append(("calls", block_sequence(_call(call, put) for call in reply.calls)))
     return block_mapping(items)

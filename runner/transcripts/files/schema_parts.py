@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from runner.transcripts.expectations.text import NORMALIZERS
-from runner.transcripts.model import COMPONENTS, ToolMode
+from runner.transcripts.model import COMPONENTS, Severity, ToolMode
 
 Schema = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ SHARED: Schema = {  # the keys of a script that its suite may set for it
         "type": "object",
         "description": "Whether a changed part makes the recording stale or only warns.",
         "additionalProperties": False,
-        "properties": {part: {"enum": ["error", "warn"], "default": "error"} for part in COMPONENTS},
+        "properties": {part: {"enum": list(get_args(Severity)), "default": "error"} for part in COMPONENTS},
     },
     "redact": {
         "type": "object",

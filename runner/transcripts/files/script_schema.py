@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from runner.transcripts.expectations import all_kinds
 from runner.transcripts.files.schema_parts import EXPECT, NAME, SHARED, described, list_schema, object_schema
-from runner.transcripts.model import FORMAT
+from runner.transcripts.model import FORMAT_VERSION, Severity, When
 
 
 def script_schema() -> dict[str, Any]:
     """A transcript's first document."""
     return object_schema(
         {
-            "transcript": {"const": FORMAT, "description": "The version of this format."},
+            "transcript": {"const": FORMAT_VERSION, "description": "The version of this format."},
             "agent": described("The agent file, relative to this one.", minLength=1),
             "about": described("What the conversation shows."),
             "tags": list_schema(NAME, "For --only tag:…"),
@@ -35,7 +35,7 @@ def suite_schema() -> dict[str, Any]:
     """`_suite.yaml`."""
     return object_schema(
         {
-            "suite": {"const": FORMAT, "description": "The version of this format."},
+            "suite": {"const": FORMAT_VERSION, "description": "The version of this format."},
             **SHARED,
             "partials": {
                 "type": "object",
@@ -83,8 +83,12 @@ def expectation_schema() -> dict[str, Any]:
         {
             **kinds,
             "not": object_schema(kinds, minProperties=1, description="The expectation must not hold."),
-            "when": {"enum": ["replay", "live", "both"], "default": "both", "description": "Where it is judged."},
-            "severity": {"enum": ["error", "warn"], "default": "error", "description": "warn: told, never failing."},
+            "when": {"enum": list(get_args(When)), "default": "both", "description": "Where it is judged."},
+            "severity": {
+                "enum": list(get_args(Severity)),
+                "default": "error",
+                "description": "warn: told, never failing.",
+            },
             "normalize": SHARED["normalize"],
         },
         minProperties=1,

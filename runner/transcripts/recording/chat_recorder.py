@@ -16,7 +16,7 @@ from runner.engine.broker import Route
 from runner.transcripts.files.documents import write_atomically
 from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.files.script_yaml import script_document
-from runner.transcripts.model import FORMAT, RecordedReply, Recording, ReplayInputs
+from runner.transcripts.model import FORMAT_VERSION, RecordedReply, Recording, ReplayInputs
 from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
@@ -87,7 +87,7 @@ class ChatRecorder:
 
     def _script(self, recording: Recording) -> Iterator[tuple[str, Any]]:
         """The first document's keys; it expects which tools are called, never what the model says."""
-        yield "transcript", FORMAT
+        yield "transcript", FORMAT_VERSION
         yield "agent", os.path.relpath(self._agent.path, self._path.parent)
         yield "clock", self.clock().isoformat()
         if variables := recording.inputs.variables:

@@ -119,7 +119,7 @@ class RecordedGateway:
     def _play(self, reply: RecordedReply, mark: str, request: Request) -> Iterator[Chunk]:
         if reply.thinking:
             yield ThinkingChunk(reply.thinking)
-        for piece in text_chunks(reply.text, reply.lengths, self._chunking):
+        for piece in text_chunks(reply.text, reply.chunk_lengths, self._chunking):
             yield TextChunk(piece)
         for index, call in enumerate(reply.calls):
             self._calls[f"{mark}{index + 1}"] = call

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from runner.config.agent import Agent
 from runner.transcripts.expectations.matchers import same, show
 from runner.transcripts.fingerprint import RequestHasher, fold_line_ends, sent_options, tool_signature
-from runner.transcripts.model import LazyLocation, RecordedRequest, Recording
+from runner.transcripts.model import Component, LazyLocation, RecordedRequest, Recording, Severity
 from runner.transcripts.outcome import Change
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import Served
@@ -21,7 +21,7 @@ def changes(
     agent: Agent,
     hasher: RequestHasher,
     redactor: Redactor,
-    policy: Mapping[str, str],
+    policy: Mapping[Component, Severity],
     lazy_locations: Mapping[str, LazyLocation],
 ) -> tuple[Change, ...]:
     """Every part that changed since the recording, at the first reply that shows it; nothing for a hand-written one."""
@@ -29,7 +29,7 @@ def changes(
     first = next((one for one in served if one.seen != one.reply.seen), None)
     if recorded is None or first is None:
         return ()
-    found = []
+    found: list[tuple[Component, Served, str, str]] = []
     for part, tell in _TELL.items():
         if first.stamp[part] != recorded.stamp.get(part):
             where, diff = tell(recorded, first, agent, hasher, redactor)
@@ -93,7 +93,7 @@ def _option_lines(old: Mapping[str, object], new: Mapping[str, object]) -> Itera
                 yield f"+{key}: {show(new[key])}"
 
 
-_TELL: Mapping[str, _Teller] = {"system": _system, "tools": _tools, "options": _options}
+_TELL: Mapping[Component, _Teller] = {"system": _system, "tools": _tools, "options": _options}
 
 
 def _digest(recorded: RecordedRequest, name: str) -> str | None:
