@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from runner.commands.doctor import Finding
-
-_FIRST = (2, 6, 4)
+    from runner.commands.doctor import HealthCheck
 
 
 @click.command()
@@ -31,42 +29,41 @@ def doctor(agent: str | None, form: str) -> int:
     2 its file or your configuration is wrong, 6 it is not trusted, 4 no gateway of it answers, or a program or server
     that it needs is missing.
     """
-    from runner.commands.doctor import of_agent, of_machine  # lazy: `--help` needs neither
+    from runner.commands.doctor import check_agent, check_machine, exit_code  # lazy: `--help` needs none of it
 
-    findings = [*of_machine(), *(of_agent(agent) if agent else ())]
-    click.echo(_json(findings) if form == "json" else _text(findings))
-    blocking = {finding.blocks for finding in findings}
-    return next((code for code in _FIRST if code in blocking), 0)
+    checks = [*check_machine(), *(check_agent(agent) if agent else ())]
+    click.echo(_json(checks) if form == "json" else as_text(checks))
+    return exit_code(checks)
 
 
-def _text(findings: Iterable[Finding]) -> str:
+def as_text(checks: Iterable[HealthCheck]) -> str:
     lines = []
-    for topic, group in groupby(findings, key=lambda finding: finding.topic):
-        found = list(group)
-        lines += [topic, *(_of_keys(found) if topic == "keys" else map(_line, found))]
+    for topic, group in groupby(checks, key=lambda check: check.topic):
+        of_topic = list(group)
+        lines += [topic, *(_key_lines(of_topic) if topic == "keys" else map(_line, of_topic))]
     return "\n".join(lines)
 
 
-def _of_keys(keys: Sequence[Finding]) -> list[str]:
+def _key_lines(keys: Sequence[HealthCheck]) -> list[str]:
     """The keys that are set, a line each, and all others on one line: nobody has them all."""
-    others = ", ".join(each.name for each in keys if each.state != "ok")
-    return [_line(each) for each in keys if each.state == "ok"] + [f"  not set {others}"] * bool(others)
+    others = ", ".join(key.name for key in keys if key.state != "ok")
+    return [_line(key) for key in keys if key.state == "ok"] + [f"  not set {others}"] * bool(others)
 
 
-def _line(finding: Finding) -> str:
+def _line(check: HealthCheck) -> str:
     from runner.core.sanitize import escape_line  # lazy, as above
     from runner.core.secrets import redact
 
-    fix = f" → {finding.fix}" if finding.fix else ""
-    return escape_line(redact(f"  {finding.state:<8}{finding.name}: {finding.says}{fix}"))
+    fix = f" → {check.fix}" if check.fix else ""
+    return escape_line(redact(f"  {check.state:<8}{check.name}: {check.says}{fix}"))
 
 
-def _json(findings: Sequence[Finding]) -> str:
+def _json(checks: Sequence[HealthCheck]) -> str:
     import json  # lazy, as above
     from dataclasses import asdict
 
     from runner.core.secrets import redact
 
-    rows = [asdict(finding) for finding in findings]
+    rows = [asdict(check) for check in checks]
     rows = [{key: redact(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
     return json.dumps(rows, indent=2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runner.cli.doctor import _text as doctor_text
+from runner.cli.doctor import as_text as doctor_text
 from runner.cli.error_output import tell
-from runner.commands.doctor import Finding
+from runner.commands.doctor import HealthCheck
 from runner.core.errors import GatewayError
 from runner.core.secrets import (
     SHAPES,
@@ -72,7 +72,7 @@ def test_every_consumer_knows_it(name: str, secret: str, capsys: pytest.CaptureF
     assert redact(text) == Redactor()(text) == Key("x").redact(text) == f"it is «{name}», no?"
     assert Redactor().unredacted(text) == (name,)
     assert dot_out(text) == f"it is {'•' * len(secret)}, no?"
-    assert secret not in doctor_text([Finding("gateways", "x", "wrong", text)])
+    assert secret not in doctor_text([HealthCheck("gateways", "x", "wrong", text)])
     tell(GatewayError("x", why=text))
     assert f"it is «{name}», no?" in capsys.readouterr().err
 
