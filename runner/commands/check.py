@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.config.agent import User
-from runner.config.diagnostics import Diagnostic, in_order
-from runner.config.loader import Examined, examine
-from runner.config.paths import kind_of, real
-from runner.config.user import load_user
+from runner.config.agent import UserConfig
+from runner.config.diagnostics import Diagnostic, sorted_diagnostics
+from runner.config.loader import CheckedAgent, check_agent
+from runner.config.paths import path_kind, real_path
+from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
 
 _TRANSCRIPT = re.compile(r"^(?:transcript|suite):", re.MULTILINE)
@@ -32,31 +32,31 @@ def check_paths(paths: Iterable[str], environ: Mapping[str, str] | None = None) 
     """Every problem of the files, and of those in the folders. Runs and imports nothing that they name."""
     diagnostics: list[Diagnostic] = []
     try:
-        user, _ = load_user(environ)
+        user, _ = load_user_config(environ)
     except ConfigError as error:
         diagnostics += error.problems
-        user = User()
-    examined: dict[Path, Examined] = {}
+        user = UserConfig()
+    examined: dict[Path, CheckedAgent] = {}
     files = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
     for file in files:
         if is_transcript(file):
             diagnostics += _transcript_diagnostics(file)
         else:
-            examined[file] = examine(file, environ=environ, user=user, missing_variable="warning")
-    extended = {real(based_on) for each in examined.values() for based_on in each.files[1:]}
+            examined[file] = check_agent(file, environ=environ, user=user, missing_variable="warning")
+    extended = {real_path(based_on) for each in examined.values() for based_on in each.files[1:]}
     for file, each in examined.items():
-        if not (real(file) in extended and _incomplete(each)):  # a base's mistakes come with those who extend it
+        if not (real_path(file) in extended and _incomplete(each)):  # a base's mistakes come with those who extend it
             diagnostics += each.diagnostics
-    return Checked(len(files), in_order(diagnostics))
+    return Checked(len(files), sorted_diagnostics(diagnostics))
 
 
-def _incomplete(examined: Examined) -> bool:
+def _incomplete(examined: CheckedAgent) -> bool:
     return any(diagnostic.message in _NEEDED for diagnostic in examined.diagnostics)
 
 
 def _files(path: Path) -> Iterator[Path]:
     """The file itself; or the agents and transcripts in a folder, hidden ones left out."""
-    if kind_of(path) != "folder":
+    if path_kind(path) != "folder":
         yield path
         return
     for folder, folders, names in os.walk(path):

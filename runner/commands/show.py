@@ -35,7 +35,7 @@ def describe(agent: Agent, given: Mapping[str, Any]) -> dict[str, Any]:
         "window": agent.context.max_tokens or _window(agent, asked),
         "options": dict(agent.options),
         "variables": values,
-        "system": agent.secrets.hide(render(agent.system_prompt, values, now=system_clock)),
+        "system": agent.secrets.redact(render(agent.system_prompt, values, now=system_clock)),
         "tools": [shown for entry in agent.tools for shown in _tool(entry)],
         "tool_choice": agent.tool_choice,
         "reply": dict(agent.reply.schema) if agent.reply else None,

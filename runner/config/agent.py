@@ -67,7 +67,7 @@ class Permissions:
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class UserConfig:
     """The user's own `config.yaml`: it stands below the agent file, save for permissions, which no file loosens.
 
     `gateway` and `model` are for agents that name none; `hosts` may be sent keys, beside the known servers' own.
@@ -110,7 +110,7 @@ class Agent:
     greeting: str = DEFAULT_GREETING
     gateways: Mapping[str, GatewayPreset] = field(default_factory=dict)
     script: tuple[Mapping[str, Any], ...] = ()
-    user: User = User()
+    user: UserConfig = UserConfig()
     secrets: Secrets = field(default_factory=Secrets)
     files: tuple[Path, ...] = ()
     locations: Mapping[str, Location] = field(default_factory=dict)

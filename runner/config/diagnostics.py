@@ -63,6 +63,6 @@ class Diagnostic:
         return f"{self.where}: {self.severity}: {self.text}"
 
 
-def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+def sorted_diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Each diagnostic once, by file, line and column."""
     return tuple(sorted(set(diagnostics)))

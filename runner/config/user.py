@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.agent import Permissions, User
-from runner.config.diagnostics import Diagnostic, in_order
+from runner.config.agent import Permissions, UserConfig
+from runner.config.diagnostics import Diagnostic, sorted_diagnostics
 from runner.config.layers import Layers
-from runner.config.paths import kind_of
+from runner.config.paths import path_kind
 from runner.config.validation.env_vars import Substitution
 from runner.config.validation.schema import schema_violations
 from runner.config.yaml.parser import load_documents
@@ -20,7 +20,7 @@ from runner.core.secrets import Secrets
 from runner.gateways import GatewayPreset
 
 
-def user_file(environ: Mapping[str, str]) -> Path:
+def user_config_path(environ: Mapping[str, str]) -> Path:
     """Where the user's configuration is looked for; AGENT_RUN_CONFIG_HOME names another folder."""
     if home := environ.get("AGENT_RUN_CONFIG_HOME"):
         return Path(home) / "config.yaml"
@@ -33,34 +33,28 @@ def user_file(environ: Mapping[str, str]) -> Path:
     return Path(user_config_dir("agent-run")) / "config.yaml"
 
 
-def load_user(environ: Mapping[str, str] | None = None) -> tuple[User, Secrets]:
+def load_user_config(environ: Mapping[str, str] | None = None) -> tuple[UserConfig, Secrets]:
     """The user's configuration and the secrets in it; empty if there is none. Raises ConfigError."""
     environ = os.environ if environ is None else environ
-    path = user_file(environ)
-    if not kind_of(path):  # in a home that is not ours to look into, neither
-        return User(), Secrets()
+    path = user_config_path(environ)
+    if not path_kind(path):  # nor where the home folder cannot be read
+        return UserConfig(), Secrets()
     documents = load_documents(path)
     if not documents:
-        return User(path), Secrets()
+        return UserConfig(path), Secrets()
     layers = Layers(documents[:1], documents[0].value)
     substitution = Substitution(layers, environ, "error")
     value = substitution.fill(layers.value) if isinstance(layers.value, dict) else layers.value
-    diagnostics = [
-        layers.diagnostic(each.path, each.message, each.hint, at_key=each.at_key) for each in _shape(layers.value)
-    ]
+    diagnostics = layers.violation_diagnostics(schema_violations(layers.value, "agent", "user"))
     diagnostics += substitution.diagnostics
     if not diagnostics:
-        diagnostics += _wrong_rules(layers, value)
+        diagnostics += _rule_diagnostics(layers, value)
     if diagnostics:
-        raise ConfigError(in_order(diagnostics))
+        raise ConfigError(sorted_diagnostics(diagnostics))
     return _user(path, value), Secrets(substitution.secrets)
 
 
-def _shape(value: Any) -> Iterable[Any]:
-    return schema_violations(value, "agent", "user")
-
-
-def _wrong_rules(layers: Layers, value: Mapping[str, Any]) -> list[Diagnostic]:
+def _rule_diagnostics(layers: Layers, value: Mapping[str, Any]) -> list[Diagnostic]:
     from runner.config.validation.permissions import malformed  # lazy: few have any
 
     return [
@@ -71,18 +65,18 @@ def _wrong_rules(layers: Layers, value: Mapping[str, Any]) -> list[Diagnostic]:
     ]
 
 
-def _user(path: Path, value: Mapping[str, Any]) -> User:
+def _user(path: Path, value: Mapping[str, Any]) -> UserConfig:
     default = value.get("default", {})
-    return User(
+    return UserConfig(
         path,
         gateway=default.get("gateway", ""),
         model=default.get("model", ""),
         gateways={name: GatewayPreset(**fields) for name, fields in value.get("gateways", {}).items()},
-        permissions=permissions(value.get("permissions", {})),
+        permissions=parse_permissions(value.get("permissions", {})),
         hosts=tuple(value.get("hosts", ())),
     )
 
 
-def permissions(value: Mapping[str, Any]) -> Permissions:
+def parse_permissions(value: Mapping[str, Any]) -> Permissions:
     """The rules under `permissions:`."""
     return Permissions(**{decision: tuple(rules) for decision, rules in value.items()})

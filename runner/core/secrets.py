@@ -102,7 +102,7 @@ class Secrets:
     def __bool__(self) -> bool:
         return bool(self.values)
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """The text with every secret replaced by `«name»`, the longest first."""
         for name, value in sorted(self.values.items(), key=lambda pair: -len(pair[1])):
             text = text.replace(value, f"«{name}»")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.config.loader import examine, load_agent
+from runner.config.loader import check_agent, load_agent
 from runner.core.errors import ConfigError
 from thoroughness import examples
 
@@ -22,19 +22,19 @@ ENVIRON = {"HOME": "/home/somebody", "AGENT_RUN_CONFIG_HOME": str(HERE / "no-suc
 
 
 def problems_of(name: str) -> list[str]:
-    return [str(diagnostic) for diagnostic in examine(name, environ=ENVIRON).diagnostics]
+    return [str(diagnostic) for diagnostic in check_agent(name, environ=ENVIRON).diagnostics]
 
 
 @pytest.mark.parametrize("path", [*GOOD, *SHIPPED], ids=lambda path: path.stem)
 def test_good_files_load_without_a_word(path: Path):
-    examined = examine(path, environ=ENVIRON)
+    examined = check_agent(path, environ=ENVIRON)
     assert [str(diagnostic) for diagnostic in examined.diagnostics if diagnostic.severity == "error"] == []
     assert examined.agent == load_agent(path, environ=ENVIRON)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_agents_have_no_warning_either(path: Path):
-    assert examine(path, environ=ENVIRON).diagnostics == ()
+    assert check_agent(path, environ=ENVIRON).diagnostics == ()
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
@@ -59,7 +59,7 @@ def test_loading_raises_what_examining_finds(path: Path, monkeypatch: pytest.Mon
 def test_every_place_lies_inside_its_file(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(HERE / "bad")
     for path in BAD:
-        for diagnostic in examine(path.name, environ=ENVIRON).diagnostics:
+        for diagnostic in check_agent(path.name, environ=ENVIRON).diagnostics:
             lines = Path(diagnostic.path).read_bytes().decode("utf-8", "replace").split("\n")
             assert 1 <= diagnostic.line <= max(1, len(lines)), diagnostic
             assert 1 <= diagnostic.column <= len(lines[diagnostic.line - 1]) + 1, diagnostic
@@ -67,7 +67,7 @@ def test_every_place_lies_inside_its_file(monkeypatch: pytest.MonkeyPatch):
 
 def test_nothing_that_a_file_names_is_imported():
     before = set(sys.modules)
-    assert examine(HERE / "good" / "everything.yaml", environ=ENVIRON).agent is not None
+    assert check_agent(HERE / "good" / "everything.yaml", environ=ENVIRON).agent is not None
     assert "shelf" not in {
         Path(getattr(sys.modules[name], "__file__", "") or "").stem for name in set(sys.modules) - before
     }
@@ -77,7 +77,7 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch):
     from runner.config.diagnostic_formats import FORMATS, render_text
 
     monkeypatch.chdir(HERE / "bad")
-    diagnostics = examine("literal-secrets.yaml", environ=ENVIRON).diagnostics
+    diagnostics = check_agent("literal-secrets.yaml", environ=ENVIRON).diagnostics
     assert len(diagnostics) == 2
     for text in [render_text(diagnostics, source=True), *(form(diagnostics) for form in FORMATS.values())]:
         assert "sk-abcdefgh" not in text
@@ -98,7 +98,7 @@ def test_any_edit_of_one_byte_loads_or_is_located(data: st.DataObject, tmp_path:
     file = tmp_path / "edited.yaml"
     file.write_bytes(edited)
     lines = edited.count(b"\n") + edited.count(b"\r") + 1
-    for diagnostic in examine(file, environ=ENVIRON).diagnostics:
+    for diagnostic in check_agent(file, environ=ENVIRON).diagnostics:
         assert diagnostic.path.startswith(str(tmp_path))
         assert 1 <= diagnostic.line <= lines, diagnostic
         assert diagnostic.column >= 1

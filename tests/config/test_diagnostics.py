@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.config.diagnostic_formats import render_github, render_json, render_sarif, render_text
-from runner.config.diagnostics import Diagnostic, in_order
+from runner.config.diagnostics import Diagnostic, sorted_diagnostics
 from runner.core.spelling import nearest
 
 ONE = Diagnostic(
@@ -118,7 +118,7 @@ def test_one_line_each_whatever_they_say(diagnostics: list[Diagnostic]):
     )
     assert len(render_github(diagnostics).split("\n")) == max(1, len(diagnostics))
     assert len(json.loads(render_json(diagnostics))) == len(diagnostics)
-    assert list(in_order(diagnostics)) == sorted(set(diagnostics))
+    assert list(sorted_diagnostics(diagnostics)) == sorted(set(diagnostics))
 
 
 def test_nearest():

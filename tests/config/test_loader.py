@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.config.agent import Agent, Permissions, User, Variable
-from runner.config.loader import examine, load_agent
+from runner.config.agent import Agent, Permissions, UserConfig, Variable
+from runner.config.loader import check_agent, load_agent
 from runner.config.template.render import render
-from runner.config.user import load_user
+from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
 from runner.gateways import GatewayPreset
 
@@ -34,7 +34,7 @@ def write(path: str, text: str) -> Path:
 
 def complaints(text: str, environ: Mapping[str, str] | None = None, **more: object) -> list[str]:
     write("a.yaml", text)
-    return [str(each) for each in examine("a.yaml", environ={} if environ is None else environ, **more).diagnostics]  # type: ignore[arg-type]
+    return [str(each) for each in check_agent("a.yaml", environ={} if environ is None else environ, **more).diagnostics]  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("folder")
@@ -141,14 +141,14 @@ class TestEnvironment:
         )
         assert dict(agent.secrets) == {"env:TOKEN": "t0ken-value"}
         assert "t0ken-value" not in repr(agent.secrets)
-        assert agent.secrets.hide("a t0ken-value b") == "a «env:TOKEN» b"
+        assert agent.secrets.redact("a t0ken-value b") == "a «env:TOKEN» b"
 
     def test_a_missing_variable_stops_a_run_and_warns_a_check(self):
         text = SMALL + "gateways: {own: {dialect: openai, url: 'https://${env:NOPE}/'}}\n"
         where = "a.yaml:3:49"
         assert complaints(text) == [f"{where}: error: gateways.own.url: the environment variable NOPE is not set"]
         write("a.yaml", text)
-        examined = examine("a.yaml", environ={}, missing_variable="warning")
+        examined = check_agent("a.yaml", environ={}, missing_variable="warning")
         assert examined.agent is not None
         assert [str(each) for each in examined.diagnostics] == [
             f"{where}: warning: gateways.own.url: the environment variable NOPE is not set"
@@ -157,7 +157,7 @@ class TestEnvironment:
     def test_nothing_more_is_said_of_what_could_not_be_filled(self):
         write("a.yaml", SMALL + "gateways: {own: {dialect: openai, url: '${env:NOPE}'}}\n"
               "tools:\n  - files: {root: '${env:NOPE}/notes'}\n  - openapi: {spec: '${env:NOPE}'}\n")  # fmt: skip
-        examined = examine("a.yaml", environ={}, missing_variable="warning")
+        examined = check_agent("a.yaml", environ={}, missing_variable="warning")
         assert [each.severity for each in examined.diagnostics] == ["warning"] * 3
 
     def test_keys_of_the_gateways_are_secrets(self):
@@ -178,7 +178,7 @@ class TestEnvironment:
 @pytest.mark.usefixtures("folder")
 class TestUsersOwnFile:
     def test_there_need_be_none(self):
-        assert load_user()[0] == User()
+        assert load_user_config()[0] == UserConfig()
 
     def test_it_stands_below_the_agent_file(self, config_home: Path):
         (config_home / "config.yaml").write_text(
@@ -324,7 +324,7 @@ class TestAgent:
         Path("in/t.py").symlink_to(outside)
         Path("in/notes").symlink_to(folder.parent)
         write("in/a.yaml", SMALL + "tools: [{python: 't.py:f'}, {files: {root: notes}}]\n")
-        found = [each.message for each in examine("in/a.yaml").diagnostics]
+        found = [each.message for each in check_agent("in/a.yaml").diagnostics]
         assert found == [
             "tools[0].python: a symlink leads out of the agent's folder",
             "tools[1].files.root: a symlink leads out of the agent's folder",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.commands.doctor.health_check import HealthCheck, counted
-from runner.config.agent import Agent, User
+from runner.config.agent import Agent, UserConfig
 from runner.config.trust.trust import TrustStatus, consented_hosts
 from runner.core.errors import AgentRunError, GatewayError, ModelMissing, UsageError
 from runner.core.policy import Timeouts
@@ -15,7 +15,7 @@ _TIMEOUTS = Timeouts(connect=2, first_token=3, gap=3)
 _MODEL_LISTS = {"openai": "/models", "responses": "/models", "gemini": "/models", "ollama": "/api/tags"}
 
 
-def check_default_server(user: User) -> HealthCheck:
+def check_default_server(user: UserConfig) -> HealthCheck:
     """Whether Ollama is there, and how many models it lists."""
     name = "ollama"
     try:

@@ -12,9 +12,9 @@ from shutil import get_terminal_size
 from runner import __version__
 from runner.commands.doctor.gateways import check_default_server, check_embedded_model
 from runner.commands.doctor.health_check import HealthCheck, counted
-from runner.config.agent import User
+from runner.config.agent import UserConfig
 from runner.config.trust.store import TrustStore
-from runner.config.user import load_user, user_file
+from runner.config.user import load_user_config, user_config_path
 from runner.core.errors import ConfigError
 from runner.gateways import CATALOGUE, GatewayPreset
 
@@ -59,13 +59,13 @@ def _terminal() -> Iterator[HealthCheck]:
     yield HealthCheck("terminal", "screen", "ok", f"{size.columns} x {size.lines}, colour {colour}")
 
 
-def _configuration() -> tuple[User, HealthCheck]:
-    path = str(user_file(os.environ))
+def _configuration() -> tuple[UserConfig, HealthCheck]:
+    path = str(user_config_path(os.environ))
     try:
-        user, _ = load_user()
+        user, _ = load_user_config()
     except ConfigError as error:
         says = "; ".join(str(problem) for problem in error.problems)
-        return User(), HealthCheck("config", path, "wrong", says, blocks=error.exit_code)
+        return UserConfig(), HealthCheck("config", path, "wrong", says, blocks=error.exit_code)
     return user, HealthCheck("config", path, "ok", "is valid" if user.path else "is not there, which is fine")
 
 

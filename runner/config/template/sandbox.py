@@ -15,7 +15,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.config.paths import Outside, kind_of, rooted
+from runner.config.paths import OutsideFolder, path_kind, resolve_within
 from runner.config.yaml.parser import read_text
 from runner.core.errors import ConfigError
 
@@ -210,10 +210,10 @@ def _included(sandbox: Any, root: Path, name: str) -> tuple[str, str, None]:
     """The text and the path of a template in the agent's own folder."""
     sandbox.tick()
     try:
-        path = rooted(name, root, root)
-    except Outside as error:
+        path = resolve_within(name, root, root)
+    except OutsideFolder as error:
         raise Refused(f"{name!r}: {error}") from None
-    if kind_of(path) != "file":
+    if path_kind(path) != "file":
         raise Refused(f"there is no file {name!r} to include")
     try:
         return read_text(path), str(path), None

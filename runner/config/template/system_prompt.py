@@ -1,12 +1,12 @@
-"""The system prompt of a draft: where its text comes from, and whether its names and the variables agree."""
+"""The system prompt of a source: where its text comes from, and whether its names and the variables agree."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from runner.config.agent import DEFAULT_SYSTEM_PROMPT, PromptSource
+from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic, Location
-from runner.config.draft import Draft
 from runner.config.template.render import is_template
 from runner.config.yaml.document import NodePath
 from runner.config.yaml.parser import read_text
@@ -16,26 +16,26 @@ from runner.core.spelling import nearest
 _WHERE: NodePath = ("system_prompt",)
 
 
-def prompt_source(draft: Draft) -> PromptSource:
+def prompt_source(source: AgentSource) -> PromptSource:
     """The system prompt's text. Raises ConfigError if its file cannot be had."""
-    root = draft.path.parent
-    if not draft.sound(*_WHERE):
+    root = source.path.parent
+    if not source.is_valid(*_WHERE):
         return PromptSource(DEFAULT_SYSTEM_PROMPT, root)
-    given = draft.value["system_prompt"]
+    given = source.value["system_prompt"]
     if isinstance(given, str):
-        source_map = draft.layers.source_map(_WHERE) if is_template(given) else ()
-        return PromptSource(given, root, draft.location(*_WHERE), source_map)
+        source_map = source.layers.source_map(_WHERE) if is_template(given) else ()
+        return PromptSource(given, root, source.location(*_WHERE), source_map)
     path = (*_WHERE, "file")
-    if diagnostic := draft.misplaced(path, given["file"], wanted="file"):
+    if diagnostic := source.path_diagnostic(path, given["file"], expected="file"):
         raise ConfigError([diagnostic])
-    file = draft.file(path, given["file"])
+    file = source.file(path, given["file"])
     text = read_text(file).replace("\r\n", "\n")
     return PromptSource(text, root, Location(file, 1), tuple(_line_starts(text)))
 
 
-def prompt_diagnostics(draft: Draft, names: Mapping[str, Diagnostic]) -> Iterator[Diagnostic]:
+def prompt_diagnostics(source: AgentSource, names: Mapping[str, Diagnostic]) -> Iterator[Diagnostic]:
     """Names that are used and not declared, at their lines; and those declared for nothing, as warnings."""
-    variables = draft.value.get("variables")
+    variables = source.value.get("variables")
     declared = variables if isinstance(variables, dict) else {}
     for name, diagnostic in names.items():
         if name not in declared:
@@ -44,9 +44,9 @@ def prompt_diagnostics(draft: Draft, names: Mapping[str, Diagnostic]) -> Iterato
                 diagnostic.path, diagnostic.line, diagnostic.column, diagnostic.message, hint, length=diagnostic.length
             )
     for name in declared:
-        if name not in names and draft.sound("variables", name):
+        if name not in names and source.is_valid("variables", name):
             message = "no template uses it"
-            yield draft.diagnostic(("variables", name), message, at_key=True, severity="warning")
+            yield source.diagnostic(("variables", name), message, at_key=True, severity="warning")
 
 
 def _line_starts(text: str) -> Iterator[tuple[int, int, int]]:

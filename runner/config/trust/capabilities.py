@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.agent import Agent
-from runner.config.layers import Layers, chain
+from runner.config.layers import Layers, extends_chain
 from runner.core.addresses import host_of
 from runner.core.capability import ACTIONS, Capability, destination, env_variables, origin
 from runner.core.sanitize import escape_line
@@ -110,7 +110,7 @@ class _RawFile:
 
     @cached_property
     def _value(self) -> Any:
-        return Layers.of(tuple(chain(self.path))).value
+        return Layers.of(tuple(extends_chain(self.path))).value
 
 
 def _gateway(agent: Agent, name: str, raw: _RawFile) -> Iterator[Capability]:

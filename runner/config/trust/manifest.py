@@ -11,7 +11,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from runner.config.agent import Agent, PromptSource
-from runner.config.paths import kind_of
+from runner.config.paths import path_kind
 from runner.config.trust.capabilities import CapabilitySet
 from runner.tools.catalogue import tool_kind_of
 
@@ -55,13 +55,13 @@ def _files(agent: Agent) -> Iterator[Path]:
     for path in (*agent.files, *_includes(agent.system_prompt)):
         yield path.resolve()
     for model in (agent.model, *(each.model for each in agent.fallback)):
-        if model.endswith(".gguf") and kind_of(Path(model)) == "file":
+        if model.endswith(".gguf") and path_kind(Path(model)) == "file":
             yield Path(model).resolve()
     for entry in agent.tools:
         for name in tool_kind_of(entry).files(entry):
             path = entry.base / name
             ours = not Path(name).is_absolute() or path.is_relative_to(entry.base.resolve())
-            if ours and kind_of(path) == "file":  # an argument need not be fit for a file name
+            if ours and path_kind(path) == "file":  # an argument need not be fit for a file name
                 yield path.resolve()
 
 
@@ -71,7 +71,7 @@ def _includes(source: PromptSource) -> Iterator[Path]:
     while waiting:
         for name in _INCLUDE.findall(waiting.pop()):
             path = source.root / name
-            if path not in seen and kind_of(path) == "file":
+            if path not in seen and path_kind(path) == "file":
                 seen.add(path)
                 yield path
                 waiting.append(path.read_text(encoding="utf-8", errors="replace"))

@@ -73,18 +73,20 @@ class TrustStore:
     def save(self, consent: Consent) -> None:
         """Write the consent down, whole or not at all. Raises UsageError."""
         record = self._record(Path(consent.path))
-        draft = record.with_suffix(f".{os.getpid()}.draft")
+        temporary = record.with_suffix(f".{os.getpid()}.draft")
         try:
             record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             record.parent.chmod(0o700)
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            with os.fdopen(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+            ) as file:
                 json.dump(consent.to_dict(), file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(record)
+            temporary.replace(record)
         except OSError as error:
             with suppress(OSError):
-                draft.unlink()
+                temporary.unlink()
             raise _not_writable(record, error) from None
 
     def remove(self, agent: Path) -> bool:

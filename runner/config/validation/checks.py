@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic
-from runner.config.draft import Draft
 from runner.config.yaml.document import NodePath
 from runner.core.entry_points import GATEWAYS, find_entry_point
 from runner.core.errors import ModelMissing
@@ -15,101 +15,108 @@ from runner.core.spelling import nearest
 from runner.gateways import CATALOGUE, DIALECTS
 from runner.tools.argument_validator import validator
 
-Check = Callable[[Draft], Iterator[Diagnostic]]
+Check = Callable[[AgentSource], Iterator[Diagnostic]]
 
 
-def gateway_names(draft: Draft) -> Iterator[Diagnostic]:
+def gateway_names(source: AgentSource) -> Iterator[Diagnostic]:
     """The gateway and each fallback are known: from the catalogue, the file, the user's file, or a package."""
-    known = {*CATALOGUE, *draft.user.gateways, *_mapping(draft, "gateways")}
+    known = {*CATALOGUE, *source.user.gateways, *_mapping(source, "gateways")}
     named: list[NodePath] = [("gateway",)]
-    named += [("fallback", index, "gateway") for index in range(len(_list(draft, "fallback")))]
+    named += [("fallback", index, "gateway") for index in range(len(_list(source, "fallback")))]
     for path in named:
-        if draft.sound(*path) and (name := _at(draft, path)) not in known and find_entry_point(GATEWAYS, name) is None:
+        if (
+            source.is_valid(*path)
+            and (name := _at(source, path)) not in known
+            and find_entry_point(GATEWAYS, name) is None
+        ):
             hint = nearest(name, known) or f"known: {', '.join(sorted(known))}"
-            yield draft.diagnostic(path, f"no gateway is named {name!r}", hint)
+            yield source.diagnostic(path, f"no gateway is named {name!r}", hint)
 
 
-def embedded_models(draft: Draft) -> Iterator[Diagnostic]:
+def embedded_models(source: AgentSource) -> Iterator[Diagnostic]:
     """Models of gateway local that name neither a known one nor a GGUF file: a warning, since others may be asked."""
-    choices = [((), draft.value), *((("fallback", index), each) for index, each in enumerate(_list(draft, "fallback")))]
+    choices = [
+        ((), source.value),
+        *((("fallback", index), each) for index, each in enumerate(_list(source, "fallback"))),
+    ]
     paths = [(*path, "model") for path, each in choices if isinstance(each, dict) and each.get("gateway") == "local"]
-    for path in filter(lambda path: draft.sound(*path), paths):
+    for path in filter(lambda path: source.is_valid(*path), paths):
         from runner.gateways.local.models import KNOWN, weights  # lazy: few agents name such a model
 
         try:
-            weights(_at(draft, path))
+            weights(_at(source, path))
         except ModelMissing as missing:
-            hint = nearest(_at(draft, path), KNOWN) or missing.fix
-            yield draft.diagnostic(path, missing.what, hint, severity="warning")
+            hint = nearest(_at(source, path), KNOWN) or missing.fix
+            yield source.diagnostic(path, missing.what, hint, severity="warning")
 
 
-def gateway_rows(draft: Draft) -> Iterator[Diagnostic]:
+def gateway_rows(source: AgentSource) -> Iterator[Diagnostic]:
     """The file's own gateways speak a known dialect, have an address, and hold no key."""
-    for name, row in _mapping(draft, "gateways").items():
+    for name, row in _mapping(source, "gateways").items():
         path = ("gateways", name)
-        if not draft.sound(*path):
+        if not source.is_valid(*path):
             continue
         dialect = row["dialect"]
         if dialect not in DIALECTS and find_entry_point(GATEWAYS, dialect) is None:
             hint = nearest(dialect, DIALECTS) or f"known: {', '.join(DIALECTS)}"
-            yield draft.diagnostic((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
+            yield source.diagnostic((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
         url = row.get("url", "")
         if "url" not in row and "url_from" not in row and dialect not in ("local", "scripted"):
-            yield draft.diagnostic(path, "needs url:", at_key=True)
-        if url and (*path, "url") not in draft.unfilled and not url.startswith(("http://", "https://")):
-            yield draft.diagnostic((*path, "url"), "must begin with http:// or https://")
+            yield source.diagnostic(path, "needs url:", at_key=True)
+        if url and (*path, "url") not in source.unfilled and not url.startswith(("http://", "https://")):
+            yield source.diagnostic((*path, "url"), "must begin with http:// or https://")
 
 
-def literal_secrets(draft: Draft) -> Iterator[Diagnostic]:
+def literal_secrets(source: AgentSource) -> Iterator[Diagnostic]:
     """No key or token stands in the file itself; it is not shown in the message either."""
-    raw = draft.layers.value
+    raw = source.layers.value
     for top in ("gateways", "tools"):
         for path, text in _texts(raw.get(top), (top,)):
-            if path[-1] == "key_from" and not draft.sound(*path):
+            if path[-1] == "key_from" and not source.is_valid(*path):
                 continue  # its shape has been refused already, in words that show nothing
             private = {"headers", "env", "key_from"}.intersection(path)
             if "${" not in text and (has_known_secret(text) or (private and looks_secret(text))):
                 way = "name the variable that holds it" if path[-1] == "key_from" else "write ${env:NAME}"
-                yield draft.diagnostic(path, "a secret does not belong in the file", f"{way}, and revoke this one")
+                yield source.diagnostic(path, "a secret does not belong in the file", f"{way}, and revoke this one")
 
 
-def script(draft: Draft) -> Iterator[Diagnostic]:
+def script(source: AgentSource) -> Iterator[Diagnostic]:
     """`script:` stands where gateway scripted can use it, and nowhere else."""
-    choices = [draft.value.get("gateway"), *(each.get("gateway") for each in _mappings(draft, "fallback"))]
+    choices = [source.value.get("gateway"), *(each.get("gateway") for each in _mappings(source, "fallback"))]
     scripted = "scripted" in choices
-    if scripted and not draft.value.get("script"):
-        yield draft.layers.diagnostic(("gateway",), "gateway scripted answers from script:, which is missing")
-    if draft.value.get("script") and not scripted and draft.sound("gateway"):
-        yield draft.diagnostic(("script",), f"gateway {choices[0]} never reads it", "gateway: scripted", at_key=True)
+    if scripted and not source.value.get("script"):
+        yield source.layers.diagnostic(("gateway",), "gateway scripted answers from script:, which is missing")
+    if source.value.get("script") and not scripted and source.is_valid("gateway"):
+        yield source.diagnostic(("script",), f"gateway {choices[0]} never reads it", "gateway: scripted", at_key=True)
 
 
-def reply_schema(draft: Draft) -> Iterator[Diagnostic]:
+def reply_schema(source: AgentSource) -> Iterator[Diagnostic]:
     """The schema of a structured reply is itself valid."""
-    if draft.sound("reply", "schema"):
-        yield from schema_diagnostics(draft, ("reply", "schema"), _at(draft, ("reply", "schema")))
+    if source.is_valid("reply", "schema"):
+        yield from schema_diagnostics(source, ("reply", "schema"), _at(source, ("reply", "schema")))
 
 
-def variable_values(draft: Draft) -> Iterator[Diagnostic]:
+def variable_values(source: AgentSource) -> Iterator[Diagnostic]:
     """A variable's default suits its type and choices."""
     from runner.config.template.variables import declared, misfit  # lazy: most files have none
 
-    for name, entry in _mapping(draft, "variables").items():
-        if not draft.sound("variables", name):
+    for name, entry in _mapping(source, "variables").items():
+        if not source.is_valid("variables", name):
             continue
         variable = declared(name, entry)
         path: NodePath = ("variables", name)
         if isinstance(entry, dict) and "default" in entry:
             path = (*path, "default")
             if entry.get("required"):
-                yield draft.diagnostic(("variables", name), "required, yet it has a default", "keep one of the two")
+                yield source.diagnostic(("variables", name), "required, yet it has a default", "keep one of the two")
         if variable.default is not None and (why := misfit(variable, variable.default)):
-            yield draft.diagnostic(path, why)
+            yield source.diagnostic(path, why)
         for index, choice in enumerate(variable.choices):
             if why := misfit(variable, choice):
-                yield draft.diagnostic(("variables", name, "choices", index), why)
+                yield source.diagnostic(("variables", name, "choices", index), why)
 
 
-def schema_diagnostics(draft: Draft, path: NodePath, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
+def schema_diagnostics(source: AgentSource, path: NodePath, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
     """What makes a JSON Schema in the file invalid; a reference that leads out of it is not followed."""
     import jsonschema_rs  # lazy
 
@@ -121,7 +128,7 @@ def schema_diagnostics(draft: Draft, path: NodePath, schema: Mapping[str, Any]) 
         message = (
             f"not a valid JSON Schema: {why}" if wrong is None else f"not valid in a JSON Schema: {str(wrong)[:80]!r}"
         )
-        yield draft.diagnostic((*path, *getattr(error, "instance_path", ())), message)
+        yield source.diagnostic((*path, *getattr(error, "instance_path", ())), message)
 
 
 def _texts(value: Any, path: NodePath) -> Iterator[tuple[NodePath, str]]:
@@ -136,25 +143,25 @@ def _texts(value: Any, path: NodePath) -> Iterator[tuple[NodePath, str]]:
             yield from _texts(each, (*path, index))
 
 
-def _at(draft: Draft, path: NodePath) -> Any:
-    found: Any = draft.value
+def _at(source: AgentSource, path: NodePath) -> Any:
+    found: Any = source.value
     for key in path:
         found = found[key]
     return found
 
 
-def _mapping(draft: Draft, key: str) -> Mapping[str, Any]:
-    found = draft.value.get(key)
+def _mapping(source: AgentSource, key: str) -> Mapping[str, Any]:
+    found = source.value.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def _list(draft: Draft, key: str) -> Sequence[Any]:
-    found = draft.value.get(key)
+def _list(source: AgentSource, key: str) -> Sequence[Any]:
+    found = source.value.get(key)
     return found if isinstance(found, list) else []
 
 
-def _mappings(draft: Draft, key: str) -> Iterator[Mapping[str, Any]]:
-    return (each for each in _list(draft, key) if isinstance(each, dict))
+def _mappings(source: AgentSource, key: str) -> Iterator[Mapping[str, Any]]:
+    return (each for each in _list(source, key) if isinstance(each, dict))
 
 
 CHECKS: tuple[Check, ...] = (

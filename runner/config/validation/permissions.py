@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic
-from runner.config.draft import Draft
 from runner.core.errors import UsageError
 from runner.core.spelling import nearest
 from runner.tools.catalogue import BUILT_INS, KINDS, tool_kind, tool_kind_of
@@ -14,31 +14,31 @@ from runner.tools.entry import ToolEntry
 _CHOICES = ("auto", "none", "required")
 
 
-def rule_diagnostics(draft: Draft, tools: Sequence[ToolEntry]) -> Iterator[Diagnostic]:
+def rule_diagnostics(source: AgentSource, tools: Sequence[ToolEntry]) -> Iterator[Diagnostic]:
     """What is wrong with `permissions:` and `tool_choice:`, given the tools of the file."""
     names = {entry.name for entry in tools if entry.name}
     groups = {entry.name for entry in tools if tool_kind_of(entry).naming != "own"}
     any_name = "" in groups  # an OpenAPI document without a name of its own
-    yield from _permissions(draft, names, any_name)
-    choice = draft.value.get("tool_choice", "auto")
-    if not draft.sound("tool_choice") or choice in _CHOICES or choice in names - groups:
+    yield from _permissions(source, names, any_name)
+    choice = source.value.get("tool_choice", "auto")
+    if not source.is_valid("tool_choice") or choice in _CHOICES or choice in names - groups:
         return
     if any_name or any(choice.startswith(f"{group}_") for group in groups):
         return
     hint = nearest(choice, {*_CHOICES, *names}) or f"one of {', '.join([*_CHOICES, *sorted(names)])}"
-    yield draft.diagnostic(("tool_choice",), f"no tool is named {choice!r}", hint)
+    yield source.diagnostic(("tool_choice",), f"no tool is named {choice!r}", hint)
 
 
-def _permissions(draft: Draft, names: set[str], any_name: bool) -> Iterator[Diagnostic]:
+def _permissions(source: AgentSource, names: set[str], any_name: bool) -> Iterator[Diagnostic]:
     for decision in ("allow", "ask", "deny"):
-        if not draft.sound("permissions", decision):
+        if not source.is_valid("permissions", decision):
             continue
-        for index, rule in enumerate(draft.value["permissions"][decision]):
+        for index, rule in enumerate(source.value["permissions"][decision]):
             path = ("permissions", decision, index)
             if why := malformed(rule):
-                yield draft.diagnostic(path, why)
+                yield source.diagnostic(path, why)
             elif not (any_name or _known(head := rule.partition("(")[0].strip(), names)):
-                yield draft.diagnostic(path, f"no tool is named {head!r}", nearest(head, names | KINDS.keys()))
+                yield source.diagnostic(path, f"no tool is named {head!r}", nearest(head, names | KINDS.keys()))
 
 
 def malformed(rule: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic
-from runner.config.draft import Draft
 from runner.config.validation.checks import schema_diagnostics
 from runner.config.yaml.document import NodePath
 from runner.config.yaml.parser import read_text
@@ -19,20 +19,20 @@ from runner.tools.entry import ToolEntry
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def tool_entries(draft: Draft) -> tuple[list[ToolEntry], list[Diagnostic]]:
+def tool_entries(source: AgentSource) -> tuple[list[ToolEntry], list[Diagnostic]]:
     """Each entry whose shape is right, and what else is wrong with any."""
     entries: dict[int, ToolEntry] = {}
     diagnostics: list[Diagnostic] = []
-    for index, written in enumerate(draft.value.get("tools") or ()):
-        if draft.sound("tools", index):
-            entries[index] = entry = _entry(draft, index, written)
-            diagnostics += _entry_diagnostics(draft, entry, index)
-    diagnostics += _same_name(draft, entries)
+    for index, written in enumerate(source.value.get("tools") or ()):
+        if source.is_valid("tools", index):
+            entries[index] = entry = _entry(source, index, written)
+            diagnostics += _entry_diagnostics(source, entry, index)
+    diagnostics += _same_name(source, entries)
     return list(entries.values()), diagnostics
 
 
-def _entry(draft: Draft, index: int, written: str | Mapping[str, Any]) -> ToolEntry:
-    where, base = str(draft.location("tools", index)), draft.folder(("tools", index))
+def _entry(source: AgentSource, index: int, written: str | Mapping[str, Any]) -> ToolEntry:
+    where, base = str(source.location("tools", index)), source.folder(("tools", index))
     if isinstance(written, str):
         return ToolEntry(BUILTIN, written, {}, where, base)
     name, value = next(iter(written.items()))
@@ -43,11 +43,11 @@ def _entry(draft: Draft, index: int, written: str | Mapping[str, Any]) -> ToolEn
     return ToolEntry(name, kind.entry_name(options), options, where, base)
 
 
-def _entry_diagnostics(draft: Draft, entry: ToolEntry, index: int) -> Iterator[Diagnostic]:
-    kind, written = tool_kind_of(entry), draft.value["tools"][index]
+def _entry_diagnostics(source: AgentSource, entry: ToolEntry, index: int) -> Iterator[Diagnostic]:
+    kind, written = tool_kind_of(entry), source.value["tools"][index]
     root: NodePath = ("tools", index) if isinstance(written, str) else ("tools", index, next(iter(written)))
     if kind.naming == "own" and not _NAME.fullmatch(entry.name) and not isinstance(written, str):
-        yield draft.diagnostic(root, f"{entry.name!r} cannot be a tool's name", "give it one with name:")
+        yield source.diagnostic(root, f"{entry.name!r} cannot be a tool's name", "give it one with name:")
 
     def at(path: NodePath) -> NodePath:
         """Where an option stands; all of a shorthand is its one option."""
@@ -57,32 +57,32 @@ def _entry_diagnostics(draft: Draft, entry: ToolEntry, index: int) -> Iterator[D
     paths = kind.paths(entry)
     misplaced = {}
     for option, (path, must_be) in paths.items():
-        if diagnostic := draft.misplaced(at((option,)), path, wanted=must_be):
+        if diagnostic := source.path_diagnostic(at((option,)), path, expected=must_be):
             misplaced[option] = diagnostic
     yield from misplaced.values()
 
     def text_of(option: str) -> tuple[Path, str] | None:
         if option in misplaced or option not in paths:
             return None
-        path = draft.file(at((option,)), paths[option].path)
+        path = source.file(at((option,)), paths[option].path)
         return path, read_text(path)
 
     try:
         for wrong in kind.check(entry, text_of):
             if wrong.file is None:
-                yield draft.diagnostic(at(wrong.path), wrong.message, wrong.hint, at_key=wrong.at_key)
+                yield source.diagnostic(at(wrong.path), wrong.message, wrong.hint, at_key=wrong.at_key)
             else:
                 yield Diagnostic(str(wrong.file), wrong.line, wrong.column, wrong.message)
     except ConfigError as error:
         yield from error.problems
     for name, schema in entry.options.get("parameters", {}).items():
-        yield from schema_diagnostics(draft, at(("parameters", name)), schema)
+        yield from schema_diagnostics(source, at(("parameters", name)), schema)
 
 
-def _same_name(draft: Draft, entries: Mapping[int, ToolEntry]) -> Iterator[Diagnostic]:
+def _same_name(source: AgentSource, entries: Mapping[int, ToolEntry]) -> Iterator[Diagnostic]:
     first: dict[str, int] = {}
     for index, entry in entries.items():
         if entry.name and entry.name in first:
-            where = draft.location("tools", first[entry.name])
-            yield draft.diagnostic(("tools", index), f"a second tool named {entry.name!r}", f"the first: {where}")
+            where = source.location("tools", first[entry.name])
+            yield source.diagnostic(("tools", index), f"a second tool named {entry.name!r}", f"the first: {where}")
         first.setdefault(entry.name, index)

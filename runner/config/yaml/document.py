@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from runner.config.diagnostics import SourceMap, Span
 
 NodeKey = str | int
-NodePath = Sequence[NodeKey]
+NodePath = tuple[NodeKey, ...]
 """The keys and positions that lead to a node from the root."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.config.diagnostics import Diagnostic
-from runner.config.loader import examine
+from runner.config.loader import check_agent
 from runner.core.errors import ConfigError
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.files.suite_file import SUITE_FILE, SuiteFiles
@@ -21,7 +21,7 @@ def check_file(path: Path, suite_files: SuiteFiles | None = None) -> list[Diagno
         transcript = load_transcript(path, suite_files)
     except ConfigError as error:
         return list(error.problems)
-    agent = examine(transcript.agent, missing_variable="warning")
+    agent = check_agent(transcript.agent, missing_variable="warning")
     return [*_warnings(transcript), *(diagnostic for diagnostic in agent.diagnostics if diagnostic.severity == "error")]
 
 

@@ -6,9 +6,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from runner.config.agent import Agent, Permissions, User
-from runner.config.loader import examine, load_agent
-from runner.config.user import load_user
+from runner.config.agent import Agent, Permissions, UserConfig
+from runner.config.loader import check_agent, load_agent
+from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
 from runner.core.messages import ToolSpec
 from runner.core.secrets import is_secret_name
@@ -32,7 +32,7 @@ class Stage:
         self._agents: dict[tuple[Path, str], Agent] = {}
         self._toolboxes: dict[tuple[Path, bool], Toolbox] = {}
         self._redactors: dict[tuple[Path, str], Redactor] = {}
-        self._user: User | None = None
+        self._user: UserConfig | None = None
 
     def agent(self, transcript: Transcript, model: str = "") -> Agent:
         """The transcript's agent, asking `model` (GATEWAY/MODEL) if that is given. Raises ConfigError."""
@@ -81,8 +81,8 @@ class Stage:
         if not self.offline:
             return load_agent(path)
         if self._user is None:  # the user's permissions would make a replay differ from machine to machine
-            self._user = replace(load_user()[0], permissions=Permissions())
-        examined = examine(path, user=self._user, missing_variable="warning")  # a replay needs no key
+            self._user = replace(load_user_config()[0], permissions=Permissions())
+        examined = check_agent(path, user=self._user, missing_variable="warning")  # a replay needs no key
         if examined.agent is None:
             raise ConfigError([diagnostic for diagnostic in examined.diagnostics if diagnostic.severity == "error"])
         return examined.agent

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from runner.config.agent import Agent, Fallback, Permissions, Reply, User, Variable
+from runner.config.agent import Agent, Fallback, Permissions, Reply, UserConfig, Variable
 from runner.config.validation.agent_schema import schema_text as assembled_text
 from runner.config.validation.schema import dotted, schema, schema_text, schema_violations
 from runner.config.yaml.parser import load_document
@@ -61,7 +61,7 @@ def test_the_agent_has_the_same_keys():
     assert set(AGENT["properties"]) - {"extends"} == names(Agent) - NOT_IN_THE_FILE
     variable = DEFS["variable"]["anyOf"][-1]
     assert set(variable["properties"]) == names(Variable) - {"name"}
-    assert names(User) == {"path", "gateway", "model", "gateways", "permissions", "hosts"}
+    assert names(UserConfig) == {"path", "gateway", "model", "gateways", "permissions", "hosts"}
     assert set(DEFS["user"]["properties"]) == {"gateways", "permissions", "default", "hosts"}
     for key in ("prompt", "greeting", "tool_choice", "description"):
         known = next(default(each) for each in fields(Agent) if each.name == key)

@@ -184,7 +184,7 @@ def test_deep_nesting_is_told_where_it_begins():
 NO_LIBYAML = """
 import json, sys
 sys.modules["yaml._yaml"] = None
-from runner.config.loader import examine
+from runner.config.loader import check_agent
 from runner.config.yaml.parser import load_document
 from runner.core.errors import ConfigError
 
@@ -196,7 +196,7 @@ def told(text):
 
 asked = json.load(sys.stdin)
 files = {
-    file: [str(problem) for problem in examine(file, environ=asked["environ"]).diagnostics]
+    file: [str(problem) for problem in check_agent(file, environ=asked["environ"]).diagnostics]
     for file in asked["files"]
 }
 json.dump({"files": files, "texts": [told(text) for text in asked["texts"]]}, sys.stdout)

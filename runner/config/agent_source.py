@@ -1,4 +1,4 @@
-"""An agent file on its way to an Agent: its merged value, where each part stands, and what is already known wrong."""
+"""An agent file before it is checked: its merged value, and where each part of it stands."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.config.agent import User
+from runner.config.agent import UserConfig
 from runner.config.diagnostics import Diagnostic, Location
 from runner.config.layers import Layers
-from runner.config.paths import Outside, kind_of, rooted
+from runner.config.paths import OutsideFolder, path_kind, resolve_within
 from runner.config.validation.schema import SchemaViolation, dotted
 from runner.config.yaml.document import NodeKey, NodePath
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """`value` has its placeholders filled; `mistakes` are those of shape, so that sense is asked of sound parts alone.
+class AgentSource:
+    """`value` has its placeholders filled; what has `violations` of the schema is not checked any further.
 
     `from_user` holds the paths that begin with a value of the user's own environment: those may lead anywhere.
     `unfilled` holds those whose variable is not set, of which nothing more can be said; `secrets`, what the
@@ -27,25 +27,25 @@ class Draft:
     path: Path
     value: Mapping[str, Any]
     layers: Layers
-    user: User
-    mistakes: Sequence[SchemaViolation]
+    user: UserConfig
+    violations: Sequence[SchemaViolation]
     from_user: Set[NodePath]
     unfilled: Set[NodePath]
     secrets: Mapping[str, str]
 
-    def sound(self, *path: NodeKey) -> bool:
-        """Whether something stands at `path`, and its shape is right in and around it."""
-        if any(_related(mistake.path, path) for mistake in self.mistakes):
+    def is_valid(self, *path: NodeKey) -> bool:
+        """Whether something stands at `path`, and the schema allows it and all that is in and around it."""
+        if any(_related(violation.path, path) for violation in self.violations):
             return False
-        found: Any = self.value
+        value: Any = self.value
         for key in path:
-            if not isinstance(found, dict | list) or (isinstance(found, dict) and key not in found):
+            if not isinstance(value, dict | list) or (isinstance(value, dict) and key not in value):
                 return False
-            found = found[key]  # type: ignore[index]
+            value = value[key]  # type: ignore[index]
         return True
 
     def diagnostic(self, path: NodePath, message: str, hint: str = "", **more: Any) -> Diagnostic:
-        """A problem at `path`, which begins its message."""
+        """A diagnostic at `path`, which begins its message."""
         return self.layers.diagnostic(path, f"{dotted(path)}: {message}", hint, **more)
 
     def location(self, *path: NodeKey) -> Location:
@@ -55,27 +55,27 @@ class Draft:
 
     def folder(self, path: NodePath) -> Path:
         """The folder that a path which stands at `path` begins from: that of its file."""
-        document = self.layers.holder(path)
+        document = self.layers.document_of(path)
         return Path(document.path).parent if document.text else self.path.parent
 
-    def file(self, path: NodePath, named: str) -> Path:
-        """The file or folder that the text at `path` names. Raises Outside."""
+    def file(self, path: NodePath, name: str) -> Path:
+        """The file or folder that the text at `path` names. Raises OutsideFolder."""
         folder = self.folder(path)
         if path in self.from_user:
-            return folder / named
-        return rooted(named, folder, self.path.parent)
+            return folder / name
+        return resolve_within(name, folder, self.path.parent)
 
-    def misplaced(self, path: NodePath, named: str, *, wanted: str = "") -> Diagnostic | None:
-        """What is wrong with a path: it leads out, or no `wanted` file or folder is there."""
+    def path_diagnostic(self, path: NodePath, name: str, *, expected: str = "") -> Diagnostic | None:
+        """What is wrong with a path: it leads out of the agent's folder, or there is no `expected`: file or folder."""
         if path in self.unfilled:
             return None
         try:
-            found = kind_of(self.file(path, named))
-        except Outside as error:
+            kind = path_kind(self.file(path, name))
+        except OutsideFolder as error:
             return self.diagnostic(path, str(error))
-        return self.diagnostic(path, f"there is no {wanted} {named!r}") if wanted and found != wanted else None
+        return self.diagnostic(path, f"there is no {expected} {name!r}") if expected and kind != expected else None
 
 
-def _related(wrong: NodePath, path: NodePath) -> bool:
-    shared = min(len(wrong), len(path))
-    return tuple(wrong[:shared]) == tuple(path[:shared])
+def _related(violation: NodePath, path: NodePath) -> bool:
+    shared = min(len(violation), len(path))
+    return violation[:shared] == path[:shared]
