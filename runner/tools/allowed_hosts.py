@@ -25,7 +25,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class AllowedHosts:
     """What may be reached: the url's own host, and what the file lists: `host`, `host:port`, `*.host`, `10.0.0.0/8`.
 
     A listed address or network is reached although it is private; a name alone never opens a private address.
@@ -35,16 +35,16 @@ class Reach:
     listed: tuple[str, ...]
 
     @classmethod
-    def of(cls, url: str, hosts: tuple[str, ...]) -> Reach:
+    def of(cls, url: str, hosts: tuple[str, ...]) -> AllowedHosts:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
         listed = tuple(each.lower() for each in hosts)
         own = f"{_bracketed(host)}:{port_of(parts)}"
         return cls("", (own, *listed)) if is_loopback(host) else cls(_bracketed(host), listed)
 
-    def addresses(self, host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
+    def resolve(self, host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
         """Where an allowed host is, every address checked. Raises ToolFailed, and OSError if the name is not found."""
-        if not self._names(host, port):
+        if not self._allows_name(host, port):
             allowed = ", ".join(filter(None, (self.own, *self.listed)))
             raise ToolFailed(f"{_bracketed(host)}:{port} is not among the hosts this tool may reach: {allowed}")
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -52,20 +52,20 @@ class Reach:
             (family, str(address[0])) for family, _, _, _, address in found
         ]
         for _, address in addresses:
-            if not (is_public(address) or self._opens(host, address, port)):
+            if not (is_public(address) or self._allows_address(host, address, port)):
                 raise ToolFailed(
                     f"{host} leads to {address}, which is not a public address; "
                     "an agent file that means it lists that address under `hosts`"
                 )
         return addresses
 
-    def _names(self, host: str, port: int) -> bool:
+    def _allows_name(self, host: str, port: int) -> bool:
         name = _bracketed(host)
         if name == self.own or any(fnmatchcase(name, each) or f"{name}:{port}" == each for each in self.listed):
             return True
-        return bool(host) and self._opens(host, host, port)
+        return bool(host) and self._allows_address(host, host, port)
 
-    def _opens(self, host: str, address: str, port: int) -> bool:
+    def _allows_address(self, host: str, address: str, port: int) -> bool:
         parsed = parse_address(address)
         if parsed is None:
             return False

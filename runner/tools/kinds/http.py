@@ -17,7 +17,7 @@ from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_capabilities import server_capabilities
 from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
-from runner.tools.guarded_http import MAX_BODY, Answer, Outgoing, fetch
+from runner.tools.guarded_http import MAX_BODY, GuardedRequest, GuardedResponse, send_guarded
 from runner.tools.parameters import DESCRIPTION, PLACE, fill, fill_json, parameter_problems, places, plain, schema_of
 from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind, always
 
@@ -66,8 +66,8 @@ class HttpTool:
         }
         if media_type and "content-type" not in {name.lower() for name in headers}:
             headers["Content-Type"] = media_type
-        outgoing = Outgoing(self.method, self._address(values), headers, body, self.hosts, self.seconds)
-        return _outcome(fetch(outgoing, context.cancel))
+        request = GuardedRequest(self.method, self._address(values), headers, body, self.hosts, self.seconds)
+        return _tool_output(send_guarded(request, context.cancel))
 
     def _address(self, values: Mapping[str, Any]) -> str:
         parts = urlsplit(self.url)
@@ -159,29 +159,29 @@ def _header(name: str, value: Any) -> str:
     return text
 
 
-def _outcome(answer: Answer) -> ToolOutput:
-    """What the model reads of an answer."""
-    if not 200 <= answer.status < 300:
-        text = f"HTTP {answer.status} {answer.reason}".rstrip()
-        return ToolOutput(f"{text}\n{answer.text[:_HEAD]}".rstrip(), failed=True)
-    if answer.cut:
-        head = answer.text[:_HEAD]
+def _tool_output(response: GuardedResponse) -> ToolOutput:
+    """What the model reads of a response."""
+    if not 200 <= response.status < 300:
+        text = f"HTTP {response.status} {response.reason}".rstrip()
+        return ToolOutput(f"{text}\n{response.text[:_HEAD]}".rstrip(), failed=True)
+    if response.cut:
+        head = response.text[:_HEAD]
         return ToolOutput(f"the answer is larger than {MAX_BODY} bytes; it begins:\n{head}", failed=True)
-    if not answer.body:
-        return ToolOutput(f"HTTP {answer.status} {answer.reason}, with an empty body")
-    kind = answer.media_type
+    if not response.body:
+        return ToolOutput(f"HTTP {response.status} {response.reason}, with an empty body")
+    kind = response.media_type
     if kind.startswith("image/"):
-        return ToolOutput(f"an image ({kind}, {len(answer.body)} bytes)", files=(Attachment(kind, answer.body),))
+        return ToolOutput(f"an image ({kind}, {len(response.body)} bytes)", files=(Attachment(kind, response.body),))
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return ToolOutput(json.loads(answer.body))
+            return ToolOutput(json.loads(response.body))
         except (ValueError, RecursionError):
-            return ToolOutput(answer.text)
-    if b"\0" in answer.body[:_HEAD]:
+            return ToolOutput(response.text)
+    if b"\0" in response.body[:_HEAD]:
         return ToolOutput(
-            f"{len(answer.body)} bytes of {kind or 'an unknown kind'}, which cannot be shown", failed=True
+            f"{len(response.body)} bytes of {kind or 'an unknown kind'}, which cannot be shown", failed=True
         )
-    return ToolOutput(answer.text)
+    return ToolOutput(response.text)
 
 
 def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:

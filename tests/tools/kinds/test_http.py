@@ -21,7 +21,7 @@ from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Toolbox, ToolEntry, ToolFailed, ToolSettings, open_toolbox
-from runner.tools.allowed_hosts import Reach
+from runner.tools.allowed_hosts import AllowedHosts
 from runner.tools.guarded_http import MAX_BODY
 from runner.tools.kinds.http import HttpTool, open_http
 from thoroughness import examples
@@ -339,12 +339,12 @@ class TestWhereItMayGo:
     def test_a_listed_address_opens_itself_alone(
         self, listed: tuple[str, ...], host: str, port: int, opens: bool
     ) -> None:
-        reach = Reach.of("https://api.example.org/", listed)
+        allowed = AllowedHosts.of("https://api.example.org/", listed)
         if opens:
-            assert {address for _, address in reach.addresses(host, port)} == {host}
+            assert {address for _, address in allowed.resolve(host, port)} == {host}
         else:
             with pytest.raises(Exception, match=r"not a public address|not among the hosts"):
-                reach.addresses(host, port)
+                allowed.resolve(host, port)
 
     @pytest.mark.parametrize(
         "address",
@@ -396,8 +396,9 @@ class TestTimeAndTrouble:
             port = closed.getsockname()[1]
             refused = call({"url": f"http://127.0.0.1:{port}/"})
         assert refused.failed and "refused" in refused.output
-        missing = call({"url": "http://no-such-host.invalid/"})
-        assert missing.failed and "was not found" in missing.output
+        for host in ("no-such-host.invalid", "büro.invalid"):
+            missing = call({"url": f"http://{host}/"})
+            assert missing.failed and f"the host {host} was not found" in missing.output
 
     def test_a_trickle_does_not_outlive_the_timeout(self, site: Site) -> None:
         def trickle(asked: Asked) -> None:
