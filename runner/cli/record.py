@@ -27,9 +27,9 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     from runner.cli.report_output import Reports
     from runner.config.template.variables import from_pairs
     from runner.transcripts.outcome import exit_code
-    from runner.transcripts.recording.batch import record_all
     from runner.transcripts.recording.live_run import LiveOptions
     from runner.transcripts.recording.recording_writer import refuse_in_ci
+    from runner.transcripts.suite.live import record_all
     from runner.transcripts.suite.run import Choice, find_transcripts
 
     refuse_in_ci()

@@ -82,7 +82,7 @@ def _outcomes(files: Sequence[Path], choice: Choice, options: dict[str, Any]) ->
     from runner.transcripts.suite.run import run
 
     if options["live"]:
-        from runner.transcripts.recording.batch import run_live
+        from runner.transcripts.suite.live import run_live
 
         return run_live(files, choice, _live_options(options), as_recorded=options["as_recorded"])
     return run(files, choice, jobs=options["jobs"])

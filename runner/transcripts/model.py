@@ -18,6 +18,7 @@ Component = Literal["system", "tools", "options", "messages", "turns"]
 """A part of a recording that may go stale."""
 
 FORMAT_VERSION = 1
+TRANSCRIPT_SUFFIX = ".transcript.yaml"
 HAND_PREFIX = "hand/"
 COMPONENTS: tuple[Component, ...] = get_args(Component)
 

@@ -16,11 +16,10 @@ from runner.engine.broker import Route
 from runner.transcripts.files.documents import write_atomically
 from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.files.script_yaml import script_document
-from runner.transcripts.model import FORMAT_VERSION, RecordedReply, Recording, ReplayInputs
+from runner.transcripts.model import FORMAT_VERSION, TRANSCRIPT_SUFFIX, RecordedReply, Recording, ReplayInputs
 from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.suite.run import SUFFIX
 from runner.transcripts.suite.shared import secrets_of
 
 # What a template would read as its own: its delimiters, and a carriage return, which it writes as a line feed.
@@ -36,7 +35,7 @@ class ChatRecorder:
     """
 
     def __init__(self, path: Path, agent: Agent, variables: Mapping[str, Any] | None = None) -> None:
-        self._path = path if path.name.endswith(".yaml") else path.with_name(path.name + SUFFIX)
+        self._path = path if path.name.endswith(".yaml") else path.with_name(path.name + TRANSCRIPT_SUFFIX)
         if self._path.exists():
             raise UsageError(f"{self._path} exists already", fix="name another file, or remove it")
         self._agent = agent

@@ -13,14 +13,13 @@ from runner.config.diagnostics import Diagnostic, Location
 from runner.core.errors import AgentRunError, ConfigError, UsageError
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.files.suite_file import SUITE_FILE
-from runner.transcripts.model import Recording, Transcript
+from runner.transcripts.model import TRANSCRIPT_SUFFIX, Recording, Transcript
 from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.suite.shared import Stage, declared_models
 
 # Where it is sound, a fork spares each process the start and the imports.
 _START = "fork" if sys.platform == "linux" else "spawn"
-SUFFIX = ".transcript.yaml"
 _FEW = 20
 
 
@@ -55,7 +54,7 @@ def find_transcripts(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            within = (each for each in path.rglob(f"*{SUFFIX}") if not _hidden(each.relative_to(path)))
+            within = (each for each in path.rglob(f"*{TRANSCRIPT_SUFFIX}") if not _hidden(each.relative_to(path)))
             found |= dict.fromkeys(sorted(within))
         elif path.exists():
             found[path] = None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner.transcripts.outcome import Outcome, exit_code
-from runner.transcripts.recording.batch import run_live
+from runner.transcripts.suite.live import run_live
 from runner.transcripts.suite.run import Choice
 
 AGENT = """\
