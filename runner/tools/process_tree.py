@@ -14,6 +14,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from runner.tools.posix import require_posix
+
 MARK = "AGENT_RUN_OFFSPRING"
 TERM_SECONDS = 2.0
 KILL_SECONDS = 1.0
@@ -24,7 +26,8 @@ class Offspring:
     """One process with a session of its own, and what descends from it."""
 
     def __init__(self, argv: list[str], *, env: Mapping[str, str], cwd: Path) -> None:
-        """Start it with three pipes. Raises OSError."""
+        """Start it with three pipes. Raises OSError, and UsageError where the system is not POSIX."""
+        require_posix("programs as tools", "killpg")
         self._mark = os.urandom(12).hex()
         self.process = subprocess.Popen(
             [*_tied_to_us(), *argv],

@@ -116,7 +116,7 @@ class Child:
             what = f"the embedded model's process was ended by {signal.Signals(-code).name}"
         elif not self._address:
             what, fix = "the embedded model could not be loaded", "fetch the file again, or choose another model"
-        if code == -signal.SIGKILL:
+        if code < 0 and code == -signal.SIGKILL:
             fix = "if memory ran out: set a smaller context.max_tokens, or choose a smaller model"
         why = _complaint(words.decode("utf-8", "replace"))
         if why.startswith(("ImportError", "ModuleNotFoundError")):  # the file is not to blame

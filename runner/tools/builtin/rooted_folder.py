@@ -10,10 +10,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from runner.tools.posix import open_flags, require_posix
+
 MOST_BYTES = 16 * 2**20
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | open_flags("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC")
+_FILE = os.O_RDONLY | open_flags("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | open_flags("O_NOFOLLOW", "O_CLOEXEC")
 
 
 class Refused(Exception):
@@ -83,6 +85,7 @@ class Rooted:
 
     @contextmanager
     def _folder(self, names: tuple[str, ...] | list[str], *, make: bool = False) -> Iterator[int]:
+        require_posix("the tools of `files:`", "O_NOFOLLOW", "O_DIRECTORY", "fwalk")
         with ExitStack() as opened:
 
             def enter(name: str | Path, within: int | None) -> int:
