@@ -125,9 +125,9 @@ def test_a_changed_server_is_accepted(folder: Path):
     from runner.config.loader import load_agent
     from runner.tools.entry import ToolSettings
     from runner.tools.mcp.pinned_tools import pinned_file
-    from runner.tools.mcp.server_config import server_of
+    from runner.tools.mcp.server_config import server_config
 
-    pinned = pinned_file(server_of(load_agent("a.yaml").tools[0], ToolSettings()))
+    pinned = pinned_file(server_config(load_agent("a.yaml").tools[0], ToolSettings()))
     pins.mkdir(parents=True)
     pinned.write_text("{}")
     assert run(["trust", "--yes", "a.yaml"]) == 0

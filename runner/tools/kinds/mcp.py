@@ -46,10 +46,10 @@ def _files(entry: ToolEntry) -> Iterator[str]:
 
 def _accept_changes(entry: ToolEntry) -> None:
     """Drop the pins: the next listing of the server is pinned as it stands then."""
-    from runner.tools.mcp.pinned_tools import forget  # lazy: only a user's explicit word comes here
-    from runner.tools.mcp.server_config import server_of  # lazy, likewise
+    from runner.tools.mcp.pinned_tools import unpin  # lazy: only a user's explicit word comes here
+    from runner.tools.mcp.server_config import server_config  # lazy, likewise
 
-    forget(server_of(entry, ToolSettings()))
+    unpin(server_config(entry, ToolSettings()))
 
 
 KIND = ToolKind(

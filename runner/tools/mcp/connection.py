@@ -1,4 +1,4 @@
-"""One life of one server: reached, greeted, asked."""
+"""A connection to an MCP server: its transport, the handshake, and raw requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from runner.tools.child_environment import program_path
-from runner.tools.mcp.server_config import Server
+from runner.tools.mcp.server_config import McpServer
 
 if TYPE_CHECKING:
     from mcp.client.session import ClientSession
@@ -18,14 +18,14 @@ _MOST_PAGES = 100
 
 
 class NotStarted(Exception):
-    """The server cannot be reached or did not greet; the text says why, in its own words where it has any."""
+    """The server cannot be reached or did not complete the handshake; the text says why."""
 
 
-class Connection:
-    """A server that can be asked, until it has `ended`.
+class McpConnection:
+    """A server that takes requests, until it has `ended`.
 
-    `listed` are its tools, raw; `stale` once it says that they changed; `offers` what it has besides: "resources",
-    "prompts".
+    `listed` are its tools as the server sent them; `stale` once it says that they changed; `offers` what it has
+    besides: "resources", "prompts".
     """
 
     def __init__(self, on_end: Callable[[], None]) -> None:
@@ -35,27 +35,27 @@ class Connection:
         self.offers: frozenset[str] = frozenset()
         self._on_end = on_end
         self._dispatcher: JSONRPCDispatcher | None = None
-        self._last_words: Callable[[], Awaitable[str]] | None = None
+        self._failure_details: Callable[[], Awaitable[str]] | None = None
 
-    def reached(self, dispatcher: JSONRPCDispatcher, last_words: Callable[[], Awaitable[str]]) -> None:
-        """There is a way to the server now."""
-        self._dispatcher, self._last_words = dispatcher, last_words
+    def attach(self, dispatcher: JSONRPCDispatcher, failure_details: Callable[[], Awaitable[str]]) -> None:
+        """Requests go through `dispatcher` from now on; `failure_details` tells why the server failed."""
+        self._dispatcher, self._failure_details = dispatcher, failure_details
 
     def end(self) -> None:
-        """Nothing more can be asked of it."""
+        """Mark the connection as ended: no more requests."""
         self.ended = True
         self._on_end()
 
-    async def hear(self, message: Any) -> None:
-        """Take a notification."""
+    async def on_message(self, message: Any) -> None:
+        """Mark the list of tools stale when the server says that it changed."""
         from mcp_types import ToolListChangedNotification  # lazy: here and below, only in the thread of a server
 
         if isinstance(message, ToolListChangedNotification):
             self.stale = True
 
-    async def last_words(self) -> str:
-        """What is known of why it refused or ended, in its own words."""
-        return await self._last_words() if self._last_words else ""
+    async def failure_details(self) -> str:
+        """Why the server refused or ended, as far as it said: its exit code and stderr, or the HTTP status."""
+        return await self._failure_details() if self._failure_details else ""
 
     async def request(self, method: str, params: Mapping[str, Any] | None, seconds: float) -> dict[str, Any]:
         """The raw result; typed parsing would let one bad tool spoil the list. Raises MCPError."""
@@ -70,31 +70,31 @@ class Connection:
 
     async def list_all(self, method: str, key: str, seconds: float) -> list[Any]:
         """All pages of a list."""
-        found: list[Any] = []
+        entries: list[Any] = []
         cursor = None
         for _ in range(_MOST_PAGES):
             page = await self.request(method, {"cursor": cursor} if cursor else None, seconds)
-            entries = page.get(key)
-            found.extend(entries if isinstance(entries, list) else ())
+            listed = page.get(key)
+            entries.extend(listed if isinstance(listed, list) else ())
             previous, cursor = cursor, page.get("nextCursor")
             if not cursor or cursor == previous:
                 break
-        return found
+        return entries
 
-    async def greet(self, greeting: Callable[[], Awaitable[Any]], seconds: float) -> None:
-        """Shake hands, list the tools, and see what else there is."""
-        can: ServerCapabilities = (await greeting()).capabilities
-        if can.tools is not None or not (can.resources or can.prompts):
+    async def initialize(self, handshake: Callable[[], Awaitable[Any]], seconds: float) -> None:
+        """Do the handshake, list the tools, and find out what else the server offers."""
+        capabilities: ServerCapabilities = (await handshake()).capabilities
+        if capabilities.tools is not None or not (capabilities.resources or capabilities.prompts):
             await self.list_tools(seconds)
-        reads = can.resources is not None and (
+        reads = capabilities.resources is not None and (
             await self._has("resources/list", "resources", seconds)
             or await self._has("resources/templates/list", "resourceTemplates", seconds)
         )
-        prompts = can.prompts is not None and await self._has("prompts/list", "prompts", seconds)
+        prompts = capabilities.prompts is not None and await self._has("prompts/list", "prompts", seconds)
         self.offers = frozenset(offer for offer, there in (("resources", reads), ("prompts", prompts)) if there)
 
     async def _has(self, method: str, key: str, seconds: float) -> bool:
-        """The list has something in it; many a server offers lists that are always empty."""
+        """Whether the list has an entry: many servers offer lists that are always empty."""
         from mcp.shared.exceptions import MCPError
 
         try:
@@ -104,13 +104,14 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(server: Server, tell: Callable[[str], None], on_end: Callable[[], None]) -> AsyncIterator[Connection]:
-    """The server, greeted within its seconds; leaving ends it. `tell` hears what a user should know of it.
-
-    Raises NotStarted, or an ExceptionGroup around it: the task groups in between wrap what passes through them.
+async def connect(
+    server: McpServer, notify: Callable[[str], None], on_end: Callable[[], None]
+) -> AsyncIterator[McpConnection]:
+    """Connect to the server and initialize it within its seconds; leaving ends it. `notify` takes what a user should
+    know. Raises NotStarted, or an ExceptionGroup around it: the task groups in between wrap what passes through them.
     """
-    connection = Connection(on_end)
-    async with _way(server, tell, connection.end) as (streams, last_words):
+    connection = McpConnection(on_end)
+    async with _transport(server, notify, connection.end) as (streams, failure_details):
         # The SDK takes most of a second to import: the server starts meanwhile.
         from mcp.client.session import ClientSession
         from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
@@ -119,17 +120,19 @@ async def connect(server: Server, tell: Callable[[str], None], on_end: Callable[
         from runner import __version__
 
         dispatcher: JSONRPCDispatcher = JSONRPCDispatcher(*streams)
-        connection.reached(dispatcher, last_words)
-        us = Implementation(name="agent-run", version=__version__)
-        async with ClientSession(dispatcher=dispatcher, message_handler=connection.hear, client_info=us) as session:
-            await _greeted(connection, session, server.seconds)
+        connection.attach(dispatcher, failure_details)
+        client_info = Implementation(name="agent-run", version=__version__)
+        async with ClientSession(
+            dispatcher=dispatcher, message_handler=connection.on_message, client_info=client_info
+        ) as session:
+            await _initialize(connection, session, server.seconds)
             try:
                 yield connection
             finally:
                 connection.end()
 
 
-async def _greeted(connection: Connection, session: ClientSession, seconds: float) -> None:
+async def _initialize(connection: McpConnection, session: ClientSession, seconds: float) -> None:
     """Raises NotStarted."""
     import anyio
     from mcp.shared.exceptions import MCPError
@@ -137,7 +140,7 @@ async def _greeted(connection: Connection, session: ClientSession, seconds: floa
 
     try:
         with anyio.fail_after(seconds):
-            await connection.greet(session.initialize, seconds)
+            await connection.initialize(session.initialize, seconds)
     except TimeoutError:
         problem = f"it did not answer within {seconds:g} s"
     except MCPError as error:
@@ -146,39 +149,39 @@ async def _greeted(connection: Connection, session: ClientSession, seconds: floa
         problem = str(error).partition("\n")[0]
     else:
         return
-    raise NotStarted(", ".join(filter(None, (problem, await connection.last_words()))))
+    raise NotStarted(", ".join(filter(None, (problem, await connection.failure_details()))))
 
 
 @asynccontextmanager
-async def _way(
-    server: Server, tell: Callable[[str], None], ended: Callable[[], None]
+async def _transport(
+    server: McpServer, notify: Callable[[str], None], on_end: Callable[[], None]
 ) -> AsyncIterator[tuple[tuple[Any, Any], Callable[[], Awaitable[str]]]]:
-    """The two streams to the server, and how to ask what became of it."""
+    """The two message streams to the server, and a function that tells why it failed."""
     import logging
 
     for logger in (logging.getLogger("mcp"), logging.getLogger("client")):
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())  # the SDK's warnings are for its developers
     if server.url:
-        from runner.tools.mcp.streamable_http import talk  # lazy: pipes need none of it
+        from runner.tools.mcp.streamable_http import open_streams  # lazy: pipes need none of it
 
-        async with talk(server) as reached:
-            yield reached
+        async with open_streams(server) as transport:
+            yield transport
         return
     from runner.tools.mcp.stdio import ServerProcess  # lazy, likewise
 
     try:
-        process = ServerProcess(_argv(server), server.env, server.cwd, tell, ended)
+        process = ServerProcess(_argv(server), server.env, server.cwd, notify, on_end)
     except OSError as error:
         raise NotStarted(f"{error.strerror}: {error.filename}") from error
-    async with process.talk() as streams:
-        yield streams, process.last_words
+    async with process.open_streams() as streams:
+        yield streams, process.failure_details
 
 
-def _argv(server: Server) -> list[str]:
+def _argv(server: McpServer) -> list[str]:
     """The command with its program's path. Raises NotStarted."""
     program = server.command[0]
-    found = program_path(str(server.cwd / program) if "/" in program else program, server.env)
-    if found is None:
+    program_file = program_path(str(server.cwd / program) if "/" in program else program, server.env)
+    if program_file is None:
         raise NotStarted(f"the command {program!r} was not found")
-    return [found, *server.command[1:]]
+    return [program_file, *server.command[1:]]

@@ -1,4 +1,4 @@
-"""What a server answers, as the model can read it: text, JSON, and files beside them."""
+"""Content of MCP results, as the model can read it: text, JSON, and files beside them."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from runner.core.messages import Attachment
 from runner.tools.context import ToolOutput
 
 
-def called(result: Mapping[str, Any]) -> ToolOutput:
-    """The outcome of `tools/call`: structured content where there is some, else the text."""
-    text, files = _read(result.get("content"))
+def tool_output(result: Mapping[str, Any]) -> ToolOutput:
+    """The output of `tools/call`: structured content where there is some, else the text."""
+    text, files = _read_blocks(result.get("content"))
     if result.get("isError"):
         return ToolOutput(text or "the tool failed and did not say why", failed=True, files=files)
     structured = result.get("structuredContent")
     return ToolOutput(text if structured is None else structured, files=files)
 
 
-def resource(result: Mapping[str, Any]) -> ToolOutput:
-    """The outcome of `resources/read`."""
-    text, files = _read([{"type": "resource", "resource": each} for each in _objects(result.get("contents"))])
+def resource_output(result: Mapping[str, Any]) -> ToolOutput:
+    """The output of `resources/read`."""
+    text, files = _read_blocks([{"type": "resource", "resource": each} for each in _objects(result.get("contents"))])
     return ToolOutput(text, files=files)
 
 
-def prompt(result: Mapping[str, Any]) -> ToolOutput:
-    """The outcome of `prompts/get`: each message after its role."""
+def prompt_output(result: Mapping[str, Any]) -> ToolOutput:
+    """The output of `prompts/get`: each message after its role."""
     texts: list[str] = []
     files: tuple[Attachment, ...] = ()
     for message in _objects(result.get("messages")):
         content = message.get("content")
-        text, more = _read(content if isinstance(content, list) else [content])
+        text, more = _read_blocks(content if isinstance(content, list) else [content])
         texts.append(f"{message.get('role', 'user')}: {text}")
         files += more
     return ToolOutput("\n\n".join(texts), files=files)
 
 
-def _read(content: Any) -> tuple[str, tuple[Attachment, ...]]:
+def _read_blocks(content: Any) -> tuple[str, tuple[Attachment, ...]]:
     texts: list[str] = []
     files: list[Attachment] = []
     for block in _objects(content):

@@ -1,4 +1,4 @@
-"""What a server's tools were when they were first seen, so that one which changes behind the user's back is noticed."""
+"""Pinned tools of MCP servers: as they were at first use, so that a silent change is noticed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.messages import ToolSpec
-from runner.tools.mcp.server_config import Server
+from runner.tools.mcp.server_config import McpServer
 from runner.tools.output_limit import state_home
 from runner.tools.tool_names import difference
 
@@ -19,20 +19,20 @@ _LONGEST_DIFF = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PinnedToolChange:
     """A tool that is not as it was pinned; `diff` shows how."""
 
     tool: str
     diff: str
 
 
-def pinned_file(server: Server) -> Path:
+def pinned_file(server: McpServer) -> Path:
     """Where the pins of a server are kept: one file for each name and command or url."""
     key = hashlib.sha256(server.identity.encode()).hexdigest()
     return state_home() / "mcp-pins" / f"{key[:32]}.json"
 
 
-def changes(server: Server, specs: Sequence[ToolSpec]) -> tuple[Change, ...]:
+def changed_tools(server: McpServer, specs: Sequence[ToolSpec]) -> tuple[PinnedToolChange, ...]:
     """The tools that are new or differ from the pins. The first listing of a server is pinned as it stands.
 
     Raises OSError where it cannot be.
@@ -43,13 +43,13 @@ def changes(server: Server, specs: Sequence[ToolSpec]) -> tuple[Change, ...]:
         _write(file, {"server": server.name, "address": server.address, "tools": {s.name: _pin(s) for s in specs}})
         return ()
     return tuple(
-        Change(spec.name, _diff(pinned.get(spec.name), _pin(spec)))
+        PinnedToolChange(spec.name, _diff(pinned.get(spec.name), _pin(spec)))
         for spec in specs
         if pinned.get(spec.name) != _pin(spec)
     )
 
 
-def forget(server: Server) -> None:
+def unpin(server: McpServer) -> None:
     """Drop the pins of a server: its next listing is pinned as it stands then."""
     pinned_file(server).unlink(missing_ok=True)
 

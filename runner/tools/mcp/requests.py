@@ -1,4 +1,4 @@
-"""What is asked of a server, in its protocol's words: the list of its tools, their calls, its resources and prompts."""
+"""Requests to an MCP server: its tools, their calls, its resources and prompts."""
 
 from __future__ import annotations
 
@@ -9,77 +9,78 @@ from typing import Any
 from runner.core.sanitize import strip_invisible
 from runner.tools.context import ToolOutput
 from runner.tools.mcp import content
-from runner.tools.mcp.connection import Connection
-from runner.tools.mcp.tool_list import Listed
+from runner.tools.mcp.connection import McpConnection
+from runner.tools.mcp.tool_list import ListedTool
 
-Ask = Callable[[Connection, Mapping[str, Any], float], Awaitable[ToolOutput]]
+ServerRequest = Callable[[McpConnection, Mapping[str, Any], float], Awaitable[ToolOutput]]
 
 _LIST_SECONDS = 60.0
 _STRING = {"type": "string"}
 
 
 @dataclass(frozen=True, slots=True)
-class Extra:
-    """A tool of ours for what a server offers besides tools; `description` has a place for the server's name."""
+class ExtraTool:
+    """A tool that we add for what a server offers besides tools; `description` is formatted with the server's name."""
 
     name: str
     offer: str
     description: str
     properties: Mapping[str, Any]
-    ask: Ask
+    request: ServerRequest
 
 
-async def tools_of(life: Connection) -> list[Any]:
+async def list_tools(connection: McpConnection) -> list[Any]:
     """The server's tools, raw; asked for again once it says that they changed."""
-    return await life.list_tools(_LIST_SECONDS) if life.stale else life.listed
+    return await connection.list_tools(_LIST_SECONDS) if connection.stale else connection.listed
 
 
-def call_of(listed: Listed) -> Ask:
+def tool_call(listed: ListedTool) -> ServerRequest:
     """How a tool of the server is called."""
 
-    async def ask(life: Connection, arguments: Mapping[str, Any], seconds: float) -> ToolOutput:
-        given = {"name": listed.remote, "arguments": dict(arguments)}
-        return content.called(await life.request("tools/call", given, seconds))
+    async def request(connection: McpConnection, arguments: Mapping[str, Any], seconds: float) -> ToolOutput:
+        params = {"name": listed.remote_name, "arguments": dict(arguments)}
+        return content.tool_output(await connection.request("tools/call", params, seconds))
 
-    return ask
+    return request
 
 
-async def _read(life: Connection, arguments: Mapping[str, Any], seconds: float) -> ToolOutput:
+async def _read_resource(connection: McpConnection, arguments: Mapping[str, Any], seconds: float) -> ToolOutput:
     if uri := arguments.get("uri"):
-        return content.resource(await life.request("resources/read", {"uri": uri}, seconds))
-    found = await life.list_all("resources/list", "resources", seconds)
-    found += await life.list_all("resources/templates/list", "resourceTemplates", seconds)
-    return ToolOutput([_told(each, "uri", "uriTemplate", "name", "description") for each in found])
+        return content.resource_output(await connection.request("resources/read", {"uri": uri}, seconds))
+    entries = await connection.list_all("resources/list", "resources", seconds)
+    entries += await connection.list_all("resources/templates/list", "resourceTemplates", seconds)
+    return ToolOutput([_summary(entry, "uri", "uriTemplate", "name", "description") for entry in entries])
 
 
-async def _prompt(life: Connection, arguments: Mapping[str, Any], seconds: float) -> ToolOutput:
+async def _get_prompt(connection: McpConnection, arguments: Mapping[str, Any], seconds: float) -> ToolOutput:
     if name := arguments.get("name"):
-        given = {"name": name, "arguments": arguments.get("arguments", {})}
-        return content.prompt(await life.request("prompts/get", given, seconds))
-    found = await life.list_all("prompts/list", "prompts", seconds)
-    return ToolOutput([_told(each, "name", "description", "arguments") for each in found])
+        params = {"name": name, "arguments": arguments.get("arguments", {})}
+        return content.prompt_output(await connection.request("prompts/get", params, seconds))
+    entries = await connection.list_all("prompts/list", "prompts", seconds)
+    return ToolOutput([_summary(entry, "name", "description", "arguments") for entry in entries])
 
 
-def _told(entry: Any, *keys: str) -> dict[str, Any]:
-    """Of an entry of a list, what helps to choose it."""
+def _summary(entry: Any, *keys: str) -> dict[str, Any]:
+    """The fields of a listed resource or prompt that help to choose one."""
     if not isinstance(entry, Mapping):
         return {}
-    return {key: strip_invisible(each) if isinstance(each, str) else each for key in keys if (each := entry.get(key))}
+    fields = {key: value for key in keys if (value := entry.get(key))}
+    return {key: strip_invisible(value) if isinstance(value, str) else value for key, value in fields.items()}
 
 
-EXTRAS = (
-    Extra(
+EXTRA_TOOLS = (
+    ExtraTool(
         "read_resource",
         "resources",
         "Read a resource of {}. Without a uri: the list of them.",
         {"uri": _STRING},
-        _read,
+        _read_resource,
     ),
-    Extra(
+    ExtraTool(
         "get_prompt",
         "prompts",
         "Get a prompt of {}, filled with arguments. Without a name: the list of them.",
         {"name": _STRING, "arguments": {"type": "object", "additionalProperties": _STRING}},
-        _prompt,
+        _get_prompt,
     ),
 )

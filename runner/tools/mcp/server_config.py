@@ -1,4 +1,4 @@
-"""A server as an `mcp:` entry declares it."""
+"""An MCP server as an `mcp:` entry of the agent file declares it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class McpServer:
     """How to reach a server: an argv or a url. `seconds` is how long it may take to start, `call_seconds` to answer.
 
     `tools` names those to keep, None keeps all. A server that is not `required` may fail to start.
@@ -47,22 +47,22 @@ class Server:
         return urlsplit(self.url)._replace(query="", fragment="").geturl() or shlex.join(self.command)
 
 
-def server_of(entry: ToolEntry, settings: ToolSettings) -> Server:
+def server_config(entry: ToolEntry, settings: ToolSettings) -> McpServer:
     """The server of a declaration. Its environment is what every program needs and what the file gives, no more."""
     options = entry.options
     command = tuple(str(each) for each in options.get("command", ()))
     url = options.get("url", "")
     if bool(command) == bool(url):
         raise UsageError(f"the MCP server {entry.name!r} needs a command or a url", where=entry.where)
-    kept = options.get("tools")
-    return Server(
+    tool_names = options.get("tools")
+    return McpServer(
         entry.name,
         command,
         url,
         env=child_environment(settings.environ, {name: str(value) for name, value in options.get("env", {}).items()}),
         headers=options.get("headers", {}),
         cwd=(entry.base / options.get("cwd", "")).resolve(),
-        tools=None if kept is None else tuple(kept),
+        tools=None if tool_names is None else tuple(tool_names),
         required=options.get("required", True),
         seconds=options.get("timeout", START_SECONDS),
         call_seconds=options.get("timeout", settings.seconds),

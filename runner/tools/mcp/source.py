@@ -1,4 +1,4 @@
-"""A server as a toolbox sees it: tools that may change between turns, called from any thread."""
+"""An MCP server as a source of tools: they may change between turns, and are called from any thread."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from runner.core.messages import ToolSpec
 from runner.core.sanitize import strip_invisible
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
-from runner.tools.mcp import pinned_tools as pins
-from runner.tools.mcp.connection import Connection, NotStarted
-from runner.tools.mcp.requests import EXTRAS, Ask, call_of, tools_of
-from runner.tools.mcp.server_config import server_of
-from runner.tools.mcp.server_thread import Portal
-from runner.tools.mcp.tool_list import Listed, judge
+from runner.tools.mcp import pinned_tools
+from runner.tools.mcp.connection import McpConnection, NotStarted
+from runner.tools.mcp.requests import EXTRA_TOOLS, ServerRequest, list_tools, tool_call
+from runner.tools.mcp.server_config import server_config
+from runner.tools.mcp.server_thread import ServerThread
+from runner.tools.mcp.tool_list import ListedTool, read_tool_list
 from runner.tools.protocols import Tool
 from runner.tools.tool_names import qualified
 
@@ -28,13 +28,13 @@ _GRACE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class McpTool:
-    """One tool of a server. Its own clock runs out just before the session's, so that it can say what is known."""
+    """One tool of a server. It times out just before the session would, so that its message can say what is known."""
 
     spec: ToolSpec
-    ask: Ask
-    portal: Portal
+    request: ServerRequest
+    thread: ServerThread
     seconds: float
-    told: Callable[[Callable[[str], None]], None]
+    forward_notices: Callable[[Callable[[str], None]], None]
     kind: str = "mcp"
 
     @property
@@ -43,11 +43,13 @@ class McpTool:
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> ToolOutput:
         try:
-            return self.portal.run(lambda life: self.ask(life, arguments, self.seconds), self.seconds, context.cancel)
+            return self.thread.run(
+                lambda connection: self.request(connection, arguments, self.seconds), self.seconds, context.cancel
+            )
         except NotStarted as problem:
             raise ToolFailed(f"the MCP server could not be started again: {problem}") from problem
         finally:
-            self.told(context.notify)
+            self.forward_notices(context.notify)
 
 
 class McpSource:
@@ -60,13 +62,13 @@ class McpSource:
                 where=entry.where,
                 fix="pip install 'agent-run[mcp]'",
             )
-        self._server = server_of(entry, settings)
+        self._server = server_config(entry, settings)
         self._settings = settings
-        self._portal = Portal(self._server)
+        self._thread = ServerThread(self._server)
         self._lock = threading.Lock()
         self._tools: tuple[Tool, ...] | None = None
-        self._seen: Connection | None = None
-        self._said: set[str] = set()
+        self._listed_connection: McpConnection | None = None
+        self._notified: set[str] = set()
 
     def tools(self) -> tuple[Tool, ...]:
         """The tools of now; waits for the server to start.
@@ -75,86 +77,89 @@ class McpSource:
         asked.
         """
         with self._lock:
-            life = self._portal.current
-            if self._tools is None or life is not self._seen or (life is not None and life.stale):
-                self._tools = self._listed_now()
+            connection = self._thread.current
+            stale = connection is not self._listed_connection or (connection is not None and connection.stale)
+            if self._tools is None or stale:
+                self._tools = self._list_tools()
             return self._tools
 
     def close(self) -> None:
         """End the server and all that descends from it."""
-        self._portal.close()
+        self._thread.close()
 
-    def _listed_now(self) -> tuple[Tool, ...]:
+    def _list_tools(self) -> tuple[Tool, ...]:
         try:
-            raw = self._portal.run(tools_of, self._server.seconds, Cancel())
+            entries = self._thread.run(list_tools, self._server.seconds, Cancel())
         except (NotStarted, ToolFailed) as problem:
-            return self._without(str(problem))
-        self._seen = self._portal.current
-        self._tell_all(self._notify)
-        everything = judge(self._server.name, raw, self._server.effects)
-        listing = everything.kept(self._server.tools, besides={extra.name for extra in EXTRAS})
-        for name, why in listing.refused.items():
+            return self._unavailable(str(problem))
+        self._listed_connection = self._thread.current
+        self._forward_notices(self._notify)
+        offered = read_tool_list(self._server.name, entries, self._server.effects)
+        selected = offered.select(self._server.tools, extra_names={extra.name for extra in EXTRA_TOOLS})
+        for name, why in selected.refused.items():
             self._notify(f"{self._server.name}: the tool {strip_invisible(name)[:80]!r} cannot be used: {why}")
-        tools = [self._tool(each.spec, call_of(each)) for each in self._unchanged(listing.tools, everything.tools)]
-        return (*tools, *self._extras({each.spec.name for each in everything.tools}))
+        tools = [self._tool(tool.spec, tool_call(tool)) for tool in self._unchanged(selected.tools, offered.tools)]
+        return (*tools, *self._extra_tools({tool.spec.name for tool in offered.tools}))
 
-    def _without(self, problem: str) -> tuple[Tool, ...]:
-        """What to do without a server that cannot be had; tools once listed stay."""
+    def _unavailable(self, reason: str) -> tuple[Tool, ...]:
+        """The tools listed before the server was lost. Raises ToolsUnavailable where a required one never started."""
         server = self._server
         if self._tools is None and server.required:
-            what, _, why = problem.partition("\n")
+            what, _, why = reason.partition("\n")
             raise ToolsUnavailable(
                 f"the MCP server {server.name!r} did not start: {what}",
                 where=f"{server.where}: {server.address}".removeprefix(": "),
                 why=why,
                 fix=f"{'check the url and its key' if server.url else 'run it by hand'}, or set `required: false`",
             )
-        self._notify(f"the MCP server {server.name} cannot be used: {problem}")
-        self._seen = self._portal.current
-        if self._seen is not None:
-            self._seen.stale = False
+        self._notify(f"the MCP server {server.name} cannot be used: {reason}")
+        self._listed_connection = self._thread.current
+        if self._listed_connection is not None:
+            self._listed_connection.stale = False
         return self._tools or ()
 
-    def _unchanged(self, tools: tuple[Listed, ...], everything: tuple[Listed, ...]) -> tuple[Listed, ...]:
-        """The tools that are as they were pinned; all that the server has is pinned, wanted or not."""
+    def _unchanged(self, tools: tuple[ListedTool, ...], offered: tuple[ListedTool, ...]) -> tuple[ListedTool, ...]:
+        """The tools that are as they were pinned; all that the server offers is pinned, selected or not."""
         try:
-            diffs = {each.tool: each.diff for each in pins.changes(self._server, [each.spec for each in everything])}
+            changes = pinned_tools.changed_tools(self._server, [tool.spec for tool in offered])
         except OSError as error:
             self._notify(f"the tools of {self._server.name} cannot be remembered: {error}")
             return tools
-        told = "\n".join(f"{each.spec.name}: {diffs[each.spec.name]}" for each in tools if each.spec.name in diffs)
-        if not told:
+        diffs = {change.tool: change.diff for change in changes}
+        changed = "\n".join(f"{tool.spec.name}: {diffs[tool.spec.name]}" for tool in tools if tool.spec.name in diffs)
+        if not changed:
             return tools
         if self._settings.strict:
             self._tools = None  # what was listed before is no longer what the server has
             raise NeedsTrust(
                 f"tools of the MCP server {self._server.name!r} changed since they were first used",
                 where=self._server.where,
-                why=told,
+                why=changed,
                 fix="look at the change, then accept it with `agent-run trust`",
             )
-        self._notify(f"not used, because they changed since they were first used (`agent-run trust`):\n{told}")
-        return tuple(each for each in tools if each.spec.name not in diffs)
+        self._notify(f"not used, because they changed since they were first used (`agent-run trust`):\n{changed}")
+        return tuple(tool for tool in tools if tool.spec.name not in diffs)
 
-    def _extras(self, taken: Collection[str]) -> Iterator[McpTool]:
-        """Tools of ours for what the server offers besides tools; one of its own goes before."""
-        for extra in EXTRAS:
+    def _extra_tools(self, taken: Collection[str]) -> Iterator[McpTool]:
+        """The tools that we add for what the server offers besides tools; its own of the same name takes precedence."""
+        offers = self._listed_connection.offers if self._listed_connection is not None else frozenset()
+        for extra in EXTRA_TOOLS:
             name = qualified(self._server.name, extra.name)
-            wanted = self._server.tools is None or extra.name in self._server.tools
-            if wanted and name not in taken and self._seen is not None and extra.offer in self._seen.offers:
+            selected = self._server.tools is None or extra.name in self._server.tools
+            if selected and name not in taken and extra.offer in offers:
                 parameters = {"type": "object", "properties": extra.properties, "additionalProperties": False}
                 description = extra.description.format(self._server.name)
-                yield self._tool(ToolSpec(name, description, parameters, "read"), extra.ask)
+                yield self._tool(ToolSpec(name, description, parameters, "read"), extra.request)
 
     def _notify(self, text: str) -> None:
         """Tell the user, once."""
-        if text not in self._said:
-            self._said.add(text)
+        if text not in self._notified:
+            self._notified.add(text)
             self._settings.notify(text)
 
-    def _tool(self, spec: ToolSpec, ask: Ask) -> McpTool:
-        return McpTool(spec, ask, self._portal, self._server.call_seconds, self._tell_all)
+    def _tool(self, spec: ToolSpec, request: ServerRequest) -> McpTool:
+        return McpTool(spec, request, self._thread, self._server.call_seconds, self._forward_notices)
 
-    def _tell_all(self, notify: Callable[[str], None]) -> None:
-        while self._portal.told:
-            notify(self._portal.told.popleft())
+    def _forward_notices(self, notify: Callable[[str], None]) -> None:
+        while self._thread.notices:
+            notify(self._thread.notices.popleft())

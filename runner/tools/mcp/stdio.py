@@ -1,4 +1,4 @@
-"""A server on pipes: a line a message on stdin and stdout, the end of its stderr kept for when it dies."""
+"""The stdio transport of MCP: a line a message on stdin and stdout; the end of stderr is kept for error messages."""
 
 from __future__ import annotations
 
@@ -24,118 +24,120 @@ LONGEST_LINE = 64 * 1024 * 1024
 KEPT_LINES = 20
 _KEPT_BYTES = 500
 _READ = 256 * 1024
-_FAREWELL_SECONDS = 0.5
-_LAST_WORDS_SECONDS = 0.2
+_EXIT_SECONDS = 0.5
+_STDERR_SECONDS = 0.2
 
 
 class ServerProcess:
-    """The server's process. `tell` hears once of what on stdout is no message, `ended` that no more will come."""
+    """The server's process. `notify` is called once if stdout carries no messages, `on_end` when no more will come."""
 
     def __init__(
         self,
         argv: list[str],
         env: Mapping[str, str],
         cwd: Path,
-        tell: Callable[[str], None],
-        ended: Callable[[], None],
+        notify: Callable[[str], None],
+        on_end: Callable[[], None],
     ) -> None:
         """Start it. Raises OSError."""
         self._offspring = Offspring(argv, env=env, cwd=cwd)
         self._stderr: deque[bytes] = deque(maxlen=KEPT_LINES)
-        self._tell = tell
-        self._ended = ended
-        self._noisy = False
+        self._notify = notify
+        self._on_end = on_end
+        self._garbage_reported = False
 
     @asynccontextmanager
-    async def talk(self) -> AsyncIterator[tuple[Inbox, Outbox]]:
+    async def open_streams(self) -> AsyncIterator[tuple[Inbox, Outbox]]:
         """The two streams of messages; leaving ends the process and all that descends from it."""
         import anyio  # lazy: here and below, only in the thread of a server
 
-        heard, inbox = anyio.create_memory_object_stream[Any](0)
-        outbox, said = anyio.create_memory_object_stream[Any](0)
+        incoming, inbox = anyio.create_memory_object_stream[Any](0)
+        outbox, outgoing = anyio.create_memory_object_stream[Any](0)
         try:
             async with anyio.create_task_group() as tasks:
-                silent = anyio.Event()
-                tasks.start_soon(self._hear, heard, silent)
-                tasks.start_soon(self._say, said, heard)
-                tasks.start_soon(self._listen_to_stderr, silent)
+                stderr_ended = anyio.Event()
+                tasks.start_soon(self._read_messages, incoming, stderr_ended)
+                tasks.start_soon(self._write_messages, outgoing, incoming)
+                tasks.start_soon(self._read_stderr, stderr_ended)
                 yield inbox, outbox
                 tasks.cancel_scope.cancel()
         finally:
-            for stream in (heard, inbox, outbox, said):
+            for stream in (incoming, inbox, outbox, outgoing):
                 stream.close()
             with anyio.CancelScope(shield=True):
-                await self._end()
+                await self._stop()
 
-    async def last_words(self) -> str:
+    async def failure_details(self) -> str:
         """How it ended and the last lines of its stderr; waits a moment for both."""
         import anyio
 
-        with anyio.move_on_after(_FAREWELL_SECONDS):
+        with anyio.move_on_after(_EXIT_SECONDS):
             while self._offspring.exit_code is None:
                 await anyio.sleep(0.01)
         code = self._offspring.exit_code
         how = "still running" if code is None else f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        said = [strip_invisible(line.decode("utf-8", "replace").rstrip()) for line in self._stderr]
-        return "\n".join((how, *said))
+        stderr_lines = [strip_invisible(line.decode("utf-8", "replace").rstrip()) for line in self._stderr]
+        return "\n".join((how, *stderr_lines))
 
-    async def _hear(self, heard: MemoryObjectSendStream[Any], silent: anyio.Event) -> None:
+    async def _read_messages(self, incoming: MemoryObjectSendStream[Any], stderr_ended: anyio.Event) -> None:
         """Pass on each message; of the notifications only that a list changed, for nobody reads the others.
 
-        The end of stdout counts once stderr has been read as well, so that the last words are known by then.
+        The end of stdout counts once stderr has been read as well, so that the reason is known by then.
         """
         import anyio
         from mcp.shared.message import SessionMessage
         from mcp_types import JSONRPCNotification
 
         stdout = _pipe(self._offspring.process.stdout)
-        async with heard:
+        async with incoming:
             async for line in _lines(stdout, LONGEST_LINE):
                 try:
                     messages = _messages(line)
                 except (ValueError, RecursionError):
-                    self._noise(line)
+                    self._report_garbage(line)
                     continue
                 for message in messages:
                     if isinstance(message, JSONRPCNotification) and not message.method.endswith("/list_changed"):
                         continue
                     try:
-                        await heard.send(SessionMessage(message))
+                        await incoming.send(SessionMessage(message))
                     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                         return
-            with anyio.move_on_after(_LAST_WORDS_SECONDS):
-                await silent.wait()
-        self._ended()
+            with anyio.move_on_after(_STDERR_SECONDS):
+                await stderr_ended.wait()
+        self._on_end()
 
-    async def _say(self, said: MemoryObjectReceiveStream[Any], heard: MemoryObjectSendStream[Any]) -> None:
-        """Write each message; when the server no longer reads, end the conversation."""
+    async def _write_messages(
+        self, outgoing: MemoryObjectReceiveStream[Any], incoming: MemoryObjectSendStream[Any]
+    ) -> None:
+        """Write each message; when the server no longer reads, end the connection."""
         import anyio
 
         stdin = _pipe(self._offspring.process.stdin)
-        async for each in said:
-            data = memoryview(each.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+        async for message in outgoing:
+            data = memoryview(message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
             while data:
                 try:
                     data = data[os.write(stdin, data) :]
                 except BlockingIOError:
                     await anyio.wait_writable(stdin)
                 except OSError:
-                    heard.close()
+                    incoming.close()
                     return
 
-    async def _listen_to_stderr(self, silent: anyio.Event) -> None:
+    async def _read_stderr(self, stderr_ended: anyio.Event) -> None:
         async for line in _lines(_pipe(self._offspring.process.stderr), _KEPT_BYTES):
             self._stderr.append(line)
-        silent.set()
+        stderr_ended.set()
 
-    async def _end(self) -> None:
+    async def _stop(self) -> None:
         """Close its stdin, give it a moment, then end it and its offspring."""
         import anyio
 
         process = self._offspring.process
         if process.stdin is not None:
             process.stdin.close()
-        with anyio.move_on_after(_FAREWELL_SECONDS):
+        with anyio.move_on_after(_EXIT_SECONDS):
             while self._offspring.alive():
                 await anyio.sleep(0.01)
         for pause in self._offspring.end():
@@ -144,14 +146,14 @@ class ServerProcess:
             if pipe is not None:
                 pipe.close()
 
-    def _noise(self, line: bytes) -> None:
-        if line.strip() and not self._noisy:
-            self._noisy = True
-            self._tell(f"wrote to its stdout what is no message: {line[:120].decode('utf-8', 'replace')!r}")
+    def _report_garbage(self, line: bytes) -> None:
+        if line.strip() and not self._garbage_reported:
+            self._garbage_reported = True
+            self._notify(f"wrote to its stdout what is no message: {line[:120].decode('utf-8', 'replace')!r}")
 
 
 def _messages(line: bytes) -> list[Any]:
-    """The message of a line, or the messages of a batch. Raises ValueError for what is none."""
+    """The message of a line, or the messages of a batch. Raises ValueError for anything else."""
     import json
 
     from mcp_types import jsonrpc_message_adapter as adapter

@@ -1,4 +1,4 @@
-"""A server behind a url: streamable HTTP, by the SDK's transport."""
+"""The streamable HTTP transport of MCP, by the SDK."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from runner.core.addresses import host_of, is_loopback
-from runner.tools.mcp.server_config import Server
+from runner.tools.mcp.server_config import McpServer
 
 LARGEST_EVENT = 64 * 1024 * 1024
 _CONNECT_SECONDS = 30.0
@@ -20,31 +20,31 @@ _HINTS = {
 
 
 @asynccontextmanager
-async def talk(server: Server) -> AsyncIterator[tuple[tuple[Any, Any], Callable[[], Awaitable[str]]]]:
-    """The two streams to the server, and what its last refusal was. The SDK follows no redirect to another origin."""
+async def open_streams(server: McpServer) -> AsyncIterator[tuple[tuple[Any, Any], Callable[[], Awaitable[str]]]]:
+    """The two message streams, and what the last error status was. The SDK follows no redirect to another origin."""
     import httpx2
     from mcp.client.streamable_http import streamable_http_client
 
-    refused: list[int] = []
+    error_status: list[int] = []
 
-    async def note(response: httpx2.Response) -> None:
+    async def keep_status(response: httpx2.Response) -> None:
         if response.status_code >= 400:
-            refused[:] = [response.status_code]
+            error_status[:] = [response.status_code]
 
-    async def last_words() -> str:
-        if not refused:
+    async def failure_details() -> str:
+        if not error_status:
             return ""
-        hint = _HINTS.get(refused[0], "")
-        return f"HTTP {refused[0]}: {hint}" if hint else f"HTTP {refused[0]}"
+        hint = _HINTS.get(error_status[0], "")
+        return f"HTTP {error_status[0]}: {hint}" if hint else f"HTTP {error_status[0]}"
 
     client = httpx2.AsyncClient(
         headers=dict(server.headers),
         timeout=httpx2.Timeout(_CONNECT_SECONDS, read=None),
-        event_hooks={"response": [note]},
+        event_hooks={"response": [keep_status]},
         trust_env=not is_loopback(host_of(server.url)),
     )
     async with (
         client,
         streamable_http_client(server.url, http_client=client, max_sse_event_size=LARGEST_EVENT) as streams,
     ):
-        yield streams, last_words
+        yield streams, failure_details

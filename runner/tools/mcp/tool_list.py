@@ -1,4 +1,4 @@
-"""What a server lists, judged tool by tool: one that cannot be used is left out with the reason, the others stay."""
+"""The tool list of an MCP server, validated tool by tool: an unusable one is left out with the reason."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ LONGEST_DESCRIPTION = 8_000
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A tool that can be used, and the name its server knows it by."""
+class ListedTool:
+    """A usable tool, and its name at the server."""
 
-    remote: str
+    remote_name: str
     spec: ToolSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ToolList:
     """The usable tools in the server's order, and why each of the others is not, both by the server's names."""
 
-    tools: tuple[Listed, ...]
+    tools: tuple[ListedTool, ...]
     refused: Mapping[str, str]
 
-    def kept(self, wanted: Collection[str] | None, besides: Collection[str] = ()) -> Listing:
-        """What is left of it where the file names the tools it wants; a name that stands for nothing is a refusal."""
-        if wanted is None:
+    def select(self, names: Collection[str] | None, extra_names: Collection[str] = ()) -> ToolList:
+        """The list restricted to the names in the agent file; a name that is neither here nor extra is refused."""
+        if names is None:
             return self
-        tools = tuple(each for each in self.tools if each.remote in wanted)
-        known = {each.remote for each in self.tools} | self.refused.keys()
-        missing = [each for each in wanted if each not in known and each not in besides]
-        refused = {name: why for name, why in self.refused.items() if name in wanted}
-        return Listing(tools, refused | dict.fromkeys(missing, f"there is none; the server has {_some(known)}"))
+        tools = tuple(tool for tool in self.tools if tool.remote_name in names)
+        known = {tool.remote_name for tool in self.tools} | self.refused.keys()
+        missing = [name for name in names if name not in known and name not in extra_names]
+        refused = {name: why for name, why in self.refused.items() if name in names}
+        return ToolList(tools, refused | dict.fromkeys(missing, f"there is none; the server has {_name_list(known)}"))
 
 
-def judge(server: str, raw: Sequence[Any], effects: Effects) -> Listing:
-    """The listing of what the server sent."""
-    tools: dict[str, Listed] = {}
+def read_tool_list(server: str, entries: Sequence[Any], effects: Effects) -> ToolList:
+    """The usable tools among the entries that the server sent, and why the others are not."""
+    tools: dict[str, ListedTool] = {}
     refused: dict[str, str] = {}
-    for entry in raw:
-        remote = entry.get("name") if isinstance(entry, Mapping) else None
-        if not isinstance(remote, str) or not remote:
+    for entry in entries:
+        remote_name = entry.get("name") if isinstance(entry, Mapping) else None
+        if not isinstance(remote_name, str) or not remote_name:
             refused[""] = "it has no name"
             continue
-        name = qualified(server, remote)
+        name = qualified(server, remote_name)
         try:
             if name in tools:
-                raise ValueError(f"{tools[name].remote!r} came first and has the same name here")
-            tools[name] = Listed(remote, _spec(name, entry, effects))
-        except ValueError as problem:
-            refused[remote] = str(problem).partition("\n")[0]
-    return Listing(tuple(tools.values()), refused)
+                raise ValueError(f"{tools[name].remote_name!r} came first and has the same name here")
+            tools[name] = ListedTool(remote_name, _spec(name, entry, effects))
+        except ValueError as error:
+            refused[remote_name] = str(error).partition("\n")[0]
+    return ToolList(tuple(tools.values()), refused)
 
 
 def _spec(name: str, entry: Mapping[str, Any], effects: Effects) -> ToolSpec:
@@ -67,27 +67,29 @@ def _spec(name: str, entry: Mapping[str, Any], effects: Effects) -> ToolSpec:
         raise ValueError("its inputSchema is missing")
     if schema.get("type") != "object":
         raise ValueError(f"its inputSchema must have type 'object', not {schema.get('type')!r}")
-    parameters = _described(inlined(schema, schema))
+    parameters = _with_visible_descriptions(inlined(schema, schema))
     parameters.setdefault("properties", {})
     Checker(parameters).problems({})
-    if hidden := next((each for each in parameters["properties"] if strip_invisible(each) != each), None):
+    if hidden := next((name for name in parameters["properties"] if strip_invisible(name) != name), None):
         raise ValueError(f"its argument {hidden!r} has invisible characters in its name")
     description = entry.get("description") or entry.get("title") or ""
     return ToolSpec(name, strip_invisible(str(description))[:LONGEST_DESCRIPTION], parameters, effects)
 
 
-def _described(schema: Any) -> Any:
-    """The schema with readable descriptions."""
+def _with_visible_descriptions(schema: Any) -> Any:
+    """The schema, its descriptions without invisible characters."""
     if isinstance(schema, list):
-        return [_described(each) for each in schema]
+        return [_with_visible_descriptions(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        key: strip_invisible(each) if key in ("description", "title") and isinstance(each, str) else _described(each)
-        for key, each in schema.items()
+        key: strip_invisible(value)
+        if key in ("description", "title") and isinstance(value, str)
+        else _with_visible_descriptions(value)
+        for key, value in schema.items()
     }
 
 
-def _some(names: Iterable[str]) -> str:
+def _name_list(names: Iterable[str]) -> str:
     shown = sorted(strip_invisible(each) for each in names)
     return ", ".join(shown[:20]) + (" …" if len(shown) > 20 else "") or "none"

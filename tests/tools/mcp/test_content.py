@@ -15,7 +15,7 @@ from runner.core.messages import Attachment
 from runner.core.sanitize import strip_invisible
 from runner.tools.context import ToolOutput
 from runner.tools.mcp import content
-from runner.tools.mcp.tool_list import judge
+from runner.tools.mcp.tool_list import read_tool_list
 from runner.tools.tool_names import qualified
 from thoroughness import examples
 
@@ -40,7 +40,7 @@ TOOL = st.fixed_dictionaries(
 @settings(max_examples=examples(100), deadline=None)
 @given(st.lists(TOOL | JSON, max_size=6))
 def test_any_listing_is_judged_and_what_is_left_is_sound(raw: list[Any]) -> None:
-    listing = judge("it", raw, "write")
+    listing = read_tool_list("it", raw, "write")
     names = [each.spec.name for each in listing.tools]
     assert len(names) == len(set(names)) <= len(raw)
     for each in listing.tools:
@@ -54,7 +54,7 @@ def test_any_listing_is_judged_and_what_is_left_is_sound(raw: list[Any]) -> None
 @settings(max_examples=examples(100), deadline=None)
 @given(st.dictionaries(WORDS, JSON, max_size=6))
 def test_any_answer_is_an_outcome(result: dict[str, Any]) -> None:
-    for read in (content.called, content.resource, content.prompt):
+    for read in (content.tool_output, content.resource_output, content.prompt_output):
         assert isinstance(read(result), ToolOutput)
 
 
@@ -90,12 +90,12 @@ PNG = base64.b64encode(b"\x89PNG").decode()
     ],
 )
 def test_contents_are_read_by_their_kind(result: dict[str, Any], output: Any, files: tuple[Attachment, ...]) -> None:
-    outcome = content.called(result)
+    outcome = content.tool_output(result)
     assert (outcome.output, outcome.files, outcome.failed) == (output, files, False)
 
 
 def test_a_failure_has_its_text_and_says_so_where_it_has_none() -> None:
-    assert content.called({"isError": True, "content": [{"type": "text", "text": "no"}]}) == ToolOutput(
+    assert content.tool_output({"isError": True, "content": [{"type": "text", "text": "no"}]}) == ToolOutput(
         "no", failed=True
     )
-    assert "did not say why" in content.called({"isError": True}).output
+    assert "did not say why" in content.tool_output({"isError": True}).output

@@ -21,8 +21,8 @@ from runner.core.messages import ToolCall, ToolResult
 from runner.core.sanitize import strip_invisible
 from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 from runner.tools.mcp import pinned_tools as pins
-from runner.tools.mcp.server_config import server_of
-from runner.tools.mcp.tool_list import judge
+from runner.tools.mcp.server_config import server_config
+from runner.tools.mcp.tool_list import read_tool_list
 from runner.tools.schema_refs import inlined
 from runner.tools.tool_names import LONGEST_NAME, qualified
 
@@ -272,18 +272,20 @@ class TestListing:
         assert refused() and refused()
 
     def test_what_changed_since_another_session_is_not_used_until_it_is_accepted(self, it: Box) -> None:
-        server = server_of(it.declared("changing"), ToolSettings())
-        first = judge("it", [{"name": "echo", "description": "Otherwise.", "inputSchema": {"type": "object"}}], "write")
-        assert pins.changes(server, [each.spec for each in first.tools]) == ()
+        server = server_config(it.declared("changing"), ToolSettings())
+        first = read_tool_list(
+            "it", [{"name": "echo", "description": "Otherwise.", "inputSchema": {"type": "object"}}], "write"
+        )
+        assert pins.changed_tools(server, [each.spec for each in first.tools]) == ()
         assert names(it.open("changing")) == []
         with pytest.raises(NeedsTrust, match=r"(?s)changed since.*Otherwise"):
             _ = it.open("changing", strict=True).specs
-        pins.forget(server)
+        pins.unpin(server)
         assert names(it.open("changing")) == ["it__echo", "it__quiet", "it__gone"]
         assert pins.pinned_file(server).stat().st_mode & 0o777 == 0o600
 
     def test_damaged_pins_trust_nothing(self, it: Box) -> None:
-        file = pins.pinned_file(server_of(it.declared("ok"), ToolSettings()))
+        file = pins.pinned_file(server_config(it.declared("ok"), ToolSettings()))
         file.parent.mkdir(parents=True)
         file.write_text("{")
         assert names(it.open("ok")) == []
