@@ -85,7 +85,7 @@ def embedded_weights() -> str:
     if find_spec("xllamacpp") is None:
         missing("xllamacpp is not installed")
     try:
-        return str(models.find(EMBEDDED))
+        return str(models.find_model(EMBEDDED))
     except ModelMissing:
         missing(f"the weights of {EMBEDDED} are not installed")
 

@@ -123,7 +123,7 @@ def test_httpx_is_imported_by_few():
         if any(module.split(".")[0] in {"httpx", "httpcore"} for module, _ in imports(parsed(path)))
     }
     assert importers == {
-        "runner.gateways.http.transport",
+        "runner.gateways.http.httpx_connection",
         "runner.tools.guarded_http",
         "runner.tools.guarded_transport",
     }

@@ -23,23 +23,23 @@ def pull(model: str) -> None:
     broke off goes on where it stopped.
     """
     from runner.core.errors import ModelMissing, UsageError  # lazy, as the next: `--help` needs neither
-    from runner.gateways.local.models import installed, weights
+    from runner.gateways.local.models import installed, weights_of
 
     try:
-        wanted = weights(model)
+        weights = weights_of(model)
     except ModelMissing as error:
         raise UsageError(error.what, fix=error.fix) from None
-    if wanted is None:
+    if weights is None:
         raise UsageError(f"{model} is a path: there is nothing to fetch", fix="name it as `model:` with gateway local")
-    click.echo(installed(wanted) or _fetched(model, wanted))
+    click.echo(installed(weights) or _downloaded(model, weights))
 
 
-def _fetched(model: str, wanted: Weights) -> Path:
-    from runner.gateways.local.download import fetch  # lazy: it brings the network
+def _downloaded(model: str, weights: Weights) -> Path:
+    from runner.gateways.local.download import download  # lazy: it brings the network
 
     with _progress(model) as progress:
         try:
-            return fetch(wanted, progress)
+            return download(weights, progress)
         except KeyboardInterrupt:
             click.echo("Stopped. What has arrived is kept: run it again to go on.", err=True)
             raise

@@ -1,4 +1,4 @@
-"""Replies written down beforehand, for demos and tests: an agent file's `script:`, one entry a reply, in order.
+"""Gateway that answers from an agent file's `script:`, for demos and tests: one entry a reply, in order.
 
 An entry holds any of: `text`; `chunks` (the pieces instead of `text`, or with it their lengths); `thinking`; `calls`
 (`[{tool: arguments}]`, arguments as a mapping or as the text a model might write); `usage` (`{input, output, cached,
@@ -58,17 +58,17 @@ class Scripted:
             raise Rejected(
                 "the script has no more replies",
                 where="`script:` in the agent file",
-                why=f"{_replies(len(self.script))} in all; reply {number + 1} was asked for",
+                why=f"{_entry_count(len(self.script))} in all; reply {number + 1} was asked for",
                 fix="add an entry under `script:`",
             )
         self.position += 1
-        return _play(self.script[number], number, where, request)
+        return _reply(self.script[number], number, where, request)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _play(entry: Entry, number: int, where: str, request: Request) -> Iterator[Chunk]:
+def _reply(entry: Entry, number: int, where: str, request: Request) -> Iterator[Chunk]:
     cancel = request.cancel
     delay = entry.get("delay", 0)
     for chunk in _chunks(entry, number, whole=not request.stream):
@@ -77,7 +77,7 @@ def _play(entry: Entry, number: int, where: str, request: Request) -> Iterator[C
         cancel.check()
         yield chunk
     if (error := entry.get("error")) is not None:
-        raise _failure(error, where)
+        raise _scripted_error(error, where)
     finish = entry.get("finish", "tool_calls" if entry.get("calls") else "stop")
     if finish == "incomplete":
         raise IncompleteReply("the reply broke off before its end", where=where)
@@ -117,17 +117,18 @@ def _usage(counts: Mapping[str, int] | None) -> Usage | None:
     return None if counts is None else Usage(**{f"{kind}_tokens": count for kind, count in counts.items()})
 
 
-def _failure(error: Mapping[str, Any], where: str) -> GatewayError:
-    """What the wire would raise for the same status and words."""
+def _scripted_error(error: Mapping[str, Any], where: str) -> GatewayError:
+    """What a server's answer of the same status and message would raise."""
     status, message = error.get("status", 0), error.get("message", "")
     if not status:
         return Unreachable("the script breaks the connection", where=where, why=message)
-    from runner.gateways.http.errors import Scene, failure  # lazy: most scripts never fail
+    from runner.gateways.http.error_context import ErrorContext  # lazy, as the next: most scripts never fail
+    from runner.gateways.http.status_errors import error_from_server
 
     wait = error.get("retry_after")
     headers = {} if wait is None else {"retry-after": str(wait)}
-    return failure(Scene("the script", where), message, status=status, headers=headers)
+    return error_from_server(ErrorContext("the script", where), message, status=status, headers=headers)
 
 
-def _replies(count: int) -> str:
+def _entry_count(count: int) -> str:
     return f"{count} entry" if count == 1 else f"{count} entries"

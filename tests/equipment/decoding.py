@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from runner.core.chunks import Assembly, Chunk
 from runner.core.errors import GatewayError
-from runner.gateways.http.transport import Decoder
+from runner.gateways.http.decoder import Decoder
 
 
 def assembled(chunks: Iterable[Chunk]) -> Assembly:

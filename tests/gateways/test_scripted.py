@@ -114,21 +114,21 @@ def test_an_incomplete_reply_gives_its_text_and_no_terminator():
 )
 def test_an_error_is_the_wire_s_own(status, kind, retryable):
     gateway = Scripted([{"error": {"status": status, "message": "not today"}}, {"text": "now"}])
-    with pytest.raises(kind) as failure:
+    with pytest.raises(kind) as error_from_server:
         message(gateway)
-    assert failure.value.status == status
-    assert failure.value.retryable is retryable
-    assert "not today" in failure.value.why
-    assert "entry 1 of 2" in failure.value.where
+    assert error_from_server.value.status == status
+    assert error_from_server.value.retryable is retryable
+    assert "not today" in error_from_server.value.why
+    assert "entry 1 of 2" in error_from_server.value.where
     assert message(gateway).text == "now"
 
 
 def test_an_error_names_its_wait_and_may_come_after_text():
     stream = Scripted([{"text": "so", "error": {"status": 429, "retry_after": 2}}]).stream(ask())
     assert next(stream) == TextChunk("so")
-    with pytest.raises(RateLimited) as failure:
+    with pytest.raises(RateLimited) as error_from_server:
         next(stream)
-    assert failure.value.retry_after == 2
+    assert error_from_server.value.retry_after == 2
 
 
 def test_an_error_without_status_is_a_broken_connection():
@@ -139,11 +139,11 @@ def test_an_error_without_status_is_a_broken_connection():
 def test_past_the_end_is_a_clear_error_that_no_retry_can_mend():
     gateway = Scripted([{"text": "only"}])
     message(gateway)
-    with pytest.raises(GatewayError) as failure:
+    with pytest.raises(GatewayError) as error_from_server:
         message(gateway)
-    assert not failure.value.retryable
-    assert not failure.value.falls_back
-    assert "1 entry in all; reply 2" in failure.value.why
+    assert not error_from_server.value.retryable
+    assert not error_from_server.value.falls_back
+    assert "1 entry in all; reply 2" in error_from_server.value.why
 
 
 def test_a_resumed_script_goes_on_where_it_was():

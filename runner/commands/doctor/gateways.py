@@ -12,7 +12,6 @@ from runner.core.policy import Timeouts
 from runner.gateways import CATALOGUE, connect
 
 _TIMEOUTS = Timeouts(connect=2, first_token=3, gap=3)
-_MODEL_LISTS = {"openai": "/models", "responses": "/models", "gemini": "/models", "ollama": "/api/tags"}
 
 
 def check_default_server(user: UserConfig) -> HealthCheck:
@@ -27,11 +26,11 @@ def check_default_server(user: UserConfig) -> HealthCheck:
 
 def check_embedded_model() -> HealthCheck:
     """Whether the weights of the embedded model are there."""
-    from runner.gateways.local.models import KNOWN, find  # lazy: agents with a server need no weights
+    from runner.gateways.local.models import KNOWN_MODELS, find_model  # lazy: agents with a server need no weights
 
-    model = next(iter(KNOWN))
+    model = next(iter(KNOWN_MODELS))
     try:
-        return HealthCheck("gateways", f"local/{model}", "ok", str(find(model)))
+        return HealthCheck("gateways", f"local/{model}", "ok", str(find_model(model)))
     except ModelMissing as error:
         return HealthCheck("gateways", f"local/{model}", "missing", error.what, error.fix)
 
@@ -65,10 +64,7 @@ def _route(agent: Agent, name: str, model: str, hosts: tuple[str, ...]) -> Healt
 
 def _listed_models(gateway: object) -> str:
     """How many models a server lists: that it answers tells that it is there and takes the key. Raises GatewayError."""
-    from runner.gateways.http.gateway import Remote  # lazy: a scripted agent has no server
+    from runner.gateways.http.gateway import HttpGateway  # lazy: a scripted agent has no server
 
-    if not isinstance(gateway, Remote) or gateway.dialect not in _MODEL_LISTS:
-        return "not contacted"
-    answer = gateway.wire.get(_MODEL_LISTS[gateway.dialect], timeouts=_TIMEOUTS)
-    models = (answer.get("models") or answer.get("data")) if isinstance(answer, dict) else None
-    return counted(len(models) if isinstance(models, list) else 0, "model")
+    count = gateway.count_models(_TIMEOUTS) if isinstance(gateway, HttpGateway) else None
+    return "not contacted" if count is None else counted(count, "model")

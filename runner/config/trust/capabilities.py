@@ -119,9 +119,9 @@ def _gateway(agent: Agent, name: str, raw: _RawFile) -> Iterator[Capability]:
         yield Capability("import", f"the gateway {name} of an installed package", agent.location("gateway"))
     if preset is None or preset == CATALOGUE.get(name) or not (own := raw.mapping("gateways", name)):
         return
-    from runner.gateways.http.credentials import address  # lazy: most agents ask a server of the catalogue
+    from runner.gateways.http.server_urls import preset_url  # lazy: most agents ask a server of the catalogue
 
-    url, ca = address(preset), preset.quirks.get("ca_bundle")
+    url, ca = preset_url(preset), preset.quirks.get("ca_bundle")
     sent = dict.fromkeys(filter(None, [preset.key_from])) | env_variables(own)
     if url and (ca or not _is_known(preset, url) or sent.keys() - {preset.key_from}):
         place, authorities = destination(url, own), f", by the authorities in {ca}" if ca else ""

@@ -41,12 +41,12 @@ def embedded_models(source: AgentSource) -> Iterator[Diagnostic]:
     ]
     paths = [(*path, "model") for path, each in choices if isinstance(each, dict) and each.get("gateway") == "local"]
     for path in filter(lambda path: source.is_valid(*path), paths):
-        from runner.gateways.local.models import KNOWN, weights  # lazy: few agents name such a model
+        from runner.gateways.local.models import KNOWN_MODELS, weights_of  # lazy: few agents name such a model
 
         try:
-            weights(_at(source, path))
+            weights_of(_at(source, path))
         except ModelMissing as missing:
-            hint = nearest(_at(source, path), KNOWN) or missing.fix
+            hint = nearest(_at(source, path), KNOWN_MODELS) or missing.fix
             yield source.diagnostic(path, missing.what, hint, severity="warning")
 
 

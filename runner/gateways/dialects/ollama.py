@@ -9,109 +9,120 @@ from urllib.parse import urlsplit
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
 from runner.core.errors import ProtocolBroken
-from runner.core.messages import Message, ToolCall, Usage
+from runner.core.messages import Message, ToolCall, ToolResult, Usage
 from runner.gateways import Capabilities, Request
-from runner.gateways.dialects.reply_events import Pairs, a_count, a_text, an_object, objects, parsed, unbroken
+from runner.gateways.dialects.json_events import (
+    SurrogateJoiner,
+    as_count,
+    as_object,
+    as_objects,
+    as_text,
+    parse_object,
+    parse_object_if_whole,
+)
 from runner.gateways.dialects.request_body import (
-    Encoded,
-    base64_of,
-    body,
-    calls_of,
-    declared,
+    MessageCache,
+    function_declaration,
+    object_with_list,
     result_text,
-    sendable,
+    sendable_calls,
+    sendable_messages,
+    to_base64,
     with_extra,
 )
-from runner.gateways.http.errors import Scene, cut_off, failure
-from runner.gateways.http.gateway import Remote
-from runner.gateways.http.request import JSON_LINES
-from runner.gateways.http.sse import JsonLines
+from runner.gateways.http.connection_errors import missing_terminator
+from runner.gateways.http.error_context import ErrorContext
+from runner.gateways.http.gateway import HttpGateway
+from runner.gateways.http.sse import JsonLinesParser
+from runner.gateways.http.status_errors import error_from_server
+from runner.gateways.http.transport import JSON_LINES
 
-_NOWHERE = Scene()
+_NO_CONTEXT = ErrorContext()
 _PORT = 11434
 _NO_SUCH_PATH = (404, 405)
 _LACKS = frozenset({"parallel_calls", "tool_choice"})
 _LEVELS = {"none": False, "minimal": "low", "xhigh": "max"}
 
 
-class Decoder:
+class OllamaDecoder:
     """The lines of a stream, or one whole reply, to chunks."""
 
-    def __init__(self, scene: Scene = _NOWHERE) -> None:
+    def __init__(self, context: ErrorContext = _NO_CONTEXT) -> None:
         self.events = 0
         self.complete = False
         self.ended = False
-        self._scene = scene
-        self._lines = JsonLines()
-        self._texts = Pairs()
-        self._thoughts = Pairs()
+        self._context = context
+        self._parser = JsonLinesParser()
+        self._text_joiner = SurrogateJoiner()
+        self._thinking_joiner = SurrogateJoiner()
         self._calls = 0
 
     def feed(self, data: bytes) -> Iterator[Chunk]:
-        for line in self._lines.feed(data):
-            yield from self._line(parsed(line, self._scene, f"line {self.events + 1}"))
+        for line in self._parser.feed(data):
+            yield from self._on_line(parse_object(line, self._context, f"line {self.events + 1}"))
 
     def end(self) -> Iterator[Chunk]:
-        for last in self._lines.end():
-            if (line := unbroken(last, self._scene)) is not None:
-                yield from self._line(line)
+        for rest in self._parser.end():
+            if (line := parse_object_if_whole(rest, self._context)) is not None:
+                yield from self._on_line(line)
         if not self.ended:
-            raise cut_off(self._scene, self.events)
+            raise missing_terminator(self._context, self.events)
 
-    def whole(self, data: bytes) -> Iterator[Chunk]:
-        yield from self._line(parsed(data, self._scene))
+    def decode_document(self, data: bytes) -> Iterator[Chunk]:
+        yield from self._on_line(parse_object(data, self._context))
         if not self.ended:
-            raise cut_off(self._scene, self.events)
+            raise missing_terminator(self._context, self.events)
 
-    def _line(self, line: dict[str, Any]) -> Iterator[Chunk]:
+    def _on_line(self, line: dict[str, Any]) -> Iterator[Chunk]:
         if "message" not in line and "done" not in line:
-            raise failure(self._scene, line)
+            raise error_from_server(self._context, line)
         if line.get("error"):
-            raise failure(self._scene, line)
+            raise error_from_server(self._context, line)
         self.events += 1
-        message = an_object(line.get("message"))
-        if thought := self._thoughts.join(a_text(message.get("thinking"))):
+        message = as_object(line.get("message"))
+        if thought := self._thinking_joiner.join(as_text(message.get("thinking"))):
             yield ThinkingChunk(thought)
-        if text := self._texts.join(a_text(message.get("content"))):
+        if text := self._text_joiner.join(as_text(message.get("content"))):
             yield TextChunk(text)
-        for call in objects(message.get("tool_calls")):
-            yield self._call(call)
+        for call in as_objects(message.get("tool_calls")):
+            yield self._tool_call_chunk(call)
         if line.get("done"):
-            yield from self._done(line)
+            yield from self._on_done(line)
 
-    def _call(self, call: dict[str, Any]) -> CallChunk:
+    def _tool_call_chunk(self, call: dict[str, Any]) -> CallChunk:
         """A call comes whole, so each is a new one; some models write its arguments as text."""
-        function = an_object(call.get("function"))
+        function = as_object(call.get("function"))
         arguments = function.get("arguments")
         self._calls += 1
         return CallChunk(
             self._calls,
-            a_text(call.get("id")),
-            a_text(function.get("name")),
+            as_text(call.get("id")),
+            as_text(function.get("name")),
             arguments if isinstance(arguments, (str, dict)) else {},
         )
 
-    def _done(self, line: dict[str, Any]) -> Iterator[Chunk]:
+    def _on_done(self, line: dict[str, Any]) -> Iterator[Chunk]:
         self.complete = self.ended = True
-        if thought := self._thoughts.rest():
+        if thought := self._thinking_joiner.flush():
             yield ThinkingChunk(thought)
-        if rest := self._texts.rest():
+        if rest := self._text_joiner.flush():
             yield TextChunk(rest)
-        reason = a_text(line.get("done_reason"))
+        reason = as_text(line.get("done_reason"))
         counted = "prompt_eval_count" in line or "eval_count" in line
-        usage = Usage(a_count(line.get("prompt_eval_count")), a_count(line.get("eval_count")))
+        usage = Usage(as_count(line.get("prompt_eval_count")), as_count(line.get("eval_count")))
         yield DoneChunk(
             "length" if reason == "length" else "stop",
             reason or "null",
             usage if counted else None,
-            a_text(line.get("model")),
+            as_text(line.get("model")),
         )
 
 
-class Ollama(Remote):
+class Ollama(HttpGateway):
     """An Ollama server: where OLLAMA_HOST says, or at `url`, in any of the spellings that Ollama itself takes."""
 
     dialect = "ollama"
+    models_path = "/api/tags"
     first_token: ClassVar[float] = 300.0
     fixes: ClassVar[Mapping[str, str]] = {
         "ModelMissing": "ollama pull {model}",
@@ -120,27 +131,27 @@ class Ollama(Remote):
     }
 
     @staticmethod
-    def _spelled_out(url: str) -> str:
-        return address(url)
+    def _normalized_url(url: str) -> str:
+        return server_url(url)
 
     @cached_property
-    def _shown(self) -> dict[str, Capabilities]:
+    def _capabilities_of_models(self) -> dict[str, Capabilities]:
         return {}
 
     @cached_property
-    def _encoded(self) -> Encoded:
-        return Encoded(_messages)
+    def _message_cache(self) -> MessageCache:
+        return MessageCache(_messages)
 
     def capabilities(self, model: str) -> Capabilities:
         """What /api/show says of the model; asked once. Raises GatewayError: Unreachable, ModelMissing."""
-        if model not in self._shown:
-            self._shown[model] = _capabilities(self._description(model))
-        return self._shown[model]
+        if model not in self._capabilities_of_models:
+            self._capabilities_of_models[model] = _capabilities(self._description(model))
+        return self._capabilities_of_models[model]
 
     def _description(self, model: str) -> Any:
-        """What the server says of the model: nothing, if it stands in for Ollama and can only chat."""
+        """What the server says of the model: nothing, if it imitates Ollama and can only chat."""
         try:
-            return self.wire.post("/api/show", {"model": model}, model=model)
+            return self.transport.post_json("/api/show", {"model": model}, model=model)
         except ProtocolBroken as error:
             if error.status not in _NO_SUCH_PATH:
                 raise
@@ -148,21 +159,25 @@ class Ollama(Remote):
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         """The reply's chunks, a DoneChunk last. Raises GatewayError, Cancelled."""
-        decoder = Decoder(self.wire.scene(request.model))
-        return self.wire.chunks("/api/chat", self.encode(request), request, decoder, accept=JSON_LINES)
+        decoder = OllamaDecoder(self.transport.error_context(request.model))
+        return self.transport.stream("/api/chat", self.encode(request), request, decoder, accept=JSON_LINES)
 
     def encode(self, request: Request) -> bytes:
         """The body of a request."""
         system = {"role": "system", "content": request.system} if request.system else None
-        return body(_fields(request), "messages", self._encoded.join(sendable(request.messages), before=system))
+        return object_with_list(
+            _fields(request),
+            "messages",
+            self._message_cache.encode_list(sendable_messages(request.messages), before=system),
+        )
 
 
-def address(spelled: str) -> str:
+def server_url(value: str) -> str:
     """The url that a value of OLLAMA_HOST means: host, host:port, :port, with or without scheme, path or brackets.
 
     Addresses to listen at, such as 0.0.0.0, mean this machine to a client.
     """
-    text = spelled.strip().strip("\"'").rstrip("/")
+    text = value.strip().strip("\"'").rstrip("/")
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "http", text
@@ -178,8 +193,8 @@ def address(spelled: str) -> str:
     if port is None:
         port = {"http": 80, "https": 443}[scheme] if separator and scheme in ("http", "https") else _PORT
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}:{port}{slash}{path}"
+    netloc = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{netloc}:{port}{slash}{path}"
 
 
 def _fields(request: Request) -> dict[str, Any]:
@@ -194,65 +209,64 @@ def _fields(request: Request) -> dict[str, Any]:
         options["stop"] = [options["stop"]]
     if request.window:
         options["num_ctx"] = request.window
-    asked: dict[str, Any] = {"model": request.model, "stream": request.stream, "options": options}
+    fields: dict[str, Any] = {"model": request.model, "stream": request.stream, "options": options}
     if thinking is not None:
-        asked["think"] = _LEVELS.get(thinking, thinking)
+        fields["think"] = _LEVELS.get(thinking, thinking)
     if request.tools and request.tool_choice != "none":
-        asked["tools"] = [declared(spec) for spec in request.tools]
+        fields["tools"] = [function_declaration(spec) for spec in request.tools]
     if request.schema is not None:
-        asked["format"] = dict(request.schema)
-    return with_extra(asked, extra)
+        fields["format"] = dict(request.schema)
+    return with_extra(fields, extra)
 
 
 def _messages(message: Message, model: str) -> Iterator[dict[str, Any]]:
     if message.role == "tool":
-        for result in message.results:
-            said = {
-                "role": "tool",
-                "tool_name": result.name,
-                "tool_call_id": result.call_id,
-                "content": result_text(result),
-            }
-            yield said | {"images": [base64_of(file) for file in result.files]} if result.files else said
+        yield from map(_tool_message, message.results)
         return
-    sent: dict[str, Any] = {"role": message.role, "content": message.text}
+    encoded: dict[str, Any] = {"role": message.role, "content": message.text}
     if message.files:
-        sent["images"] = [base64_of(file) for file in message.files]
-    if calls := calls_of(message):
-        sent["tool_calls"] = [_asked(call) for call in calls]
+        encoded["images"] = [to_base64(file) for file in message.files]
+    if calls := sendable_calls(message):
+        encoded["tool_calls"] = [_tool_call(call) for call in calls]
         if message.thinking:
-            sent["thinking"] = message.thinking
-    yield sent
+            encoded["thinking"] = message.thinking
+    yield encoded
 
 
-def _asked(call: ToolCall) -> dict[str, Any]:
+def _tool_message(result: ToolResult) -> dict[str, Any]:
+    content = result_text(result)
+    encoded = {"role": "tool", "tool_name": result.name, "tool_call_id": result.call_id, "content": content}
+    return encoded | {"images": [to_base64(file) for file in result.files]} if result.files else encoded
+
+
+def _tool_call(call: ToolCall) -> dict[str, Any]:
     arguments = dict(call.arguments) if call.arguments is not None else {"not_json": call.raw}
     return {"id": call.id, "function": {"name": call.name, "arguments": arguments}}
 
 
-def _capabilities(shown: Any) -> Capabilities:
+def _capabilities(answer: Any) -> Capabilities:
     """What a server's description of a model says; older servers say nothing of capabilities."""
-    facts = an_object(shown)
-    listed = facts.get("capabilities")
-    able = set(listed) if isinstance(listed, list) else {"tools", "thinking", "vision"}
+    description = as_object(answer)
+    listed = description.get("capabilities")
+    abilities = set(listed) if isinstance(listed, list) else {"tools", "thinking", "vision"}
     return Capabilities(
-        tools="tools" in able,
-        thinking="thinking" in able,
-        images="vision" in able,
+        tools="tools" in abilities,
+        thinking="thinking" in abilities,
+        images="vision" in abilities,
         structured=True,
         truncates=True,
         lacks=_LACKS,
-        window=_window(facts),
+        window=_window(description),
     )
 
 
-def _window(facts: dict[str, Any]) -> int | None:
+def _window(description: dict[str, Any]) -> int | None:
     """The context window: the Modelfile's num_ctx, else what the model was made for."""
-    for line in a_text(facts.get("parameters")).splitlines():
+    for line in as_text(description.get("parameters")).splitlines():
         name, _, value = line.strip().partition(" ")
         if name == "num_ctx" and value.strip().isdecimal():
             return int(value)
-    for key, value in an_object(facts.get("model_info")).items():
-        if key.endswith(".context_length") and a_count(value) > 0:
-            return a_count(value)
+    for key, value in as_object(description.get("model_info")).items():
+        if key.endswith(".context_length") and as_count(value) > 0:
+            return as_count(value)
     return None

@@ -13,27 +13,27 @@ from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError
 from runner.core.messages import Message, ToolCall, ToolResult
 from runner.gateways import Capabilities, Request
-from runner.gateways.dialects.openai_decoder import Decoder
-from runner.gateways.dialects.reply_events import a_count, a_text, an_object, objects
+from runner.gateways.dialects.json_events import as_count, as_object, as_objects, as_text
+from runner.gateways.dialects.openai_decoder import OpenAIDecoder
 from runner.gateways.dialects.request_body import (
-    Encoded,
-    alternating,
-    body,
-    calls_of,
+    MessageCache,
+    alternate_roles,
+    arguments_json,
     data_url,
-    declared,
-    raw_arguments,
+    function_declaration,
+    object_with_list,
     result_text,
-    sendable,
+    sendable_calls,
+    sendable_messages,
     with_extra,
 )
-from runner.gateways.dialects.tool_schemas import strict
-from runner.gateways.http.gateway import Remote
+from runner.gateways.dialects.tool_schemas import is_strict
+from runner.gateways.http.gateway import HttpGateway
 
 _SAMPLING = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty")
 _WINDOW_KEYS = ("max_model_len", "context_length", "context_window", "max_context_length", "n_ctx", "n_ctx_train")
 
-__all__ = ["Decoder", "OpenAI", "Quirks"]
+__all__ = ["OpenAI", "OpenAIDecoder", "Quirks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +65,26 @@ class Quirks:
     structured: bool = True
 
 
-_USUAL = Quirks()
+_NO_QUIRKS = Quirks()
 
 
-class OpenAI(Remote):
+class OpenAI(HttpGateway):
     """A server that speaks chat completions, the one that `name` says or the one at `url`."""
 
     dialect = "openai"
-    known_quirks: ClassVar[Mapping[str, Any]] = {each.name: getattr(_USUAL, each.name) for each in fields(_USUAL)}
+    models_path = "/models"
+    known_quirks: ClassVar[Mapping[str, Any]] = {
+        quirk.name: getattr(_NO_QUIRKS, quirk.name) for quirk in fields(_NO_QUIRKS)
+    }
 
     @cached_property
     def _quirks(self) -> Quirks:
-        given: dict[str, Any] = {name: self.quirks[name] for name in self.known_quirks}
-        return Quirks(**given | {name: tuple(value) for name, value in given.items() if isinstance(value, list)})
+        values: dict[str, Any] = {name: self.quirks[name] for name in self.known_quirks}
+        return Quirks(**values | {name: tuple(value) for name, value in values.items() if isinstance(value, list)})
 
     @cached_property
-    def _encoded(self) -> Encoded:
-        return Encoded(self._message)
+    def _message_cache(self) -> MessageCache:
+        return MessageCache(self._message)
 
     def capabilities(self, model: str) -> Capabilities:
         """What the preset says; the window as the server's list of models tells it, where it does."""
@@ -95,47 +98,49 @@ class OpenAI(Remote):
             sampling=not reasons,
             structured=quirks.structured,
             window=self._window(model),
-            lacks=frozenset(self._refused(model)),
+            lacks=frozenset(self._refused_options(model)),
         )
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         """The reply's chunks, a DoneChunk last. Raises GatewayError, Cancelled."""
-        decoder = Decoder(self.wire.scene(request.model), self._quirks.echo)
-        return self.wire.chunks("/chat/completions", self.encode(request), request, decoder)
+        decoder = OpenAIDecoder(self.transport.error_context(request.model), self._quirks.echo)
+        return self.transport.stream("/chat/completions", self.encode(request), request, decoder)
 
     def encode(self, request: Request) -> bytes:
         """The body of a request."""
         quirks = self._quirks
-        messages: Iterable[Message] = sendable(request.messages)
+        messages: Iterable[Message] = sendable_messages(request.messages)
         if quirks.alternate:
-            messages = alternating(messages)
+            messages = alternate_roles(messages)
         system = {"role": quirks.system_role, "content": request.system} if request.system else None
-        return body(self._fields(request), "messages", self._encoded.join(messages, request.model, system))
+        return object_with_list(
+            self._fields(request), "messages", self._message_cache.encode_list(messages, request.model, system)
+        )
 
     def _fields(self, request: Request) -> dict[str, Any]:
         quirks = self._quirks
         options = self._options(request)
         extra = options.pop("extra", {})
-        asked: dict[str, Any] = {"model": request.model} | options
+        fields: dict[str, Any] = {"model": request.model} | options
         if request.stream:
-            asked["stream"] = True
+            fields["stream"] = True
             if quirks.include_usage:
-                asked["stream_options"] = {"include_usage": True}
+                fields["stream_options"] = {"include_usage": True}
         if request.tools and quirks.tools:
-            asked["tools"] = [declared(spec) for spec in request.tools]
+            fields["tools"] = [function_declaration(spec) for spec in request.tools]
             if request.tool_choice != "auto":
-                asked["tool_choice"] = _choice_of_tool(request.tool_choice)
+                fields["tool_choice"] = _tool_choice(request.tool_choice)
         if request.schema is not None and quirks.structured:
             schema = dict(request.schema)
-            form = {"name": "response", "schema": schema, "strict": strict(schema)}
-            asked["response_format"] = {"type": "json_schema", "json_schema": form}
-        return with_extra(asked, extra)
+            form = {"name": "response", "schema": schema, "strict": is_strict(schema)}
+            fields["response_format"] = {"type": "json_schema", "json_schema": form}
+        return with_extra(fields, extra)
 
     def _options(self, request: Request) -> dict[str, Any]:
         """The options in the server's words, without those that it refuses."""
         quirks = self._quirks
         renamed = {"thinking": "reasoning_effort", "parallel_calls": "parallel_tool_calls", **quirks.renamed}
-        refused = self._refused(request.model)
+        refused = self._refused_options(request.model)
         if request.model.startswith(quirks.reasoning):
             renamed["max_tokens"] = "max_completion_tokens"
         if not request.tools:
@@ -148,7 +153,7 @@ class OpenAI(Remote):
                 options["thinking"] = "none"
         return {renamed.get(key, key): value for key, value in options.items()}
 
-    def _refused(self, model: str) -> set[str]:
+    def _refused_options(self, model: str) -> set[str]:
         return {*self._quirks.refused, *(_SAMPLING if model.startswith(self._quirks.reasoning) else ())}
 
     def _message(self, message: Message, model: str) -> Iterator[dict[str, Any]]:
@@ -158,39 +163,39 @@ class OpenAI(Remote):
             case "user":
                 yield {"role": "user", "content": _content(message)}
             case "assistant":
-                yield self._reply(message, model)
+                yield self._assistant_message(message, model)
             case "tool":
                 yield from map(self._result, message.results)
                 for result in message.results:
                     if result.files:
-                        shown = Message.user(f"What {result.name} gave:", result.files)
-                        yield {"role": "user", "content": _content(shown)}
+                        files = Message.user(f"What {result.name} gave:", result.files)
+                        yield {"role": "user", "content": _content(files)}
 
-    def _reply(self, message: Message, model: str) -> dict[str, Any]:
-        calls = calls_of(message)
+    def _assistant_message(self, message: Message, model: str) -> dict[str, Any]:
+        calls = sendable_calls(message)
         reply: dict[str, Any] = {"role": "assistant", "content": message.text}
         if calls:
             if not message.text or not self._quirks.text_with_calls:
                 reply["content"] = None if self._quirks.text_with_calls else ""
-            reply["tool_calls"] = [self._asked(call) for call in calls]
-        kept = message.opaque
-        if kept is not None and calls and kept.dialect == "openai" and kept.model == model:
-            reply |= kept.content
+            reply["tool_calls"] = [self._tool_call(call) for call in calls]
+        opaque = message.opaque
+        if opaque is not None and calls and opaque.dialect == "openai" and opaque.model == model:
+            reply |= opaque.content
         return reply
 
-    def _asked(self, call: ToolCall) -> dict[str, Any]:
-        function = {"name": call.name, "arguments": raw_arguments(call)}
+    def _tool_call(self, call: ToolCall) -> dict[str, Any]:
+        function = {"name": call.name, "arguments": arguments_json(call)}
         return {"id": self._id(call.id), "type": "function", "function": function}
 
     def _result(self, result: ToolResult) -> dict[str, Any]:
-        said = {"role": "tool", "tool_call_id": self._id(result.call_id), "content": result_text(result)}
-        return said | {"name": result.name} if self._quirks.name_results else said
+        encoded = {"role": "tool", "tool_call_id": self._id(result.call_id), "content": result_text(result)}
+        return encoded | {"name": result.name} if self._quirks.name_results else encoded
 
-    def _id(self, given: str) -> str:
+    def _id(self, call_id: str) -> str:
         """The id as the server wants it; the same id always becomes the same one, so that pairs stay pairs."""
-        if not self._quirks.plain_ids or re.fullmatch(r"[A-Za-z0-9]{9}", given):
-            return given
-        return hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()[:9]
+        if not self._quirks.plain_ids or re.fullmatch(r"[A-Za-z0-9]{9}", call_id):
+            return call_id
+        return hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:9]
 
     def _window(self, model: str) -> int | None:
         windows = self._quirks.windows
@@ -210,23 +215,23 @@ class OpenAI(Remote):
     def _listed_windows(self) -> dict[str, int]:
         """The server's own list, asked for until it answers one way or the other. Raises GatewayError."""
         try:
-            return dict(_listed(self.wire.get("/models")))
+            return dict(_windows_in(self.transport.get_json("/models")))
         except GatewayError as error:
             if error.retryable:
                 raise
             return {}
 
 
-def _listed(models: Any) -> Iterator[tuple[str, int]]:
+def _windows_in(models: Any) -> Iterator[tuple[str, int]]:
     """The context windows of the models in a server's list."""
-    for each in objects(models if isinstance(models, list) else an_object(models).get("data")):
-        facts = each | an_object(each.get("meta"))
-        sizes = [size for key in _WINDOW_KEYS if (size := a_count(facts.get(key))) > 0]
+    for model in as_objects(models if isinstance(models, list) else as_object(models).get("data")):
+        description = model | as_object(model.get("meta"))
+        sizes = [size for key in _WINDOW_KEYS if (size := as_count(description.get(key))) > 0]
         if sizes:
-            yield a_text(each.get("id")), sizes[0]
+            yield as_text(model.get("id")), sizes[0]
 
 
-def _choice_of_tool(choice: str) -> Any:
+def _tool_choice(choice: str) -> Any:
     return choice if choice in ("none", "required") else {"type": "function", "function": {"name": choice}}
 
 

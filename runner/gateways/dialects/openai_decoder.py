@@ -1,4 +1,4 @@
-"""What comes back in the chat completions dialect, decoded; what servers get wrong in it is forgiven here."""
+"""Decoder of the chat completions dialect: events to chunks; what servers get wrong in it is tolerated here."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from typing import Any
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
 from runner.core.messages import FinishReason, Opaque, Usage
-from runner.gateways.dialects.reply_events import Pairs, a_count, a_text, an_object, objects, parsed, unbroken
-from runner.gateways.http.errors import Scene, cut_off, failure, not_a_reply
-from runner.gateways.http.sse import EventLines
+from runner.gateways.dialects.json_events import (
+    SurrogateJoiner,
+    as_count,
+    as_object,
+    as_objects,
+    as_text,
+    parse_object,
+    parse_object_if_whole,
+)
+from runner.gateways.http.connection_errors import missing_terminator, not_a_reply
+from runner.gateways.http.error_context import ErrorContext
+from runner.gateways.http.sse import SseParser
+from runner.gateways.http.status_errors import error_from_server
 
-_NOWHERE = Scene()
+_NO_CONTEXT = ErrorContext()
 _DONE = b"[DONE]"
 _FINISHES: Mapping[str, FinishReason] = {
     "length": "length",
@@ -23,122 +33,124 @@ _FINISHES: Mapping[str, FinishReason] = {
 _FAILED_FINISHES = frozenset({"error", "abort", "insufficient_system_resource", "network_error"})
 
 
-class Decoder:
+class OpenAIDecoder:
     """The events of a stream, or one whole reply, to chunks."""
 
-    def __init__(self, scene: Scene = _NOWHERE, echo: str = "") -> None:
+    def __init__(self, context: ErrorContext = _NO_CONTEXT, echo: str = "") -> None:
         self.events = 0
         self.complete = False
         self.ended = False
-        self._scene = scene
+        self._context = context
         self._echo = echo
-        self._lines = EventLines()
-        self._pairs = Pairs()
-        self._thoughts = Pairs()
-        self._details: list[dict[str, Any]] = []
+        self._parser = SseParser()
+        self._text_joiner = SurrogateJoiner()
+        self._thinking_joiner = SurrogateJoiner()
+        self._reasoning_details: list[dict[str, Any]] = []
         self._thinking: list[str] = []
-        self._finish = ""
-        self._refused = False
+        self._finish_reason = ""
+        self._has_refusal = False
         self._usage: Usage | None = None
         self._model = ""
 
     def feed(self, data: bytes) -> Iterator[Chunk]:
-        for _, payload in self._lines.feed(data):
+        for _, payload in self._parser.feed(data):
             if payload == _DONE:
-                yield from self._done()
+                yield from self._on_end()
                 return
             self.events += 1
-            event = parsed(payload, self._scene, f"event {self.events}")
-            text = _plain_text(event)
+            event = parse_object(payload, self._context, f"event {self.events}")
+            text = _only_text(event)
             if text is None:
-                yield from self._event(event)
-            elif text := self._pairs.join(text):
+                yield from self._on_event(event)
+            elif text := self._text_joiner.join(text):
                 yield TextChunk(text)
 
     def end(self) -> Iterator[Chunk]:
-        for _, payload in self._lines.end():
+        for _, payload in self._parser.end():
             if payload == _DONE:
                 self.complete = True
-            elif (event := unbroken(payload, self._scene)) is not None:
+            elif (event := parse_object_if_whole(payload, self._context)) is not None:
                 self.events += 1
-                yield from self._event(event)
+                yield from self._on_event(event)
         if self.ended:
             return
         if not self.complete:
-            raise cut_off(self._scene, self.events)
-        yield from self._done()
+            raise missing_terminator(self._context, self.events)
+        yield from self._on_end()
 
-    def whole(self, data: bytes) -> Iterator[Chunk]:
-        reply = parsed(data, self._scene)
+    def decode_document(self, data: bytes) -> Iterator[Chunk]:
+        reply = parse_object(data, self._context)
         self.events = 1
-        yield from self._event(reply)
-        if not objects(reply.get("choices")):
-            raise not_a_reply(self._scene, data, "application/json")
-        yield from self._done()
+        yield from self._on_event(reply)
+        if not as_objects(reply.get("choices")):
+            raise not_a_reply(self._context, data, "application/json")
+        yield from self._on_end()
 
-    def _event(self, event: dict[str, Any]) -> Iterator[Chunk]:
-        choices = objects(event.get("choices"))
-        self._check(event, choices)
-        self._model = a_text(event.get("model")) or self._model
-        if counted := event.get("usage") or an_object(event.get("x_groq")).get("usage"):
-            self._usage = _usage(an_object(counted))
+    def _on_event(self, event: dict[str, Any]) -> Iterator[Chunk]:
+        choices = as_objects(event.get("choices"))
+        self._raise_if_error(event, choices)
+        self._model = as_text(event.get("model")) or self._model
+        if usage := event.get("usage") or as_object(event.get("x_groq")).get("usage"):
+            self._usage = _usage(as_object(usage))
         for choice in choices:
             if not choice.get("index"):
-                yield from self._choice(choice)
+                yield from self._on_choice(choice)
 
-    def _check(self, event: dict[str, Any], choices: list[dict[str, Any]]) -> None:
+    def _raise_if_error(self, event: dict[str, Any], choices: list[dict[str, Any]]) -> None:
         """Raise the error that stands where a piece of the reply should."""
         if event.get("error"):
-            raise failure(self._scene, event)
+            raise error_from_server(self._context, event)
         for choice in choices:
             if choice.get("error"):
-                raise failure(self._scene, choice)
-            if (finish := a_text(choice.get("finish_reason"))) in _FAILED_FINISHES:
-                raise failure(self._scene, {"code": "server_error", "message": f"the reply ended with {finish!r}"})
+                raise error_from_server(self._context, choice)
+            if (finish := as_text(choice.get("finish_reason"))) in _FAILED_FINISHES:
+                raise error_from_server(
+                    self._context, {"code": "server_error", "message": f"the reply ended with {finish!r}"}
+                )
         if "choices" not in event and ("message" in event or "detail" in event or any("error" in key for key in event)):
-            raise failure(self._scene, event)
+            raise error_from_server(self._context, event)
 
-    def _choice(self, choice: dict[str, Any]) -> Iterator[Chunk]:
-        delta = an_object(choice["delta"] if "delta" in choice else choice.get("message"))
-        thought = a_text(delta.get("reasoning_content")) or a_text(delta.get("reasoning"))
-        yield from self._said(delta.get("content"), thought)
-        self._details += objects(delta.get("reasoning_details"))
-        if refusal := a_text(delta.get("refusal")):
-            self._refused = True
-            yield from self._said(refusal)
-        asked = delta.get("tool_calls")
-        for call in objects(asked if not isinstance(asked, dict) else [asked]):
-            piece = _call(call)
+    def _on_choice(self, choice: dict[str, Any]) -> Iterator[Chunk]:
+        delta = as_object(choice["delta"] if "delta" in choice else choice.get("message"))
+        thought = as_text(delta.get("reasoning_content")) or as_text(delta.get("reasoning"))
+        yield from self._on_content(delta.get("content"), thought)
+        self._reasoning_details += as_objects(delta.get("reasoning_details"))
+        if refusal := as_text(delta.get("refusal")):
+            self._has_refusal = True
+            yield from self._on_content(refusal)
+        calls = delta.get("tool_calls")
+        for call in as_objects(calls if not isinstance(calls, dict) else [calls]):
+            piece = _tool_call_chunk(call)
             if piece.id or piece.name or piece.arguments is not None:
                 yield piece
-        if legacy := an_object(delta.get("function_call")):
-            yield _call({"index": 0, "function": legacy})
-        if reason := a_text(choice.get("finish_reason")):
-            self._finish = self._finish or reason
+        if legacy := as_object(delta.get("function_call")):
+            yield _tool_call_chunk({"index": 0, "function": legacy})
+        if reason := as_text(choice.get("finish_reason")):
+            self._finish_reason = self._finish_reason or reason
             self.complete = True
 
-    def _said(self, content: Any, thought: str = "") -> Iterator[Chunk]:
+    def _on_content(self, content: Any, thought: str = "") -> Iterator[Chunk]:
         """The chunks of text, or of a list of parts, as some servers send where they think."""
         if isinstance(content, list):
-            for part in objects(content):
+            for part in as_objects(content):
                 inner = part.get("thinking")
                 if isinstance(inner, list):
-                    inner = "".join(a_text(each.get("text")) for each in objects(inner))
-                yield from self._said(a_text(part.get("text")), a_text(inner))
+                    inner = "".join(as_text(piece.get("text")) for piece in as_objects(inner))
+                yield from self._on_content(as_text(part.get("text")), as_text(inner))
             return
-        if thought and (shown := self._thoughts.join(thought)):
+        if thought and (shown := self._thinking_joiner.join(thought)):
             self._thinking.append(shown)
             yield ThinkingChunk(shown)
-        if content and isinstance(content, str) and (text := self._pairs.join(content)):
+        if content and isinstance(content, str) and (text := self._text_joiner.join(content)):
             yield TextChunk(text)
 
-    def _done(self) -> Iterator[Chunk]:
+    def _on_end(self) -> Iterator[Chunk]:
         self.complete = self.ended = True
-        if rest := self._pairs.rest():
+        if rest := self._text_joiner.flush():
             yield TextChunk(rest)
         yield DoneChunk(
-            "content_filter" if self._refused else _FINISHES.get(self._finish, "stop"),
-            self._finish or "null",
+            "content_filter" if self._has_refusal else _FINISHES.get(self._finish_reason, "stop"),
+            self._finish_reason or "null",
             self._usage,
             self._model,
             self._opaque(),
@@ -146,29 +158,31 @@ class Decoder:
 
     def _opaque(self) -> Opaque | None:
         """The reasoning in the server's own form, where it wants it back."""
-        kept = _woven(self._details) if self._echo == "reasoning_details" else "".join(self._thinking)
-        return Opaque("openai", self._scene.model, {self._echo: kept}) if self._echo and kept else None
+        content = (
+            _joined_details(self._reasoning_details) if self._echo == "reasoning_details" else "".join(self._thinking)
+        )
+        return Opaque("openai", self._context.model, {self._echo: content}) if self._echo and content else None
 
 
-def _woven(pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Details of reasoning out of their streamed pieces: neighbours of one kind and place are one."""
-    whole: list[dict[str, Any]] = []
+def _joined_details(pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Details of reasoning from their streamed pieces: neighbours of one type and index are one."""
+    joined: list[dict[str, Any]] = []
     for piece in pieces:
-        last = whole[-1] if whole else {}
-        same = all(last.get(key) == piece.get(key) for key in ("type", "index"))
-        if not last or not same or (piece.get("id") and last.get("id") not in (None, piece["id"])):
-            whole.append(dict(piece))
+        last = joined[-1] if joined else {}
+        is_continuation = all(last.get(key) == piece.get(key) for key in ("type", "index"))
+        if not last or not is_continuation or (piece.get("id") and last.get("id") not in (None, piece["id"])):
+            joined.append(dict(piece))
             continue
         for key, value in piece.items():
             if key in ("text", "summary", "data"):
-                last[key] = a_text(last.get(key)) + a_text(value)
+                last[key] = as_text(last.get(key)) + as_text(value)
             elif value is not None:
                 last[key] = value
-    return whole
+    return joined
 
 
-def _plain_text(event: dict[str, Any]) -> str | None:
-    """The text of an event that holds nothing else, as most do; None for any other, which takes the long way."""
+def _only_text(event: dict[str, Any]) -> str | None:
+    """The text of an event that holds nothing else, as most do; None for any other, which is decoded in full."""
     try:
         choice = event["choices"][0]
         delta = choice["delta"]
@@ -180,22 +194,22 @@ def _plain_text(event: dict[str, Any]) -> str | None:
     return None
 
 
-def _call(call: dict[str, Any]) -> CallChunk:
-    function = an_object(call.get("function"))
+def _tool_call_chunk(call: dict[str, Any]) -> CallChunk:
+    function = as_object(call.get("function"))
     index = call.get("index")
     arguments = function.get("arguments")
     return CallChunk(
         index if type(index) is int else None,
-        a_text(call.get("id")),
-        a_text(function.get("name")),
+        as_text(call.get("id")),
+        as_text(function.get("name")),
         arguments if isinstance(arguments, (str, dict)) else None,
     )
 
 
-def _usage(counted: dict[str, Any]) -> Usage:
+def _usage(usage: dict[str, Any]) -> Usage:
     return Usage(
-        a_count(counted.get("prompt_tokens")),
-        a_count(counted.get("completion_tokens")),
-        a_count(an_object(counted.get("prompt_tokens_details")).get("cached_tokens")),
-        a_count(an_object(counted.get("completion_tokens_details")).get("reasoning_tokens")),
+        as_count(usage.get("prompt_tokens")),
+        as_count(usage.get("completion_tokens")),
+        as_count(as_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        as_count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
     )

@@ -13,7 +13,7 @@ TOO_LONG = (
     r"|exceeds? (?:the )?(?:available |model'?s )?context|context (?:window|length|size) (?:exceeded|is too)"
     r"|reduce the length of the messages|max_new_tokens\W+must be <=|prompt cannot exceed"
 )
-"""Matches a server's words, in lower case, that mean a prompt too long."""
+"""Matches a server's message, in lower case, that means a prompt too long."""
 
 _NUMBER = r"(?P<{}>\d+(?:,\d{{3}})*)"
 _PHRASES = (
@@ -23,13 +23,13 @@ _PHRASES = (
     r"(?:must be <=|limit is|cannot exceed) {}",
     r"with {} maximum context",
 )
-_FITTING = re.compile("|".join(phrase.format(_NUMBER.format(f"n{at}")) for at, phrase in enumerate(_PHRASES)))
+_STATED = re.compile("|".join(phrase.format(_NUMBER.format(f"n{index}")) for index, phrase in enumerate(_PHRASES)))
 
 
-def window_in(objects: Iterable[Any], message: str) -> int | None:
-    """The tokens that fit, by `n_ctx` in one of an error's objects or by its message; None where none names them."""
-    for each in objects:
-        if isinstance(each, dict) and type(told := each.get("n_ctx")) is int and told > 0:
-            return told
-    found = _FITTING.search(message.lower())
-    return int(next(filter(None, found.groups())).replace(",", "")) or None if found else None
+def stated_window(parts: Iterable[Any], message: str) -> int | None:
+    """The tokens that fit, by `n_ctx` in one of an error's parts or by its message; None where none names them."""
+    for part in parts:
+        if isinstance(part, dict) and type(window := part.get("n_ctx")) is int and window > 0:
+            return window
+    phrase = _STATED.search(message.lower())
+    return int(next(filter(None, phrase.groups())).replace(",", "")) or None if phrase else None

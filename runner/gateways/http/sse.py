@@ -1,4 +1,4 @@
-"""Bytes to lines, of server-sent events and of JSON lines: pure, bounded, and the same however the bytes are split.
+"""Server-sent events and JSON lines: bytes to events, pure, bounded, and the same however the bytes are split.
 
 Lines end at LF, CR or CRLF alone, never at U+2028 or U+0085, which JSON strings may hold.
 """
@@ -13,7 +13,7 @@ LIMIT = 8 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-class _Pieces:
+class _Splitter:
     """Collects bytes up to a separator: lines, or blocks of lines, of at most LIMIT bytes."""
 
     separator = b"\n"
@@ -33,7 +33,7 @@ class _Pieces:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if b"\n" not in data:
-            self._keep(data)
+            self._append(data)
             return
         self._pieces.append(data)
         joined = b"".join(self._pieces) if len(self._pieces) > 1 else data
@@ -49,22 +49,22 @@ class _Pieces:
                 piece = piece.removeprefix(_BOM)
             if piece:
                 yield piece
-        self._keep(rest)
+        self._append(rest)
 
-    def _keep(self, rest: bytes) -> None:
+    def _append(self, rest: bytes) -> None:
         if rest:
             self._pieces.append(rest)
             self._size += len(rest)
             if self._size > LIMIT:
                 raise _too_long()
 
-    def _rest(self) -> bytes:
+    def _take_rest(self) -> bytes:
         rest = b"".join(self._pieces)
         self._pieces, self._size = [], 0
         return rest.removeprefix(_BOM) if self._at_start else rest
 
 
-class JsonLines(_Pieces):
+class JsonLinesParser(_Splitter):
     """Newline-delimited JSON: the lines that are not blank, undecoded."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -75,12 +75,12 @@ class JsonLines(_Pieces):
 
     def end(self) -> Iterator[bytes]:
         """A last line without its line end."""
-        rest = self._rest()
+        rest = self._take_rest()
         if rest.strip():
             yield rest
 
 
-class EventLines(_Pieces):
+class SseParser(_Splitter):
     """Server-sent events as (event name, data); comments, and blocks without data, give none."""
 
     separator = b"\n\n"
@@ -92,14 +92,14 @@ class EventLines(_Pieces):
                 if len(block) > 6:
                     yield "", block[6:]
             else:
-                yield from _event(block)
+                yield from _parsed_event(block)
 
     def end(self) -> Iterator[tuple[str, bytes]]:
         """A last event without its blank line, perhaps cut: the data says whether it is whole."""
-        yield from _event(self._rest())
+        yield from _parsed_event(self._take_rest())
 
 
-def _event(block: bytes) -> Iterator[tuple[str, bytes]]:
+def _parsed_event(block: bytes) -> Iterator[tuple[str, bytes]]:
     name, data = b"", []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")

@@ -1,4 +1,4 @@
-"""Weights from the Hugging Face hub into the user's cache: whole and checked, or not there."""
+"""Downloads weights from the Hugging Face hub into the user's cache: whole and checked, or not there."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import quote, urljoin, urlsplit
 
-from runner.core.cancel import Cancel
 from runner.core.errors import GatewayError, ProtocolBroken, Rejected, TimedOut, Unreachable
 from runner.core.policy import Timeouts
-from runner.gateways.http.credentials import Key
-from runner.gateways.http.errors import Scene
-from runner.gateways.http.request import Answer, Call, Timers
-from runner.gateways.http.transport import Wire
+from runner.gateways.http.client import DownloadClient
+from runner.gateways.http.credentials import Credentials
 from runner.gateways.local.models import Weights
 
 HUB = "https://huggingface.co"
@@ -28,8 +25,8 @@ HUB = "https://huggingface.co"
 _TIMEOUTS = Timeouts(connect=10, first_token=60, gap=60)
 _ATTEMPTS = 4
 _REDIRECTS = 5
-_BLOCK = 1 << 20
-_EXTENT = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_BLOCK_SIZE = 1 << 20
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _DIGEST = re.compile(r'"?([0-9a-f]{64})"?')
 _FIXES = {
     "ProtocolBroken": "check OWNER/REPO/FILE at the hub",
@@ -40,76 +37,76 @@ _FIXES = {
 Progress = Callable[[int, int | None], object]
 
 
-def fetch(wanted: Weights, progress: Progress) -> Path:
-    """The file in the cache, fetched unless it is there and good.
+def download(weights: Weights, progress: Progress) -> Path:
+    """The file in the cache, downloaded unless it is there and good.
 
-    `progress` hears of the bytes that are there and of all (None if unknown). What has arrived stays in a `.part` file
-    when the connection breaks or the user stops, and the next call goes on from there. Raises GatewayError.
+    `progress` is called with the bytes that are there and the bytes in all (None if unknown). What has arrived stays in
+    a `.part` file when the connection breaks or the user stops, and the next call resumes it. Raises GatewayError.
     """
-    target = wanted.cached
-    with _writing(target.parent):
-        if target.is_file() and wanted.sha256 in ("", _hash(target).hexdigest()):
+    target = weights.cached
+    with _disk_errors(target.parent):
+        if target.is_file() and weights.sha256 in ("", _hash(target).hexdigest()):
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _claimed(target.with_name(target.name + ".part")) as part:
-            _receive_all(wanted, part, progress)
+        with _locked(target.with_name(target.name + ".part")) as part:
+            _receive_all(weights, part, progress)
             part.flush()
             os.fsync(part.fileno())
             Path(part.name).replace(target)
     return target
 
 
-def _receive_all(wanted: Weights, part: BinaryIO, progress: Progress) -> None:
-    """Go on after each break, as long as more arrives each time."""
+def _receive_all(weights: Weights, part: BinaryIO, progress: Progress) -> None:
+    """Resume after each break, as long as more arrives each time."""
     attempt = 0
     while True:
         attempt += 1
-        there = part.seek(0, os.SEEK_END)
+        start = part.seek(0, os.SEEK_END)
         try:
-            _receive(wanted, part, there, progress)
+            _receive(weights, part, start, progress)
             return
         except (Unreachable, TimedOut) as error:
             arrived = part.seek(0, os.SEEK_END)
-            if attempt == _ATTEMPTS or arrived <= there:
+            if attempt == _ATTEMPTS or arrived <= start:
                 fix = "run it again: it goes on where it stopped" if arrived else _FIXES["Unreachable"]
                 raise error.replace(fix=fix) from None
         except Rejected as error:
-            if error.status != 416 or not there:
+            if error.status != 416 or not start:
                 raise
             part.truncate(0)  # more is here than the hub has: it was another file's
         except ProtocolBroken:
-            if not there or part.seek(0, os.SEEK_END):
+            if not start or part.seek(0, os.SEEK_END):
                 raise
             # What was here did not belong to the rest, and is gone: all of it anew.
 
 
-def _receive(wanted: Weights, part: BinaryIO, there: int, progress: Progress) -> None:
-    """Append what is missing of the file, and hold the whole against its hash. Raises GatewayError."""
-    with _offered(wanted, there) as offer:
-        total = wanted.size or offer.total
-        _check_room(Path(part.name), (total or 0) - offer.first)
-        part.truncate(offer.first)
-        part.seek(offer.first)
+def _receive(weights: Weights, part: BinaryIO, start: int, progress: Progress) -> None:
+    """Append what is missing of the file, and compare the whole with its hash. Raises GatewayError."""
+    with _requested(weights, start) as body:
+        total = weights.size or body.total
+        _check_disk_space(Path(part.name), (total or 0) - body.first)
+        part.truncate(body.first)
+        part.seek(body.first)
         digest = _hash(Path(part.name))
-        progress(offer.first, total)
-        for block in offer.blocks:
+        progress(body.first, total)
+        for block in body.blocks:
             part.write(block)
             digest.update(block)
             progress(part.tell(), total)
     part.flush()
-    expected = wanted.sha256 or offer.sha256
+    expected = weights.sha256 or body.sha256
     if expected and digest.hexdigest() != expected:
         part.truncate(0)
         raise ProtocolBroken(
             "what the hub sent is not the file that was asked for",
-            where=_address(wanted),
+            where=_url(weights),
             why=f"its SHA-256 is {digest.hexdigest()}, and {expected} was expected",
             fix="run it again; if that does not help, HF_ENDPOINT may name a broken mirror",
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class _Body:
     """What the hub is about to send: from byte `first` on, of `total`; `sha256` of the whole file if it says so."""
 
     first: int
@@ -119,66 +116,45 @@ class _Offer:
 
 
 @contextmanager
-def _offered(wanted: Weights, there: int) -> Iterator[_Offer]:
-    """Ask for the file from byte `there` on, wherever the hub redirects to. Raises GatewayError."""
-    address = _address(wanted)
-    ranged = {"Range": f"bytes={there}-"} if there else {}
-    promised = ""
+def _requested(weights: Weights, start: int) -> Iterator[_Body]:
+    """Ask for the file from byte `start` on, wherever the hub redirects to. Raises GatewayError."""
+    url = _url(weights)
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    sha256 = ""
     for _ in range(_REDIRECTS):
-        parts = urlsplit(address)
+        parts = urlsplit(url)
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        with closing(_Host(f"{parts.scheme}://{parts.netloc}").receive(path, ranged)) as received:
-            status, headers = next(received)
-            if stated := _DIGEST.fullmatch(headers.get("x-linked-etag", "")):
-                promised = stated[1]
-            if not 300 <= status < 400:
-                yield _Offer(*_extent(status, headers, there), promised, received)
+        hub = DownloadClient("the hub", f"{parts.scheme}://{parts.netloc}", Credentials("the hub"), fixes=_FIXES)
+        with hub.get(path, headers, _TIMEOUTS) as response:
+            if stated := _DIGEST.fullmatch(response.headers.get("x-linked-etag", "")):
+                sha256 = stated[1]
+            if not 300 <= response.status < 400:
+                yield _Body(*_content_range(response.status, response.headers, start), sha256, response.body)
                 return
-            address = _redirected(address, headers.get("location", ""))
-    raise ProtocolBroken("the hub redirects without end", where=_address(wanted))
+            url = _redirected(url, response.headers.get("location", ""))
+    raise ProtocolBroken("the hub redirects without end", where=_url(weights))
 
 
-class _Host(Wire):
-    """The hub, or a host that it redirects to: no key is sent, and so redirects may be handed over."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__("the hub", url, Key("the hub"), fixes=_FIXES)
-
-    def receive(self, path: str, headers: Mapping[str, str]) -> Generator[Any, None, None]:
-        """First the answer's status and headers, then its bytes as they arrive. Raises GatewayError."""
-        timers = Timers(_TIMEOUTS, 0, None)
-        call = Call("GET", path, self._headers(headers), b"", timers, Cancel())
-        with self._exchange(call, "") as answer:
-            yield answer.status, answer.headers
-            for data in answer:
-                timers.event()
-                yield data
-
-    def _refuse(self, answer: Answer, scene: Scene, call: Call) -> None:
-        if not 300 <= answer.status < 400:
-            super()._refuse(answer, scene, call)
-
-
-def _address(wanted: Weights) -> str:
+def _url(weights: Weights) -> str:
     hub = (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    return f"{hub}/{wanted.repo}/resolve/main/{quote(wanted.file)}"
+    return f"{hub}/{weights.repo}/resolve/main/{quote(weights.file)}"
 
 
-def _redirected(address: str, location: str) -> str:
+def _redirected(url: str, location: str) -> str:
     """Where a redirect leads; never from https to anything less."""
-    target = urljoin(address, location)
-    schemes = ("https",) if address.startswith("https:") else ("https", "http")
+    target = urljoin(url, location)
+    schemes = ("https",) if url.startswith("https:") else ("https", "http")
     if not location or urlsplit(target).scheme not in schemes:
-        raise ProtocolBroken("the hub redirects to where we do not follow", where=address, why=target)
+        raise ProtocolBroken("the hub redirects to where we do not follow", where=url, why=target)
     return target
 
 
-def _extent(status: int, headers: Mapping[str, str], there: int) -> tuple[int, int | None]:
-    """The first byte of an answer, and how many there are in all."""
-    if status == 206 and (extent := _EXTENT.fullmatch(headers.get("content-range", ""))):
-        if int(extent[1]) != there:
+def _content_range(status: int, headers: Mapping[str, str], start: int) -> tuple[int, int | None]:
+    """The first byte of a response, and how many the whole file has."""
+    if status == 206 and (content_range := _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))):
+        if int(content_range[1]) != start:
             raise ProtocolBroken("the hub sent another part of the file than was asked for")
-        return there, int(extent[2])
+        return start, int(content_range[2])
     length = headers.get("content-length", "")
     return 0, int(length) if length.isdigit() else None
 
@@ -186,19 +162,19 @@ def _extent(status: int, headers: Mapping[str, str], there: int) -> tuple[int, i
 def _hash(path: Path) -> hashlib._Hash:
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(_BLOCK_SIZE):
             digest.update(block)
     return digest
 
 
-def _check_room(path: Path, needed: int) -> None:
+def _check_disk_space(path: Path, needed: int) -> None:
     if shutil.disk_usage(path.parent).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """What the disk says, as our error."""
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """What the disk refuses, as our error."""
     try:
         yield
     except OSError as error:
@@ -211,7 +187,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _claimed(path: Path) -> Iterator[BinaryIO]:
+def _locked(path: Path) -> Iterator[BinaryIO]:
     """The file, to be read and written by this process alone."""
     path.touch()
     with path.open("rb+") as file:

@@ -1,6 +1,6 @@
-"""The embedded model: llama.cpp in a child process of its own, spoken to over loopback in the OpenAI dialect.
+"""Gateway to the embedded model: llama.cpp in a process of its own, asked over loopback in the OpenAI dialect.
 
-The child starts with the first request, keeps its model loaded for the next ones, and ends with us, however we end.
+The process starts with the first request, keeps its model loaded for the next ones, and ends with this one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from runner.core.chunks import Chunk
 from runner.core.errors import IncompleteReply, LocalDied, ProtocolBroken, Unreachable
 from runner.core.policy import DEFAULT_WINDOW
 from runner.gateways import Capabilities, Request
-from runner.gateways.local.models import find
+from runner.gateways.local.models import find_model
 
 if TYPE_CHECKING:
-    from runner.gateways.local.process import Child
+    from runner.gateways.local.process import ModelProcess
 
 _FIRST_TOKEN = 300.0
-_GRACE = 2.0
+_EXIT_SECONDS = 2.0
 
 
 class Local:
@@ -34,77 +34,77 @@ class Local:
     def __init__(self, *, name: str = "local") -> None:
         self.name = name
         self._lock = threading.Lock()
-        self._child: Child | None = None
-        self._known: dict[str, Capabilities] = {}
+        self._process: ModelProcess | None = None
+        self._by_model: dict[str, Capabilities] = {}
 
     @property
     def where(self) -> str:
-        return str(self._child.model) if self._child else "llama.cpp in this machine"
+        return str(self._process.model) if self._process else "llama.cpp in this machine"
 
     def capabilities(self, model: str) -> Capabilities:
         """What the model's file says of it. Raises ModelMissing, LocalDied.
 
         The window is kept at 8192 tokens, since each costs memory; `context.max_tokens` may ask for more.
         """
-        if model not in self._known:
-            self._known[model] = _capabilities(model)
-        return self._known[model]
+        if model not in self._by_model:
+            self._by_model[model] = _capabilities(model)
+        return self._by_model[model]
 
     def stream(self, request: Request) -> Iterator[Chunk]:
-        """The reply's chunks. Raises LocalDied when the child ends; the next request starts another."""
-        patience = request.timeouts.first_token or _FIRST_TOKEN
-        with self._claimed(request) as child:
-            gateway = child.gateway(self.name, patience, request.cancel)
+        """The reply's chunks. Raises LocalDied when the process ends; the next request starts another."""
+        first_token = request.timeouts.first_token or _FIRST_TOKEN
+        with self._process_for(request) as process:
+            gateway = process.gateway(self.name, first_token, request.cancel)
             try:
-                yield from gateway.stream(replace(request, timeouts=replace(request.timeouts, first_token=patience)))
+                yield from gateway.stream(replace(request, timeouts=replace(request.timeouts, first_token=first_token)))
             except (Unreachable, IncompleteReply, ProtocolBroken):
-                if child.ended(_GRACE):
-                    raise child.death() from None
+                if process.has_exited(_EXIT_SECONDS):
+                    raise process.exit_error() from None
                 raise
 
     def close(self) -> None:
-        """End the child."""
+        """End the process."""
         with self._lock:
-            child, self._child = self._child, None
-        if child is not None:
-            child.close()
+            process, self._process = self._process, None
+        if process is not None:
+            process.close()
 
     @contextmanager
-    def _claimed(self, request: Request) -> Iterator[Child]:
-        """The child for a request; one that was replaced meanwhile is closed by the last reply that it still gives."""
-        model = find(request.model)
+    def _process_for(self, request: Request) -> Iterator[ModelProcess]:
+        """The process for a request; one that was replaced meanwhile is closed with the last reply that it gives."""
+        model = find_model(request.model)
         window = request.window or self.capabilities(request.model).window or DEFAULT_WINDOW
         with self._lock:
-            child = self._fitting(model, window)
-            child.replies += 1
+            process = self._fitting_process(model, window)
+            process.open_replies += 1
         try:
-            yield child
+            yield process
         finally:
             with self._lock:
-                child.replies -= 1
-                left = child is not self._child and not child.replies
-            if left:
-                child.close()
+                process.open_replies -= 1
+                abandoned = process is not self._process and not process.open_replies
+            if abandoned:
+                process.close()
 
-    def _fitting(self, model: Path, window: int) -> Child:
-        """The child that has this model and window; one that has ended or does not fit is replaced."""
-        from runner.gateways.local.process import Child  # lazy: only a request needs a process
+    def _fitting_process(self, model: Path, window: int) -> ModelProcess:
+        """The process that has this model and window; one that has ended or does not fit is replaced."""
+        from runner.gateways.local.process import ModelProcess  # lazy: only a request needs a process
 
-        old = self._child
-        if old is not None and old.model == model and old.window >= window and not old.ended():
-            return old
-        if old is not None and not old.replies:
-            old.close()
-        self._child = Child(model, window)
-        return self._child
+        current = self._process
+        if current is not None and current.model == model and current.window >= window and not current.has_exited():
+            return current
+        if current is not None and not current.open_replies:
+            current.close()
+        self._process = ModelProcess(model, window)
+        return self._process
 
 
 def _capabilities(model: str) -> Capabilities:
     from runner.gateways.local import gguf  # lazy: only this gateway looks into files
 
-    path = find(model)
+    path = find_model(model)
     try:
-        facts = gguf.read(path)
+        metadata = gguf.read_metadata(path)
     except (ValueError, OSError) as error:
         raise LocalDied(
             f"{model} is not a model that llama.cpp can load",
@@ -113,9 +113,9 @@ def _capabilities(model: str) -> Capabilities:
             fix="fetch the file again, or choose another model",
         ) from None
     return Capabilities(
-        tools=facts.tools,
-        parallel_calls=facts.tools,
+        tools=metadata.tools,
+        parallel_calls=metadata.tools,
         images=False,
         structured=True,
-        window=min(facts.window or DEFAULT_WINDOW, DEFAULT_WINDOW),
+        window=min(metadata.window or DEFAULT_WINDOW, DEFAULT_WINDOW),
     )

@@ -1,4 +1,4 @@
-"""What a GGUF file says of its model: the few facts that decide how it can be asked, read without loading it."""
+"""The metadata of a GGUF file that decides how its model can be asked, read without loading the model."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class GgufMetadata:
     """`window`: the context in tokens that the model was trained for. `tools`: its chat template knows of tools."""
 
     window: int | None = None
     tools: bool = False
 
 
-def read(path: Path) -> Facts:
-    """The facts of the file. Raises ValueError for a file that is no GGUF or is cut short, and OSError."""
+def read_metadata(path: Path) -> GgufMetadata:
+    """The metadata of the file. Raises ValueError for a file that is no GGUF or is cut short, and OSError."""
     window: int | None = None
     tools = False
     with path.open("rb") as file:
@@ -33,7 +33,7 @@ def read(path: Path) -> Facts:
                     tools = "tools" in value
         except (struct.error, KeyError, UnicodeDecodeError, OverflowError, RecursionError) as error:
             raise ValueError("the GGUF header is damaged") from error
-    return Facts(window, tools)
+    return GgufMetadata(window, tools)
 
 
 def _fields(file: BinaryIO) -> Iterator[tuple[str, Any]]:

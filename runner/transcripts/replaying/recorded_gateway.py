@@ -143,16 +143,17 @@ _BY_CODE: Mapping[str, type[GatewayError]] = {
 
 
 def _failure(error: RecordedError, where: str) -> GatewayError:
-    """The recorded error again: by its code, or what the wire makes of its status."""
+    """The recorded error again: by its code, or by its status, as a server's would be."""
     kind = _BY_CODE.get(error.code)
     if kind is not None:
         what = error.message or f"the recording answers with {error.code}"
         return kind(what, where=where, status=error.status, retry_after=error.retry_after)
-    from runner.gateways.http.errors import Scene, failure  # lazy: only hand-written errors have no code
+    from runner.gateways.http.error_context import ErrorContext  # lazy, as the next: most errors have a code
+    from runner.gateways.http.status_errors import error_from_server
 
-    scene = Scene("the recording", where)
-    again = failure(scene, error.message or f"status {error.status}", status=error.status)
-    return again if error.retry_after is None else again.replace(retry_after=error.retry_after)
+    context = ErrorContext("the recording", where)
+    made = error_from_server(context, error.message or f"status {error.status}", status=error.status)
+    return made if error.retry_after is None else made.replace(retry_after=error.retry_after)
 
 
 def able(capabilities: Capabilities) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from runner.core.history import Exchange
 from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import Request
 from runner.gateways.dialects.anthropic import Anthropic, encode
-from runner.gateways.dialects.anthropic_decoder import Decoder
-from runner.gateways.http.errors import Scene
+from runner.gateways.dialects.anthropic_decoder import AnthropicDecoder
+from runner.gateways.http.error_context import ErrorContext
 
 SONNET = "claude-sonnet-4-5"
 OPUS = "claude-opus-4-7"
@@ -78,7 +78,7 @@ def finish(reason: str | None = "end_turn", **usage: int) -> list[dict[str, Any]
 
 
 def decoded(data: bytes, model: str = SONNET) -> Assembly:
-    decoder = Decoder(Scene("anthropic", "https://x", model))
+    decoder = AnthropicDecoder(ErrorContext("anthropic", "https://x", model))
     return assembled([*decoder.feed(data), *([] if decoder.ended else decoder.end())])
 
 
@@ -221,7 +221,7 @@ def test_a_stop_reason_without_message_stop_is_complete():
 
 @pytest.mark.parametrize("count", range(1, 5))
 def test_without_a_terminator_a_reply_is_incomplete(count):
-    decoder = Decoder(Scene("anthropic"))
+    decoder = AnthropicDecoder(ErrorContext("anthropic"))
     list(decoder.feed(events(*[begin(), *text("Hello")][:count])))
     with pytest.raises(IncompleteReply):
         list(decoder.end())
@@ -239,7 +239,7 @@ def test_without_a_terminator_a_reply_is_incomplete(count):
     ],
 )
 def test_an_error_inside_the_stream_keeps_what_came_before(error, kind):
-    decoder = Decoder(Scene("anthropic"))
+    decoder = AnthropicDecoder(ErrorContext("anthropic"))
     stream = decoder.feed(events(begin(), *text("Hel")[:2], {"type": "error", "error": error}))
     assert next(stream).text == "Hel"
     with pytest.raises(kind) as caught:
@@ -250,7 +250,7 @@ def test_an_error_inside_the_stream_keeps_what_came_before(error, kind):
 def test_a_piece_of_a_block_that_was_never_begun_breaks_the_protocol():
     delta = {"type": "content_block_delta", "index": 3, "delta": {"type": "text_delta", "text": "x"}}
     with pytest.raises(ProtocolBroken):
-        list(Decoder().feed(events(begin(), delta)))
+        list(AnthropicDecoder().feed(events(begin(), delta)))
 
 
 # What is sent.

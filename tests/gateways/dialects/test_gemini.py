@@ -22,8 +22,8 @@ from runner.core.errors import (
 from runner.core.history import Exchange
 from runner.core.messages import Attachment, Message, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import Request
-from runner.gateways.dialects.gemini import UNSIGNED, Decoder, Gemini, encode
-from runner.gateways.http.errors import Scene
+from runner.gateways.dialects.gemini import UNSIGNED, Gemini, GeminiDecoder, encode
+from runner.gateways.http.error_context import ErrorContext
 
 OLDER = "gemini-2.5-flash"
 NEWER = "gemini-3-pro-preview"
@@ -56,7 +56,7 @@ def call(name: str, args: dict[str, Any] | None = None, **more: Any) -> dict[str
 
 
 def decoded(data: bytes, model: str = NEWER) -> Assembly:
-    decoder = Decoder(Scene("gemini", "https://x", model))
+    decoder = GeminiDecoder(ErrorContext("gemini", "https://x", model))
     return assembled([*decoder.feed(data), *decoder.end()])
 
 
@@ -90,7 +90,7 @@ def test_a_reply_with_thoughts_text_and_calls():
 def test_a_whole_reply_or_an_array_of_events_is_what_the_stream_would_be(form):
     parts = [part for each in SIGNED for part in each["candidates"][0]["content"]["parts"]]
     reply = event(*parts, finish="STOP") | {"usageMetadata": SIGNED[-1]["usageMetadata"]}
-    whole = assembled(Decoder(Scene("gemini", "https://x", NEWER)).whole(form(reply).encode()))
+    whole = assembled(GeminiDecoder(ErrorContext("gemini", "https://x", NEWER)).decode_document(form(reply).encode()))
     streamed = decoded(events(*SIGNED))
     assert (whole.done, whole.done.opaque) == (streamed.done, streamed.done.opaque)
     assert "".join(whole.text) == "".join(streamed.text)
@@ -171,7 +171,7 @@ def test_a_character_cut_in_two_by_an_event_is_joined():
 
 
 def test_a_reason_that_is_none_is_no_terminator():
-    decoder = Decoder(Scene("gemini"))
+    decoder = GeminiDecoder(ErrorContext("gemini"))
     list(decoder.feed(events(event(text("Hel"), finish="FINISH_REASON_UNSPECIFIED"))))
     with pytest.raises(IncompleteReply):
         list(decoder.end())
@@ -193,7 +193,7 @@ def test_text_after_a_finish_reason_still_counts():
     ],
 )
 def test_an_error_inside_the_stream_keeps_what_came_before(error, kind):
-    stream = Decoder(Scene("gemini")).feed(events(event(text("Hel")), {"error": error}))
+    stream = GeminiDecoder(ErrorContext("gemini")).feed(events(event(text("Hel")), {"error": error}))
     assert next(stream).text == "Hel"
     with pytest.raises(kind) as caught:
         next(stream)

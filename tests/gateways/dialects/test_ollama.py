@@ -25,7 +25,7 @@ from runner.core.errors import (
 )
 from runner.core.messages import Attachment, Message, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import Capabilities, Request
-from runner.gateways.dialects.ollama import Decoder, Ollama, address
+from runner.gateways.dialects.ollama import Ollama, OllamaDecoder, server_url
 from thoroughness import examples
 
 SPEC = ToolSpec("look", "Looks.", {"type": "object", "properties": {"at": {"type": "string"}}})
@@ -53,7 +53,7 @@ RICH = lines(
 
 
 def decode(*pieces: bytes) -> list[Chunk]:
-    decoder = Decoder()
+    decoder = OllamaDecoder()
     chunks = [chunk for piece in pieces for chunk in decoder.feed(piece)]
     return [*chunks, *decoder.end()]
 
@@ -82,7 +82,7 @@ class TestAddress:
         ],
     )
     def test_every_spelling(self, spelled, url):
-        assert address(spelled) == url
+        assert server_url(spelled) == url
 
     def test_the_environment_names_it(self, monkeypatch):
         assert Ollama().where == "http://localhost:11434"
@@ -177,11 +177,11 @@ class TestDecoding:
     def test_a_cut_at_any_byte_is_complete_with_a_terminator_or_incomplete(self):
         whole = decode(RICH)
         for place in range(len(RICH) - 1):
-            chunks, error = so_far(Decoder(), [RICH[:place]])
+            chunks, error = so_far(OllamaDecoder(), [RICH[:place]])
             assert error is IncompleteReply
             assert chunks == whole[: len(chunks)]
             assert not any(isinstance(chunk, DoneChunk) for chunk in chunks)
-        assert so_far(Decoder(), [RICH[:-1]]) == (whole, None)
+        assert so_far(OllamaDecoder(), [RICH[:-1]]) == (whole, None)
 
     def test_a_whole_reply_gives_the_same_message_as_its_stream(self):
         message = {
@@ -193,7 +193,7 @@ class TestDecoding:
                 {"id": "c2", "function": {"name": "look", "arguments": '{"at": "x"}'}},
             ],
         }
-        whole = list(Decoder().whole(json.dumps({**DONE, "message": message}).encode()))
+        whole = list(OllamaDecoder().decode_document(json.dumps({**DONE, "message": message}).encode()))
         once, again = assembled(whole).message(), assembled(decode(RICH)).message()
         assert (once.text, once.thinking, once.finish) == (again.text, again.thinking, again.finish)
         assert [each.arguments for each in once.calls] == [each.arguments for each in again.calls]
@@ -222,7 +222,7 @@ class TestDecoding:
         ],
     )
     def test_errors_in_the_stream_are_typed_and_what_came_is_kept(self, before, broken, kind):
-        chunks, error = so_far(Decoder(), [lines(*map(line, before), broken)])
+        chunks, error = so_far(OllamaDecoder(), [lines(*map(line, before), broken)])
         assert (chunks, error) == ([TextChunk(piece) for piece in before], kind)
 
     @pytest.mark.parametrize("odd", [None, [], {"function": None}, {"function": {"name": None, "arguments": None}}])

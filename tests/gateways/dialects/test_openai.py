@@ -27,8 +27,8 @@ from runner.core.errors import (
 )
 from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import Request, connect
-from runner.gateways.dialects.openai import Decoder, OpenAI
-from runner.gateways.http.errors import Scene
+from runner.gateways.dialects.openai import OpenAI, OpenAIDecoder
+from runner.gateways.http.error_context import ErrorContext
 from thoroughness import examples
 
 WIRE = Path(__file__).parents[4] / "shared" / "wire"
@@ -56,7 +56,7 @@ def sse(*payloads: Any) -> bytes:
 
 
 def decode(*pieces: bytes, echo: str = "") -> list[Chunk]:
-    decoder = Decoder(Scene("it", model="m"), echo)
+    decoder = OpenAIDecoder(ErrorContext("it", model="m"), echo)
     chunks = [chunk for piece in pieces for chunk in decoder.feed(piece)]
     return [*chunks, *decoder.end()]
 
@@ -102,7 +102,7 @@ class TestDecoding:
         whole = decode(RICH)
         terminator = RICH.index(b'"finish_reason": "tool_calls"')
         for place in range(len(RICH)):
-            chunks, error = so_far(Decoder(), [RICH[:place]])
+            chunks, error = so_far(OpenAIDecoder(), [RICH[:place]])
             shown = chunks[:-1] if error is None else chunks
             assert shown == whole[: len(shown)]
             if error is None:
@@ -125,7 +125,9 @@ class TestDecoding:
         }
         usage = {"prompt_tokens": 9, "completion_tokens": 5}
         choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
-        whole = list(Decoder().whole(json.dumps({"model": "m-1", "choices": [choice], "usage": usage}).encode()))
+        whole = list(
+            OpenAIDecoder().decode_document(json.dumps({"model": "m-1", "choices": [choice], "usage": usage}).encode())
+        )
         streamed = decode(RICH)
         assert assembled(whole).message() == assembled(streamed).message()
         assert whole[-1] == streamed[-1]
@@ -223,7 +225,7 @@ class TestTerminators:
 
     @pytest.mark.parametrize("last", [event({"content": "b"}), event({"content": "b"}, ""), {"choices": []}])
     def test_what_does_not(self, last):
-        chunks, error = so_far(Decoder(), [sse(event({"content": "a"}), last)])
+        chunks, error = so_far(OpenAIDecoder(), [sse(event({"content": "a"}), last)])
         assert chunks[0] == TextChunk("a")
         assert error is IncompleteReply
 
@@ -304,7 +306,7 @@ class TestErrorsInTheStream:
     @pytest.mark.parametrize(("broken", "kind"), ERRORS, ids=[str(each[0])[:40] for each in ERRORS])
     def test_they_are_typed_and_what_came_is_kept(self, before, broken, kind):
         pieces = sse(*(event({"content": piece}) for piece in before), broken)
-        chunks, error = so_far(Decoder(), [pieces])
+        chunks, error = so_far(OpenAIDecoder(), [pieces])
         assert (chunks, error) == ([TextChunk(piece) for piece in before], kind)
 
     @pytest.mark.parametrize(
@@ -312,7 +314,7 @@ class TestErrorsInTheStream:
     )
     def test_so_are_those_in_a_whole_reply(self, broken, kind):
         with pytest.raises(kind):
-            list(Decoder().whole(json.dumps(broken).encode()))
+            list(OpenAIDecoder().decode_document(json.dumps(broken).encode()))
 
     @pytest.mark.parametrize(
         "odd", [{"choices": None}, {"choices": [{}]}, {"choices": [None]}, {}, {"choices": {"a": 1}}]
@@ -334,11 +336,13 @@ VALUES = st.recursive(
 @settings(max_examples=examples(200), deadline=None)
 @given(VALUES)
 def test_no_json_makes_the_decoder_fail_otherwise_than_by_our_errors(value):
-    so_far(Decoder(), [sse(value, event(finish="stop"))])
-    chunks, _ = so_far(Decoder(), [sse({"choices": [value]}, {"choices": [{"delta": value}]}, event(finish="stop"))])
+    so_far(OpenAIDecoder(), [sse(value, event(finish="stop"))])
+    chunks, _ = so_far(
+        OpenAIDecoder(), [sse({"choices": [value]}, {"choices": [{"delta": value}]}, event(finish="stop"))]
+    )
     assert assembled(chunks).message().role == "assistant"
     try:
-        list(Decoder().whole(json.dumps(value).encode()))
+        list(OpenAIDecoder().decode_document(json.dumps(value).encode()))
     except GatewayError as error:
         assert error.what
 

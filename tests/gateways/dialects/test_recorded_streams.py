@@ -21,14 +21,15 @@ from runner.core.errors import GatewayError, IncompleteReply
 from runner.core.history import Exchange
 from runner.core.messages import Message, Opaque, ToolCall, ToolResult, ToolSpec
 from runner.gateways import Request
-from runner.gateways.dialects import anthropic_decoder as anthropic
-from runner.gateways.dialects import gemini, responses
-from runner.gateways.dialects.anthropic import encode as encode_messages
-from runner.gateways.http.errors import Scene
+from runner.gateways.dialects import anthropic, gemini, responses
+from runner.gateways.dialects.anthropic_decoder import AnthropicDecoder
+from runner.gateways.dialects.gemini import GeminiDecoder
+from runner.gateways.dialects.responses import ResponsesDecoder
+from runner.gateways.http.error_context import ErrorContext
 from thoroughness import examples
 
 RECORDED = Path(__file__).parents[4] / "shared" / "wire"
-SCENE = Scene("the server", "https://server", "m")
+SCENE = ErrorContext("the server", "https://server", "m")
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -37,7 +38,7 @@ class Dialect:
     """A dialect, a stream of it that holds one of everything, and how that ends."""
 
     name: str
-    decoder: Callable[[Scene], Any]
+    decoder: Callable[[ErrorContext], Any]
     events: tuple[dict[str, Any], ...]
 
     def bytes_of(self, events: Iterable[dict[str, Any]]) -> bytes:
@@ -110,9 +111,9 @@ def gemini_events() -> Iterator[dict[str, Any]]:
 
 
 DIALECTS = (
-    Dialect("anthropic", anthropic.Decoder, tuple(messages_events())),
-    Dialect("responses", responses.Decoder, tuple(responses_events())),
-    Dialect("gemini", gemini.Decoder, tuple(gemini_events())),
+    Dialect("anthropic", AnthropicDecoder, tuple(messages_events())),
+    Dialect("responses", ResponsesDecoder, tuple(responses_events())),
+    Dialect("gemini", GeminiDecoder, tuple(gemini_events())),
 )
 each_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 
@@ -155,7 +156,7 @@ def test_anthropics_sdk_makes_the_same_of_it(data, fault_server):
     client = sdk.Anthropic(base_url=fault_server.url, api_key="k", max_retries=0)
     with client, client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "x"}]) as stream:
         wanted = stream.get_final_message()
-    reply = assembled(chunks_of(anthropic.Decoder(SCENE), [data]))
+    reply = assembled(chunks_of(AnthropicDecoder(SCENE), [data]))
     message = reply.message()
     assert message.text == "".join(block.text for block in wanted.content if block.type == "text")
     assert message.thinking == "".join(block.thinking for block in wanted.content if block.type == "thinking")
@@ -179,7 +180,7 @@ def test_openais_sdk_makes_the_same_of_it(data, fault_server):
     client = sdk.OpenAI(base_url=fault_server.url, api_key="k", max_retries=0)
     with client, client.responses.stream(model="m", input="x") as stream:
         wanted = stream.get_final_response()
-    reply = assembled(chunks_of(responses.Decoder(SCENE), [data]))
+    reply = assembled(chunks_of(ResponsesDecoder(SCENE), [data]))
     message = reply.message()
     assert message.text == wanted.output_text
     calls = [(each.call_id, each.name, each.arguments) for each in wanted.output if each.type == "function_call"]
@@ -204,7 +205,7 @@ def test_googles_sdk_makes_the_same_of_it(data, fault_server):
     arrived = list(client.models.generate_content_stream(model="m", contents="x"))
     client.close()
     parts = [part for each in arrived for part in each.candidates[0].content.parts or []]
-    reply = assembled(chunks_of(gemini.Decoder(SCENE), [data]))
+    reply = assembled(chunks_of(GeminiDecoder(SCENE), [data]))
     message = reply.message()
     assert message.text == "".join(part.text or "" for part in parts if not part.thought)
     calls = [(part.function_call.name, part.function_call.args) for part in parts if part.function_call]
@@ -318,7 +319,7 @@ def test_whatever_stands_in_an_event_there_is_no_other_error_than_ours(data):
     said = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
     for take in (
         lambda decoder: chunks_of(decoder, [said]),
-        lambda decoder: decoder.whole(json.dumps(events[-1]).encode()),
+        lambda decoder: decoder.decode_document(json.dumps(events[-1]).encode()),
     ):
         try:
             chunks = list(take(dialect.decoder(SCENE)))
@@ -384,7 +385,7 @@ def check_gemini(body: dict[str, Any]) -> None:
 
 
 STRICT = [
-    pytest.param(encode_messages, check_messages, id="anthropic"),
+    pytest.param(anthropic.encode, check_messages, id="anthropic"),
     pytest.param(responses.encode, check_responses, id="responses"),
     pytest.param(gemini.encode, check_gemini, id="gemini"),
 ]
@@ -450,11 +451,11 @@ def test_old_messages_are_encoded_once(encode, check):
     from runner.gateways.dialects.gemini import Gemini
     from runner.gateways.dialects.responses import Responses
 
-    gateway = {encode_messages: Anthropic, responses.encode: Responses, gemini.encode: Gemini}[encode]()
+    gateway = {anthropic.encode: Anthropic, responses.encode: Responses, gemini.encode: Gemini}[encode]()
     call = ToolCall("t1", "f", Watched(), "")
     past = (Message.user("x"), Message.assistant(calls=[call]), Message.tool([ToolResult("t1", "f", "1")]))
-    first = encode(Request("m", past), gateway._encoded)
+    first = encode(Request("m", past), gateway._message_cache)
     seen = Watched.looks
-    assert seen and encode(Request("m", past), gateway._encoded) == first
+    assert seen and encode(Request("m", past), gateway._message_cache) == first
     assert Watched.looks == seen
     check(json.loads(first))

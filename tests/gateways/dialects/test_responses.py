@@ -14,15 +14,15 @@ from runner.core.errors import IncompleteReply, KeyRefused, ProtocolBroken, Rate
 from runner.core.history import Exchange
 from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import Request
-from runner.gateways.dialects.responses import Decoder, Responses, encode
-from runner.gateways.http.errors import Scene
+from runner.gateways.dialects.responses import Responses, ResponsesDecoder, encode
+from runner.gateways.http.error_context import ErrorContext
 
 MODEL = "gpt-5.5"
 
 
 def sent(*messages: Message, model: str = MODEL, reasons: bool = False, **given: Any) -> dict[str, Any]:
     """The body of a request, as the server reads it."""
-    return json.loads(encode(Request(model, messages, **given), reasons=reasons))
+    return json.loads(encode(Request(model, messages, **given), is_reasoning=reasons))
 
 
 def events(*said: dict[str, Any], kind: str = "response.") -> bytes:
@@ -72,7 +72,7 @@ def finish(items: Iterable[dict[str, Any]] = (), status: str = "completed", **mo
 
 
 def decoded(data: bytes, model: str = MODEL) -> Assembly:
-    decoder = Decoder(Scene("responses", "https://x", model))
+    decoder = ResponsesDecoder(ErrorContext("responses", "https://x", model))
     return assembled([*decoder.feed(data), *decoder.end()])
 
 
@@ -106,8 +106,8 @@ def test_a_reply_with_thoughts_text_and_calls():
 
 def test_a_whole_reply_is_what_the_stream_would_be():
     streamed = decoded(events(*ITEMS, finish(ITEMS)))
-    decoder = Decoder(Scene("responses", "https://x", MODEL))
-    whole = assembled(decoder.whole(json.dumps(finish(ITEMS)["response"]).encode()))
+    decoder = ResponsesDecoder(ErrorContext("responses", "https://x", MODEL))
+    whole = assembled(decoder.decode_document(json.dumps(finish(ITEMS)["response"]).encode()))
     assert whole.message() == streamed.message()
     assert whole.done == streamed.done
 
@@ -227,7 +227,7 @@ def test_a_character_cut_in_two_by_an_event_is_joined():
 
 @pytest.mark.parametrize("count", range(1, 5))
 def test_without_a_terminator_a_reply_is_incomplete(count):
-    decoder = Decoder(Scene("responses"))
+    decoder = ResponsesDecoder(ErrorContext("responses"))
     list(decoder.feed(events(*[{"type": "created"}, *text_item(0, "Hel", "lo")][:count])))
     with pytest.raises(IncompleteReply):
         list(decoder.end())
@@ -243,7 +243,7 @@ def test_without_a_terminator_a_reply_is_incomplete(count):
     ],
 )
 def test_an_error_inside_the_stream_keeps_what_came_before(said, kind, why):
-    stream = Decoder(Scene("responses")).feed(events(*text_item(0, "Hel")[:2]) + said)
+    stream = ResponsesDecoder(ErrorContext("responses")).feed(events(*text_item(0, "Hel")[:2]) + said)
     assert next(stream).text == "Hel"
     with pytest.raises(kind) as caught:
         next(stream)

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.gateways.dialects.tool_schemas import closed, inlined, is_open, openapi, parameters, strict
+from runner.gateways.dialects.tool_schemas import (
+    close_objects,
+    inline_refs,
+    is_open,
+    is_strict,
+    parameters_schema,
+    to_openapi,
+)
 from thoroughness import examples
 
 
@@ -19,29 +26,31 @@ def test_references_are_written_out_and_what_stands_beside_them_wins():
         "$defs": {"n": {"type": "integer", "description": "theirs"}},
         "definitions": {"x/y": {"type": "string"}},
     }
-    assert inlined(schema) == {"properties": {"a": {"type": "integer", "description": "mine"}, "b": {"type": "string"}}}
+    assert inline_refs(schema) == {
+        "properties": {"a": {"type": "integer", "description": "mine"}, "b": {"type": "string"}}
+    }
 
 
 def test_a_schema_that_contains_itself_ends():
     tree = {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}}
-    children = inlined(tree)["properties"]["children"]["items"]["properties"]["children"]
+    children = inline_refs(tree)["properties"]["children"]["items"]["properties"]["children"]
     assert children == {"type": "array", "items": {}}
 
 
 def test_a_property_may_be_called_ref():
     schema = {"type": "object", "properties": {"$ref": {"type": "string"}}}
-    assert inlined(schema) == schema
+    assert inline_refs(schema) == schema
 
 
 @pytest.mark.parametrize("reference", ["#/$defs/nowhere", "https://example.org/schema", "#/type", ""])
 def test_a_reference_that_leads_nowhere_asks_for_anything(reference):
     schema = {"type": "object", "properties": {"a": {"$ref": reference, "title": "A"}}}
-    assert inlined(schema)["properties"]["a"].get("title") == "A"
+    assert inline_refs(schema)["properties"]["a"].get("title") == "A"
 
 
 def test_references_that_double_at_each_level_stay_small():
     doubled = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(60)}
-    assert len(json.dumps(inlined({"$ref": "#/$defs/d0", "$defs": doubled}))) < 3_000_000
+    assert len(json.dumps(inline_refs({"$ref": "#/$defs/d0", "$defs": doubled}))) < 3_000_000
 
 
 @pytest.mark.parametrize(
@@ -66,7 +75,7 @@ def test_references_that_double_at_each_level_stay_small():
     ],
 )
 def test_parameters_are_one_plain_object(given, wanted):
-    assert parameters(given) == wanted
+    assert parameters_schema(given) == wanted
 
 
 @pytest.mark.parametrize(
@@ -81,7 +90,7 @@ def test_parameters_are_one_plain_object(given, wanted):
 )
 def test_objects_with_members_that_are_not_named_cannot_be_closed(schema, opened):
     assert is_open(schema) is opened
-    assert (closed(schema) is None) is opened
+    assert (close_objects(schema) is None) is opened
 
 
 def test_closing_goes_all_the_way_down_and_drops_what_is_refused():
@@ -96,7 +105,7 @@ def test_closing_goes_all_the_way_down_and_drops_what_is_refused():
         },
     }
     shut = inner | {"properties": {"n": {"type": "integer"}}, "additionalProperties": False}
-    assert closed(schema) == {
+    assert close_objects(schema) == {
         "type": "object",
         "properties": {
             "list": {"type": "array", "items": shut},
@@ -119,7 +128,7 @@ def test_closing_goes_all_the_way_down_and_drops_what_is_refused():
     ],
 )
 def test_strict_mode_wants_everything_closed_and_required(schema, wanted):
-    assert strict(schema) is wanted
+    assert is_strict(schema) is wanted
 
 
 names = st.sampled_from(["a", "b", "type", "properties", "$ref"])
@@ -174,10 +183,10 @@ def words(schema: Any) -> set[str]:
 @given(schemas().filter(lambda schema: isinstance(schema, dict)))
 @settings(max_examples=examples(150), deadline=None)
 def test_any_schema_becomes_one_that_is_taken(schema):
-    plain = parameters(schema)
+    plain = parameters_schema(schema)
     assert plain["type"] == "object" and isinstance(plain["properties"], dict)
     assert "$defs" not in plain
     taken = {"type", "properties", "required", "items", "anyOf", "nullable", "enum", "description"}
-    assert words(openapi(plain)) <= taken
-    shut = closed(schema)
+    assert words(to_openapi(plain)) <= taken
+    shut = close_objects(schema)
     assert shut is None or json.dumps(shut)

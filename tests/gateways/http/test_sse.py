@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.errors import ProtocolBroken
-from runner.gateways.http.sse import LIMIT, EventLines, JsonLines
+from runner.gateways.http.sse import LIMIT, JsonLinesParser, SseParser
 from thoroughness import examples
 
 SYNTAX = [b"data", b": ", b":", b" ", b"a", b"\n", b"\r", b"\r\n", b"\n\n", b"event: x", b"data: y", b"id: 1"]
 WORDS = st.sampled_from([*SYNTAX, b"\xef\xbb\xbf", "\u2028".encode(), "\x85".encode(), "é".encode()])
 
 
-def read(splitter: EventLines | JsonLines, pieces: Iterable[bytes]) -> list[object]:
-    found: list[object] = [each for piece in pieces for each in splitter.feed(piece)]
-    return [*found, *splitter.end()]
+def read(parser: SseParser | JsonLinesParser, pieces: Iterable[bytes]) -> list[object]:
+    found: list[object] = [each for piece in pieces for each in parser.feed(piece)]
+    return [*found, *parser.end()]
 
 
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
@@ -27,14 +27,16 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(edges)]
 
 
-@pytest.mark.parametrize("splitter", [EventLines, JsonLines])
+@pytest.mark.parametrize("parser", [SseParser, JsonLinesParser])
 @settings(max_examples=examples(150), deadline=None)
 @given(words=st.lists(WORDS, max_size=30), places=st.lists(st.integers(0, 200), max_size=12))
-def test_any_split_gives_the_same(splitter: type[EventLines] | type[JsonLines], words: list[bytes], places: list[int]):
+def test_any_split_gives_the_same(
+    parser: type[SseParser] | type[JsonLinesParser], words: list[bytes], places: list[int]
+):
     data = b"".join(words)
-    expected = read(splitter(), [data])
-    assert read(splitter(), cut(data, places)) == expected
-    assert read(splitter(), [bytes([byte]) for byte in data]) == expected
+    expected = read(parser(), [data])
+    assert read(parser(), cut(data, places)) == expected
+    assert read(parser(), [bytes([byte]) for byte in data]) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,21 +60,21 @@ def test_any_split_gives_the_same(splitter: type[EventLines] | type[JsonLines], 
     ],
 )
 def test_server_sent_events(sent: bytes, expected: list[tuple[str, bytes]]):
-    assert read(EventLines(), [sent]) == expected
+    assert read(SseParser(), [sent]) == expected
 
 
 def test_json_lines_skip_blank_ones_and_give_the_last_without_its_end():
-    assert read(JsonLines(), [b'\xef\xbb\xbf{"a":1}\r\n\r\n  \n{"b":\xe2\x80\xa8}\n{"c":3}']) == [
+    assert read(JsonLinesParser(), [b'\xef\xbb\xbf{"a":1}\r\n\r\n  \n{"b":\xe2\x80\xa8}\n{"c":3}']) == [
         b'{"a":1}',
         b'{"b":\xe2\x80\xa8}',
         b'{"c":3}',
     ]
 
 
-@pytest.mark.parametrize("splitter", [EventLines, JsonLines])
+@pytest.mark.parametrize("parser", [SseParser, JsonLinesParser])
 @pytest.mark.parametrize("ended", [b"", b"\n\n"])
-def test_a_line_over_the_limit_is_refused(splitter: type[EventLines] | type[JsonLines], ended: bytes):
-    lines = splitter()
+def test_a_line_over_the_limit_is_refused(parser: type[SseParser] | type[JsonLinesParser], ended: bytes):
+    lines = parser()
     found = list(lines.feed(b"data: a\n\n"))
     with pytest.raises(ProtocolBroken, match="8 MB"):
         for _ in range(LIMIT // 1_000_000 + 1):
@@ -82,5 +84,5 @@ def test_a_line_over_the_limit_is_refused(splitter: type[EventLines] | type[Json
 
 
 def test_many_long_lines_are_no_long_line():
-    lines = JsonLines()
+    lines = JsonLinesParser()
     assert sum(len(list(lines.feed((b"x" * 999_999 + b"\n") * 3))) for _ in range(4)) == 12

@@ -133,10 +133,10 @@ def test_a_crash_is_told_and_the_next_request_starts_anew(local):
     next(stream)
     (pid,) = children(os.getpid())
     os.kill(pid, signal.SIGSEGV)
-    with pytest.raises(LocalDied, match="SIGSEGV") as failure:
+    with pytest.raises(LocalDied, match="SIGSEGV") as error_from_server:
         list(stream)
-    assert not failure.value.retryable
-    log_of(failure.value).unlink()
+    assert not error_from_server.value.retryable
+    log_of(error_from_server.value).unlink()
     assert answer(local, ask()).message().text
     (pid,) = children(os.getpid())
     os.kill(pid, signal.SIGKILL)
@@ -217,20 +217,20 @@ def test_a_file_that_is_no_model(local, tmp_path, embedded_weights):
     cut = tmp_path / "cut.gguf"
     with Path(embedded_weights).open("rb") as whole:
         cut.write_bytes(whole.read(8_000_000))
-    with pytest.raises(LocalDied, match="could not be loaded") as failure:
+    with pytest.raises(LocalDied, match="could not be loaded") as error_from_server:
         next(local.stream(Request(str(cut), (Message.user("hello"),))))
-    assert "corrupted or incomplete" in failure.value.why
-    assert failure.value.fix
-    log_of(failure.value).unlink()
+    assert "corrupted or incomplete" in error_from_server.value.why
+    assert error_from_server.value.fix
+    log_of(error_from_server.value).unlink()
 
 
 def test_a_library_that_does_not_load_is_not_blamed_on_the_file(local, tmp_path, monkeypatch, embedded_weights):
     (tmp_path / "xllamacpp.py").write_text("raise ImportError('libgomp.so.1: cannot open shared object file')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(LocalDied, match="could not be loaded") as failure:
+    with pytest.raises(LocalDied, match="could not be loaded") as error_from_server:
         next(local.stream(ask()))
-    assert "libgomp" in failure.value.why and "pip install" in failure.value.fix
-    log_of(failure.value).unlink()
+    assert "libgomp" in error_from_server.value.why and "pip install" in error_from_server.value.fix
+    log_of(error_from_server.value).unlink()
 
 
 def test_weights_that_are_not_there_say_what_to_run(monkeypatch, tmp_path):

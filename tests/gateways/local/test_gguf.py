@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.gateways.local import gguf
-from runner.gateways.local.gguf import Facts
+from runner.gateways.local.gguf import GgufMetadata
 from thoroughness import examples
 
 
@@ -44,18 +44,18 @@ def path(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("gguf") / "model.gguf"
 
 
-def facts(path: Path, data: bytes) -> Facts:
+def metadata(path: Path, data: bytes) -> GgufMetadata:
     path.write_bytes(data)
-    return gguf.read(path)
+    return gguf.read_metadata(path)
 
 
 def test_the_facts_are_found_behind_the_vocabulary(path):
-    assert facts(path, GOOD) == Facts(40960, tools=True)
-    assert facts(path, header()) == Facts(None, tools=False)
+    assert metadata(path, GOOD) == GgufMetadata(40960, tools=True)
+    assert metadata(path, header()) == GgufMetadata(None, tools=False)
 
 
 def test_the_embedded_model_s_facts(embedded_weights):
-    assert gguf.read(Path(embedded_weights)) == Facts(8192, tools=False)
+    assert gguf.read_metadata(Path(embedded_weights)) == GgufMetadata(8192, tools=False)
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_the_embedded_model_s_facts(embedded_weights):
 )
 def test_a_header_that_cannot_be_read(path, data, why):
     with pytest.raises(ValueError, match=why):
-        facts(path, data)
+        metadata(path, data)
 
 
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
 def test_any_changed_byte_gives_facts_or_a_reason(path, place, value):
     try:
-        facts(path, GOOD[:place] + bytes([value]) + GOOD[place + 1 :])
+        metadata(path, GOOD[:place] + bytes([value]) + GOOD[place + 1 :])
     except (ValueError, OSError) as error:
         assert str(error)

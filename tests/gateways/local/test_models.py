@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from runner.core.errors import GatewayError, KeyRefused, ModelMissing, ProtocolBroken, Unreachable
-from runner.gateways.local.download import fetch
-from runner.gateways.local.models import KNOWN, Weights, find, installed, weights
+from runner.gateways.local.download import download
+from runner.gateways.local.models import KNOWN_MODELS, Weights, find_model, installed, weights_of
 
 BODY = bytes(range(256)) * 4000
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -92,7 +92,7 @@ def part_of(wanted: Weights):
 
 def test_a_file_arrives_whole_and_progress_is_told(hub, tmp_path):
     seen = []
-    path = fetch(TINY, lambda there, total: seen.append((there, total)))
+    path = download(TINY, lambda there, total: seen.append((there, total)))
     assert path == tmp_path / "cache/models/owner/repo/sub/tiny.gguf"
     assert path.read_bytes() == BODY
     assert not part_of(TINY).exists()
@@ -103,24 +103,24 @@ def test_a_file_arrives_whole_and_progress_is_told(hub, tmp_path):
 
 
 def test_a_good_file_is_not_fetched_again_and_a_damaged_one_is(hub):
-    path = fetch(TINY, quiet)
-    fetch(TINY, quiet)
+    path = download(TINY, quiet)
+    download(TINY, quiet)
     assert len(hub.asked) == 1
     path.write_bytes(b"rotten")
-    assert fetch(TINY, quiet).read_bytes() == BODY
+    assert download(TINY, quiet).read_bytes() == BODY
 
 
 def test_redirects_are_followed_and_keep_the_promise(hub):
     hub.redirect, hub.linked = "/cdn/x?sig=1", SHA
     unknown = replace(TINY, sha256="", size=None)
-    assert fetch(unknown, quiet).read_bytes() == BODY
+    assert download(unknown, quiet).read_bytes() == BODY
     assert [path for path, _ in hub.asked] == ["/owner/repo/resolve/main/sub/tiny.gguf", "/cdn/x?sig=1"]
 
 
 def test_a_promise_that_is_broken_leaves_nothing(hub):
     hub.redirect, hub.linked = "/cdn/x", "0" * 64
     with pytest.raises(ProtocolBroken):
-        fetch(replace(TINY, sha256="", size=None), quiet)
+        download(replace(TINY, sha256="", size=None), quiet)
     assert not TINY.cached.exists()
 
 
@@ -128,23 +128,23 @@ def test_a_promise_that_is_broken_leaves_nothing(hub):
 def test_a_redirect_to_elsewhere_is_refused(hub, target):
     hub.redirect = target or "/again"
     with pytest.raises(ProtocolBroken):
-        fetch(TINY, quiet)
+        download(TINY, quiet)
 
 
 def test_what_breaks_off_goes_on_where_it_stopped(hub):
     hub.cut = [1000, 70_000]
-    assert fetch(TINY, quiet).read_bytes() == BODY
+    assert download(TINY, quiet).read_bytes() == BODY
     assert [wanted for _, wanted in hub.asked] == ["", "bytes=1000-", "bytes=71000-"]
 
 
 def test_what_keeps_breaking_is_kept_for_the_next_run(hub):
     hub.cut = [500_000, 0, 0]
-    with pytest.raises(Unreachable) as failure:
-        fetch(TINY, quiet)
-    assert "goes on where it stopped" in failure.value.fix
+    with pytest.raises(Unreachable) as error_from_server:
+        download(TINY, quiet)
+    assert "goes on where it stopped" in error_from_server.value.fix
     assert part_of(TINY).stat().st_size == 500_000
     hub.cut = []
-    assert fetch(TINY, quiet).read_bytes() == BODY
+    assert download(TINY, quiet).read_bytes() == BODY
     assert hub.asked[-1][1] == "bytes=500000-"
 
 
@@ -152,21 +152,21 @@ def test_a_hub_without_ranges_starts_over(hub):
     part_of(TINY).parent.mkdir(parents=True)
     part_of(TINY).write_bytes(b"x" * 77)
     hub.ranges = False
-    assert fetch(TINY, quiet).read_bytes() == BODY
+    assert download(TINY, quiet).read_bytes() == BODY
 
 
 @pytest.mark.parametrize("junk", [b"x" * 77, b"x" * len(BODY), b"x" * (len(BODY) + 9)])
 def test_a_part_of_another_file_does_not_poison_this_one(hub, junk):
     part_of(TINY).parent.mkdir(parents=True)
     part_of(TINY).write_bytes(junk)
-    assert fetch(TINY, quiet).read_bytes() == BODY
+    assert download(TINY, quiet).read_bytes() == BODY
 
 
 def test_a_wrong_hash_leaves_no_file_and_no_part_to_go_on_from(hub):
     hub.body = BODY[:-1] + b"!"
-    with pytest.raises(ProtocolBroken) as failure:
-        fetch(TINY, quiet)
-    assert SHA in failure.value.why
+    with pytest.raises(ProtocolBroken) as error_from_server:
+        download(TINY, quiet)
+    assert SHA in error_from_server.value.why
     assert not TINY.cached.exists()
     assert part_of(TINY).stat().st_size == 0
 
@@ -174,19 +174,19 @@ def test_a_wrong_hash_leaves_no_file_and_no_part_to_go_on_from(hub):
 @pytest.mark.parametrize(("status", "kind"), [(404, ProtocolBroken), (401, KeyRefused), (500, GatewayError)])
 def test_a_hub_that_refuses_says_why(hub, status, kind):
     hub.status = status
-    with pytest.raises(kind) as failure:
-        fetch(TINY, quiet)
-    assert failure.value.why
-    assert failure.value.fix
+    with pytest.raises(kind) as error_from_server:
+        download(TINY, quiet)
+    assert error_from_server.value.why
+    assert error_from_server.value.fix
     assert not TINY.cached.exists()
 
 
 def test_no_network_is_said_as_such(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("AGENT_RUN_CACHE_HOME", str(tmp_path))
-    with pytest.raises(Unreachable) as failure:
-        fetch(TINY, quiet)
-    assert "HF_ENDPOINT" in failure.value.fix
+    with pytest.raises(Unreachable) as error_from_server:
+        download(TINY, quiet)
+    assert "HF_ENDPOINT" in error_from_server.value.fix
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
@@ -194,8 +194,8 @@ def test_a_full_disk_is_said_as_such(hub):
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
-        "from runner.gateways.local.download import fetch; from runner.gateways.local.models import Weights\n"
-        f"try: fetch(Weights('owner/repo', 'sub/tiny.gguf', {SHA!r}, {len(BODY)}), lambda a, b: None)\n"
+        "from runner.gateways.local.download import download; from runner.gateways.local.models import Weights\n"
+        f"try: download(Weights('owner/repo', 'sub/tiny.gguf', {SHA!r}, {len(BODY)}), lambda a, b: None)\n"
         "except OSError as error: print('raw', error)\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
@@ -205,24 +205,24 @@ def test_a_full_disk_is_said_as_such(hub):
 
 
 def test_a_disk_that_is_too_small_is_not_filled_first(hub):
-    with pytest.raises(GatewayError, match="cannot be written") as failure:
-        fetch(replace(TINY, size=1 << 60), quiet)
-    assert "make room" in failure.value.fix
+    with pytest.raises(GatewayError, match="cannot be written") as error_from_server:
+        download(replace(TINY, size=1 << 60), quiet)
+    assert "make room" in error_from_server.value.fix
     assert part_of(TINY).stat().st_size == 0
 
 
 def test_a_folder_that_cannot_be_made_is_said_as_such(hub, tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(GatewayError, match="cannot be written"):
-        fetch(TINY, quiet)
+        download(TINY, quiet)
 
 
 def test_two_at_once_do_not_write_into_one_another(hub):
     def meddle(there: int, total: int | None) -> None:
         with pytest.raises(GatewayError, match="already"):
-            fetch(TINY, quiet)
+            download(TINY, quiet)
 
-    assert fetch(TINY, meddle).read_bytes() == BODY
+    assert download(TINY, meddle).read_bytes() == BODY
 
 
 def test_a_stop_keeps_what_arrived(hub):
@@ -231,9 +231,9 @@ def test_a_stop_keeps_what_arrived(hub):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(TINY, stop)
+        download(TINY, stop)
     assert 100_000 < part_of(TINY).stat().st_size <= len(BODY)
-    assert fetch(TINY, quiet).read_bytes() == BODY
+    assert download(TINY, quiet).read_bytes() == BODY
 
 
 @pytest.mark.parametrize(
@@ -241,35 +241,35 @@ def test_a_stop_keeps_what_arrived(hub):
     ["nothing", "hf:owner", "hf:owner/repo/file.bin", "hf:a/b/../../x.gguf", "hf:../b/x.gguf", "hf:a/b/c d.gguf"],
 )
 def test_a_name_that_stands_for_nothing(name):
-    with pytest.raises(ModelMissing) as failure:
-        weights(name)
-    assert "smollm2-135m" in failure.value.fix
+    with pytest.raises(ModelMissing) as error_from_server:
+        weights_of(name)
+    assert "smollm2-135m" in error_from_server.value.fix
 
 
 def test_names_of_the_hub_and_paths():
-    assert weights("hf:owner/repo/sub/tiny.gguf") == Weights("owner/repo", "sub/tiny.gguf")
-    assert weights("./models/own.gguf") is None
-    assert weights("smollm2-135m") is KNOWN["smollm2-135m"]
+    assert weights_of("hf:owner/repo/sub/tiny.gguf") == Weights("owner/repo", "sub/tiny.gguf")
+    assert weights_of("./models/own.gguf") is None
+    assert weights_of("smollm2-135m") is KNOWN_MODELS["smollm2-135m"]
 
 
 def test_a_path_is_found_or_said_to_be_wrong(tmp_path):
     own = tmp_path / "own.gguf"
     with pytest.raises(ModelMissing, match="correct the path"):
-        find(str(own))
+        find_model(str(own))
     own.write_bytes(b"GGUF")
-    assert find(str(own)) == own
+    assert find_model(str(own)) == own
 
 
 def test_what_was_fetched_is_found(hub):
     name = "hf:owner/repo/sub/tiny.gguf"
     with pytest.raises(ModelMissing, match=f"agent-run pull {name}"):
-        find(name)
-    fetch(weights(name), quiet)
-    assert find(name).read_bytes() == BODY
+        find_model(name)
+    download(weights_of(name), quiet)
+    assert find_model(name).read_bytes() == BODY
 
 
 def test_the_embedded_model_s_file_is_the_pinned_one(embedded_weights):
-    known = KNOWN["smollm2-135m"]
+    known = KNOWN_MODELS["smollm2-135m"]
     found = installed(known) or known.cached
     assert str(found) == embedded_weights
     with found.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What servers send, taken for what it should be: JSON objects out of events, and fields of the expected type."""
+"""The JSON events of a reply: objects out of bytes, fields of the expected type, and a decoder that dialects share."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 from runner.core.chunks import Chunk
 from runner.core.errors import ProtocolBroken
 from runner.core.sanitize import replace_surrogates
-from runner.gateways.http.errors import Scene, cut_off
-from runner.gateways.http.sse import EventLines
+from runner.gateways.http.connection_errors import missing_terminator
+from runner.gateways.http.error_context import ErrorContext
+from runner.gateways.http.sse import SseParser
 
 _DONE = b"[DONE]"
-_SHOWN = 200
+_SHOWN_CHARACTERS = 200
 _scan = json.JSONDecoder().raw_decode
 
 
-class Pairs:
+class SurrogateJoiner:
     """Joins surrogate pairs that were cut in two by a chunk's end, so that no half of one ever leaves."""
 
     def __init__(self) -> None:
@@ -33,50 +34,50 @@ class Pairs:
             text, self._half = text[:-1], text[-1]
         return replace_surrogates(text)
 
-    def rest(self) -> str:
-        """What a half that found no partner becomes."""
+    def flush(self) -> str:
+        """What stands in for a half that found no partner."""
         half, self._half = self._half, ""
         return replace_surrogates(half)
 
 
-class EventDecoder(ABC):
-    """What the decoders of JSON events share: when a reply is complete, and what a missing terminator means."""
+class SseDecoder(ABC):
+    """Decodes server-sent events that hold JSON: when a reply is complete, and what a missing terminator means."""
 
-    def __init__(self, scene: Scene = Scene()) -> None:
+    def __init__(self, context: ErrorContext = ErrorContext()) -> None:
         self.events = 0
         self.complete = False
         self.ended = False
-        self._scene = scene
-        self._lines = EventLines()
-        self._count = 0
+        self._context = context
+        self._parser = SseParser()
+        self._received = 0
 
     def feed(self, data: bytes) -> Iterator[Chunk]:
-        for _, payload in self._lines.feed(data):
+        for _, payload in self._parser.feed(data):
             if payload != _DONE:
-                self._count += 1
-                yield from self._taken(parsed(payload, self._scene, f"event {self._count}"))
+                self._received += 1
+                yield from self._on_event(parse_object(payload, self._context, f"event {self._received}"))
                 if self.ended:
                     return
 
     def end(self) -> Iterator[Chunk]:
-        for _, payload in self._lines.end():
-            if (event := unbroken(payload, self._scene)) is not None:
-                yield from self._taken(event)
+        for _, payload in self._parser.end():
+            if (event := parse_object_if_whole(payload, self._context)) is not None:
+                yield from self._on_event(event)
         if self.complete and not self.ended:
-            yield from self._done()
+            yield from self._on_end()
         elif self.events and not self.complete:
-            raise cut_off(self._scene, self.events)
+            raise missing_terminator(self._context, self.events)
 
     @abstractmethod
-    def _taken(self, event: dict[str, Any]) -> Iterator[Chunk]:
+    def _on_event(self, event: dict[str, Any]) -> Iterator[Chunk]:
         """The chunks of one event, which counts in `events` if it is one of the dialect's."""
 
-    def _done(self) -> Iterator[Chunk]:
+    def _on_end(self) -> Iterator[Chunk]:
         """The last chunks where the bytes end after the terminator; none where its own event gives them."""
         yield from ()
 
 
-def parsed(payload: bytes, scene: Scene, what: str = "the reply") -> dict[str, Any]:
+def parse_object(payload: bytes, context: ErrorContext, what: str = "the reply") -> dict[str, Any]:
     """The JSON object that the bytes are. Raises ProtocolBroken."""
     text = payload.decode("utf-8", "replace").strip()
     try:
@@ -91,35 +92,35 @@ def parsed(payload: bytes, scene: Scene, what: str = "the reply") -> dict[str, A
     except ValueError as error:
         why = str(error)
     raise ProtocolBroken(
-        f"{scene.name} sent what is no JSON object",
-        why=f"{what}: {why}: {text[:_SHOWN]}",
+        f"{context.name} sent what is no JSON object",
+        why=f"{what}: {why}: {text[:_SHOWN_CHARACTERS]}",
         fix="try again; if it stays, the server or something on the way to it is broken",
     )
 
 
-def unbroken(payload: bytes, scene: Scene) -> dict[str, Any] | None:
-    """The JSON object that the bytes are, or None: for what stands last and may be cut."""
+def parse_object_if_whole(payload: bytes, context: ErrorContext) -> dict[str, Any] | None:
+    """The JSON object that the bytes are, or None: for what comes last and may be cut."""
     try:
-        return parsed(payload, scene)
+        return parse_object(payload, context)
     except ProtocolBroken:
         return None
 
 
-def an_object(value: Any) -> dict[str, Any]:
+def as_object(value: Any) -> dict[str, Any]:
     """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def objects(value: Any) -> list[dict[str, Any]]:
+def as_objects(value: Any) -> list[dict[str, Any]]:
     """The objects of a list; none where there is no list."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def a_text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """The value if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""
 
 
-def a_count(value: Any) -> int:
+def as_count(value: Any) -> int:
     """The value if it is a whole number, else 0."""
     return value if type(value) is int else 0
