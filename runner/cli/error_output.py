@@ -23,7 +23,7 @@ def tell(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno == EIO:  # the terminal has gone
         return 130
     if isinstance(error, PermissionError) and error.filename:
-        print(f"agent-run: {error.filename!r} is not ours to use\n  why:   {error.strerror}", file=sys.stderr)
+        print(f"agent-run: permission denied: {error.filename!r}\n  why:   {error.strerror}", file=sys.stderr)
         return 2
     if isinstance(error, OSError) and error.errno in _FULL:
         print(f"agent-run: cannot write the output\n  why:   {error.strerror}", file=sys.stderr)

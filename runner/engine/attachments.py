@@ -32,5 +32,5 @@ def attach(path: str | Path) -> Attachment:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         kind = "image/webp"
     if not kind:
-        raise UsageError(f"the attachment {str(path)!r} is no image", fix="attach a PNG, JPEG, GIF or WebP file")
+        raise UsageError(f"the attachment {str(path)!r} is not an image", fix="attach a PNG, JPEG, GIF or WebP file")
     return Attachment(kind, data, place.name)

@@ -61,7 +61,7 @@ def private_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ('{"a": 2.5}', "a: "),
         ('{"a": true}', "a: "),
         ('{"a": 1, "c": 2}', "'c'"),
-        ('{"a": 1, "a": 2}', "stands twice"),
+        ('{"a": 1, "a": 2}', "duplicate key"),
         ('{"a": NaN}', "NaN is not JSON"),
         ('{"a": 1}}', "not valid JSON: Extra data"),
         ('{"a": 1', "not valid JSON"),

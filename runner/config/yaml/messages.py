@@ -1,4 +1,4 @@
-"""The parser's complaints in words that help: what is wrong at this place, and what to write instead."""
+"""YAML wording: the parsers' errors as diagnostics, with what is wrong and what to write instead."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 from runner.config.diagnostics import Diagnostic
 
 _QUOTE = "quote the whole value"
-_UNCLOSED = ("the text quoted at line {opened} is never closed", "add the closing quote")
+_UNCLOSED = ("unterminated string, opened at line {opened}", "add the closing quote")
 _BLOCK_TEXT = ("a block text begins on the next line", "end this line after | or >")
-_TAB = ("a tab cannot indent", "use spaces")
-_NO_CHARACTER = ("an escape that is no character", "write the character itself, not a pair of surrogates")
+_TAB = ("tabs cannot be used for indentation", "use spaces")
+_NO_CHARACTER = ("invalid Unicode escape", "write the character itself, not a pair of surrogates")
 
 # What a problem's text contains, in the words of libyaml and of PyYAML's own parser -> (message, hint). The first
 # row that matches counts; `{opened}` is the line where the unfinished thing began.
 _WORDINGS: tuple[tuple[str, tuple[str, str]], ...] = (
     (
         "mapping values are not allowed",
-        ("a ':' cannot stand here", f"{_QUOTE}, or check the indentation of this line"),
+        ("unexpected ':'", f"{_QUOTE}, or check the indentation of this line"),
     ),
-    ("expected (key$|<block end>)", ("this line fits no mapping that is open", "check its indentation")),
+    ("expected (key$|<block end>)", ("bad indentation: this line belongs to no open mapping", "check its indentation")),
     ("expected '-'", ("the list that began at line {opened} goes on here without a '-'", "check its indentation")),
     ("expected ',' or ']'", ("the list opened at line {opened} is not closed", "add ',' or ']'")),
     ("expected ',' or '}'", ("the mapping opened at line {opened} is not closed", "add ',' or '}}'")),
     ("unexpected (end of stream|document (indicator|separator))", _UNCLOSED),
-    ("unknown escape", ("an unknown escape in a double-quoted text", "double the backslash, or use single quotes")),
+    ("unknown escape", ("unknown escape in a double-quoted string", "double the backslash, or use single quotes")),
     ("invalid Unicode", _NO_CHARACTER),
-    ("undefined alias", ("an alias of a name that no anchor gives", "define it with &name, or quote the '*'")),
-    ("second occurrence", ("an anchor that was given before, at line {opened}", "give it another name")),
-    ("expected ':'", ("a key without its ':'", "write KEY: VALUE, or quote a text of several lines")),
+    ("undefined alias", ("undefined alias", "define it with &name, or quote the '*'")),
+    ("second occurrence", ("duplicate anchor, first at line {opened}", "give it another name")),
+    ("expected ':'", ("missing ':' after a key", "write KEY: VALUE, or quote a text of several lines")),
     ("expected (a )?comment|expected chomping", _BLOCK_TEXT),
     ("undefined tag handle", ("tags are not allowed", "quote the '!'")),
     ("expected alphabetic", ("an anchor or alias without a name", _QUOTE)),
@@ -43,11 +43,11 @@ _WORDINGS: tuple[tuple[str, tuple[str, str]], ...] = (
 )
 
 
-def reworded(error: Any, path: str, text: str) -> Diagnostic:
+def yaml_diagnostic(error: Any, path: str, text: str) -> Diagnostic:
     """The parser's error as a diagnostic."""
     mark = getattr(error, "problem_mark", None)
     if mark is None and (mark := getattr(error, "context_mark", None)) is None:
-        return _unreadable(error, path, text)
+        return _character_diagnostic(error, path, text)
     opened = error.context_mark or mark
     problem, context = error.problem or error.context or "not YAML", error.context or ""
     if "block collection" in context and "<block end>" in problem:
@@ -57,7 +57,7 @@ def reworded(error: Any, path: str, text: str) -> Diagnostic:
         at = opened.index
     elif "unknown escape" in problem:
         at = text.rfind("\\", 0, at + 1)  # the parsers point before and behind the backslash
-    line, column = _place(text, at) if at < len(text) else _end(text)
+    line, column = _position(text, at) if at < len(text) else _end_position(text)
     message, hint = _wording(problem, text[at : at + 1])
     return Diagnostic(path, line + 1, column + 1, message.format(opened=opened.line + 1), hint.replace("}}", "}"))
 
@@ -74,28 +74,28 @@ def _wording(problem: str, char: str) -> tuple[str, str]:
     return problem.replace("{", "{{").replace("}", "}}"), ""
 
 
-def _end(text: str) -> tuple[int, int]:
-    """Line and column, from 0, of the last character that is not blank: where a reader looks for what is missing."""
-    kept = text.rstrip()
-    return _place(kept, len(kept))
+def _end_position(text: str) -> tuple[int, int]:
+    """Line and column, from 0, behind the last character that is not blank, where what is missing belongs."""
+    stripped = text.rstrip()
+    return _position(stripped, len(stripped))
 
 
-def _place(text: str, at: int) -> tuple[int, int]:
+def _position(text: str, at: int) -> tuple[int, int]:
     return text.count("\n", 0, at), at - (text.rfind("\n", 0, at) + 1)
 
 
-def _unreadable(error: Any, path: str, text: str) -> Diagnostic:
+def _character_diagnostic(error: Any, path: str, text: str) -> Diagnostic:
     character = getattr(error, "character", None)
     if not isinstance(character, int):
         return Diagnostic(path, 1, 1, str(error).splitlines()[0] if str(error) else "not YAML")
     at = text.find(chr(character))
-    line, column = _place(text, at)
+    line, column = _position(text, at)
     message = f"the character U+{character:04X} may not stand in YAML"
     return Diagnostic(path, line + 1, column + 1, message, f'remove it, or write "\\u{character:04x}"')
 
 
-def undecodable(path: str, data: bytes, at: int) -> Diagnostic:
-    """A file that is not UTF-8 text: in another encoding, or no text at all."""
+def encoding_diagnostic(path: str, data: bytes, at: int) -> Diagnostic:
+    """Says of a file that is not UTF-8 text what it is: text in another encoding, or no text at all."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or data[1:4:2] == b"\0\0" or data[0:3:2] == b"\0\0":
         return Diagnostic(path, 1, 1, "the file is UTF-16 text", "save it as UTF-8")
     line, column = data.count(b"\n", 0, at) + 1, at - data.rfind(b"\n", 0, at)

@@ -31,7 +31,7 @@ from yaml.tokens import (
 
 from runner.config.diagnostics import WHOLE_FILE, Diagnostic
 from runner.config.yaml.document import Document, span_of
-from runner.config.yaml.messages import reworded, undecodable
+from runner.config.yaml.messages import encoding_diagnostic, yaml_diagnostic
 from runner.core.errors import ConfigError
 
 try:
@@ -109,7 +109,7 @@ def load_documents(
         try:
             roots = _compose(text)
         except yaml.YAMLError as error:
-            raise ConfigError([reworded(error, shown, text)]) from None
+            raise ConfigError([yaml_diagnostic(error, shown, text)]) from None
         construction = _Construction(shown, max_nodes, diagnostics)
         documents = tuple(Document(shown, text, construction.value(root), root) for root in roots)
     if diagnostics:
@@ -144,9 +144,9 @@ def read_text(path: Path | str, max_bytes: int = MAX_BYTES) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError([undecodable(shown, data, error.start)]) from None
+        raise ConfigError([encoding_diagnostic(shown, data, error.start)]) from None
     if "\0" in text:
-        raise ConfigError([undecodable(shown, data, data.index(0))])
+        raise ConfigError([encoding_diagnostic(shown, data, data.index(0))])
     return text
 
 
@@ -294,7 +294,7 @@ class _Construction:
             if key in made:
                 first = next(each for each, _ in node.value if each.value == key)
                 hint = "keep one of the two"
-                self._report(key_node, f"the key {key!r} stands twice, first at line {first.start_mark.line + 1}", hint)
+                self._report(key_node, f"duplicate key {key!r}, first at line {first.start_mark.line + 1}", hint)
                 continue
             made[key] = self.value(value_node, depth)
         return made

@@ -75,7 +75,7 @@ BAD = {
         f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{}}\nexpect: []\n",
         "only a hand/ recording",
     ),
-    "an unquoted colon": (f"{HEAD}about: a: b\n{TURN}", "3:9: error: a ':' cannot stand here"),
+    "an unquoted colon": (f"{HEAD}about: a: b\n{TURN}", "3:9: error: unexpected ':'"),
 }
 
 
