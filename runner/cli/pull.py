@@ -5,13 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
 
 import click
-
-if TYPE_CHECKING:
-    from runner.gateways.local.models import Weights
 
 
 @click.command()
@@ -22,31 +18,17 @@ def pull(model: str) -> None:
     MODEL is a known name (smollm2-135m) or hf:OWNER/REPO/FILE.gguf. HF_ENDPOINT names another hub; a transfer that
     broke off goes on where it stopped.
     """
-    from runner.core.errors import ModelMissing, UsageError  # lazy, as the next: `--help` needs neither
-    from runner.gateways.local.models import installed, weights_of
+    from runner.commands.pull import pull as pull_weights  # lazy: `--help` needs it not
 
     try:
-        weights = weights_of(model)
-    except ModelMissing as error:
-        raise UsageError(error.what, fix=error.fix) from None
-    if weights is None:
-        raise UsageError(f"{model} is a path: there is nothing to fetch", fix="name it as `model:` with gateway local")
-    click.echo(installed(weights) or _downloaded(model, weights))
-
-
-def _downloaded(model: str, weights: Weights) -> Path:
-    from runner.gateways.local.download import download  # lazy: it brings the network
-
-    with _progress(model) as progress:
-        try:
-            return download(weights, progress)
-        except KeyboardInterrupt:
-            click.echo("Stopped. What has arrived is kept: run it again to go on.", err=True)
-            raise
+        click.echo(pull_weights(model, partial(_progress_bar, model)))
+    except KeyboardInterrupt:
+        click.echo("Stopped. What has arrived is kept: run it again to go on.", err=True)
+        raise
 
 
 @contextmanager
-def _progress(model: str) -> Iterator[Callable[[int, int | None], None]]:
+def _progress_bar(model: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on stderr, where somebody can see it."""
     from rich.console import Console  # lazy, as the next: only a download draws
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

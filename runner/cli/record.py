@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,32 +23,21 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
 
     The script's own text is never touched; recordings named hand/… are left alone.
     """
-    from runner.cli.report_output import Reports
+    from runner.cli.report_output import Reports, print_line, reviewer  # lazy, as the next: `--help` needs none of it
+    from runner.commands.record import record as record_transcripts
     from runner.config.template.variables import from_pairs
     from runner.transcripts.outcome import exit_code
     from runner.transcripts.recording.live_run import LiveOptions
-    from runner.transcripts.recording.recording_writer import refuse_in_ci
-    from runner.transcripts.suite.live import record_all
-    from runner.transcripts.suite.run import Choice, find_transcripts
+    from runner.transcripts.suite.run import Choice
 
-    refuse_in_ci()
     started = time.monotonic()
-    outcomes = record_all(
-        find_transcripts(paths),
+    outcomes = record_transcripts(
+        paths,
         Choice(only=options["only"], trust=options["trust"]),
-        LiveOptions("", from_pairs(options["variables"]), options["allow_writes"], _notify),
+        LiveOptions("", from_pairs(options["variables"]), options["allow_writes"], print_line),
         gateway=options["gateway"],
         model=options["model"],
-        review=_review if options["review"] else None,
+        review=reviewer() if options["review"] else None,
     )
-    return exit_code(Reports.of(()).stream(outcomes, lambda: time.monotonic() - started))
-
-
-def _notify(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _review(*shown: Any) -> bool:
-    from runner.cli.review import review
-
-    return review(*shown)
+    Reports.of(()).write(outcomes, time.monotonic() - started)
+    return exit_code(outcomes)

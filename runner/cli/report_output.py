@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.core.errors import UsageError
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import FORMATS, Run, renderer
+
+if TYPE_CHECKING:
+    from runner.transcripts.recording.record import Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,11 @@ class Reports:
     wanted: tuple[tuple[str, Path | None], ...]
 
     @classmethod
-    def of(cls, given: Sequence[str]) -> Reports:
+    def of(cls, arguments: Sequence[str]) -> Reports:
         """From `FORMAT` and `FORMAT=FILE`; console to stdout if nothing else goes there. Raises UsageError."""
         wanted: list[tuple[str, Path | None]] = []
-        for each in given:
-            name, _, file = each.partition("=")
+        for argument in arguments:
+            name, _, file = argument.partition("=")
             if name not in FORMATS:
                 raise UsageError(f"--report knows no {name!r}", fix=f"one of {', '.join(FORMATS)}")
             wanted.append((name, Path(file) if file else None))
@@ -35,11 +39,10 @@ class Reports:
             wanted.append(("console", None))
         return cls(tuple(wanted))
 
-    def stream(self, outcomes: Iterable[Outcome], seconds: Callable[[], float]) -> Sequence[Outcome]:
-        """Take all outcomes and write every report; gives the outcomes. Raises UsageError for a file that cannot be."""
-        kept = list(outcomes)
+    def write(self, outcomes: Sequence[Outcome], seconds: float) -> None:
+        """Write every report of a run that took `seconds`. Raises UsageError for a file that cannot be written."""
         for name, file in self.wanted:
-            text = renderer(name)(Run(kept, seconds(), file is None and _colour()))
+            text = renderer(name)(Run(outcomes, seconds, file is None and _colour()))
             if file is None:
                 encoding = sys.stdout.encoding or "utf-8"
                 sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
@@ -49,7 +52,18 @@ class Reports:
                 file.write_text(text, "utf-8")
             except OSError as error:
                 raise UsageError(f"cannot write the report {file}", why=error.strerror or str(error)) from None
-        return kept
+
+
+def reviewer() -> Review:
+    """Shows each fresh recording at the terminal and asks whether to keep it."""
+    from runner.cli.review import review  # lazy: few runs are reviewed
+
+    return review
+
+
+def print_line(text: str) -> None:
+    """A line of progress for the user."""
+    print(text, file=sys.stderr)
 
 
 def _colour() -> bool:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
 
 import click
-
-if TYPE_CHECKING:
-    from runner.config.trust.trust import TrustStatus
 
 
 @click.command()
@@ -31,49 +28,39 @@ def trust(agent: str | None, *, yes: bool, listed: bool, revoke: bool) -> None:
 
 def _trust(agent: str, *, yes: bool) -> None:
     from runner.cli.terminal.plain_text import warn  # lazy, as the next: `--help` needs none of them
-    from runner.config.loader import load_agent
-    from runner.config.trust.trust import trust_status, unpin_mcp_tools
+    from runner.commands.trust import trust as trust_file
     from runner.core.sanitize import sanitize
 
-    loaded = load_agent(agent)
-    status = trust_status(loaded, warn)
+    status = trust_file(agent, partial(_consents, yes=yes), warn)
     if status is None:
         click.echo(f"{sanitize(agent)} needs no trust: it executes nothing, and reaches nothing but its model")
-        return
-    if status.trusted:
+    elif status.trusted:
         click.echo(f"{status.description}\nand is trusted as it stands")
     else:
-        _consent(status, yes=yes)
-        status.save_consent()
         click.echo("trusted, until any of it changes")
-    unpin_mcp_tools(loaded)
 
 
-def _consent(status: TrustStatus, *, yes: bool) -> None:
-    """Show what the file can do; return if the user consents. Raises NeedsTrust."""
+def _consents(description: str, *, yes: bool) -> bool:
+    """Show what the file can do, and ask at a terminal unless the user has said yes already."""
     from runner.cli.terminal.questions import consent  # lazy, as above
-    from runner.core.errors import NeedsTrust
 
-    if yes or not sys.stdin.isatty():
-        click.echo(status.description)
-    if not (yes or (sys.stdin.isatty() and consent(status.description))):
-        path = str(status.agent.path)
-        raise NeedsTrust("nothing was trusted", where=path, fix="read it, then pass --yes or answer yes at a terminal")
+    at_terminal = sys.stdin.isatty()
+    if yes or not at_terminal:
+        click.echo(description)
+        return yes
+    return consent(description)
 
 
 def _list() -> None:
     from runner.cli.terminal.plain_text import warn  # lazy, as above
-    from runner.config.trust.store import TrustStore
+    from runner.commands.trust import trusted_files
     from runner.core.sanitize import sanitize
 
-    for consent in TrustStore(warn).load_all():
+    for consent in trusted_files(warn):
         click.echo(f"{sanitize(consent.path)}  ({sanitize(consent.given)})")
 
 
 def _revoke(agent: str) -> None:
-    from pathlib import Path
+    from runner.commands.trust import revoke  # lazy, as above
 
-    from runner.config.trust.store import TrustStore  # lazy, as above
-
-    removed = TrustStore().remove(Path(agent))
-    click.echo(f"{agent} is no longer trusted" if removed else f"{agent} was not trusted")
+    click.echo(f"{agent} is no longer trusted" if revoke(agent) else f"{agent} was not trusted")

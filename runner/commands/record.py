@@ -1,0 +1,30 @@
+"""What `record` does: the conversations of transcripts held live, and their recordings written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from runner.transcripts.outcome import Outcome
+from runner.transcripts.recording.live_run import LiveOptions
+from runner.transcripts.recording.record import Review
+from runner.transcripts.recording.recording_writer import refuse_in_ci
+from runner.transcripts.suite.live import record_all
+from runner.transcripts.suite.run import Choice, find_transcripts
+
+
+def record(
+    paths: Iterable[Path],
+    choice: Choice,
+    options: LiveOptions,
+    *,
+    gateway: str = "",
+    model: str = "",
+    review: Review | None = None,
+) -> Sequence[Outcome]:
+    """The outcome of each chosen transcript of the files and folders. Raises UsageError, and where CI is set.
+
+    `gateway` and `model` replace those of each agent; `review` may refuse a fresh recording.
+    """
+    refuse_in_ci()
+    return list(record_all(find_transcripts(paths), choice, options, gateway=gateway, model=model, review=review))
