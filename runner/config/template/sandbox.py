@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.config.paths import OutsideFolder, path_kind, resolve_within
-from runner.config.yaml.parser import read_text
+from runner.config.text_file import read_text
 from runner.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from runner.config.agent import DEFAULT_SYSTEM_PROMPT, PromptSource
 from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic, Location
 from runner.config.template.render import is_template
+from runner.config.text_file import read_text
 from runner.config.yaml.document import NodePath
-from runner.config.yaml.parser import read_text
 from runner.core.errors import ConfigError
 from runner.core.spelling import nearest
 

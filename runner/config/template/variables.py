@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.config.agent import Variable
-from runner.config.yaml.parser import parse_scalar
+from runner.config.yaml.constructor import parse_scalar
 from runner.core.errors import UsageError
 from runner.core.sanitize import replace_surrogates
 from runner.core.spelling import nearest

@@ -9,9 +9,9 @@ from typing import Any
 
 from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic
+from runner.config.text_file import read_text
 from runner.config.validation.checks import schema_diagnostics
 from runner.config.yaml.document import NodePath
-from runner.config.yaml.parser import read_text
 from runner.core.errors import ConfigError
 from runner.tools.catalogue import BUILT_INS, BUILTIN, tool_kind, tool_kind_of
 from runner.tools.entry import ToolEntry

@@ -26,14 +26,14 @@ class Document:
 
     def node(self, path: NodePath) -> Node | None:
         """The node at `path`, None where there is none."""
-        found = self.root
+        node = self.root
         for key in path:
-            found = _child(found, key)
-        return found
+            node = _child(node, key)
+        return node
 
     def span(self, path: NodePath) -> Span | None:
         """Where the value at `path` stands."""
-        return None if (found := self.node(path)) is None else span_of(found)
+        return None if (node := self.node(path)) is None else span_of(node)
 
     def key_span(self, path: NodePath) -> Span | None:
         """Where the last key of `path` stands; for an item of a list, the item."""
@@ -61,7 +61,7 @@ def span_of(node: Node) -> Span:
 
 def _child(node: Node | None, key: NodeKey) -> Node | None:
     if isinstance(node, MappingNode):
-        return next((value for each, value in node.value if each.value == key), None)
+        return next((value for key_node, value in node.value if key_node.value == key), None)
     if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
         child: Node = node.value[key]
         return child

@@ -92,14 +92,3 @@ def _character_diagnostic(error: Any, path: str, text: str) -> Diagnostic:
     line, column = _position(text, at)
     message = f"the character U+{character:04X} may not stand in YAML"
     return Diagnostic(path, line + 1, column + 1, message, f'remove it, or write "\\u{character:04x}"')
-
-
-def encoding_diagnostic(path: str, data: bytes, at: int) -> Diagnostic:
-    """Says of a file that is not UTF-8 text what it is: text in another encoding, or no text at all."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or data[1:4:2] == b"\0\0" or data[0:3:2] == b"\0\0":
-        return Diagnostic(path, 1, 1, "the file is UTF-16 text", "save it as UTF-8")
-    line, column = data.count(b"\n", 0, at) + 1, at - data.rfind(b"\n", 0, at)
-    if b"\0" in data:
-        return Diagnostic(path, line, column, "the file is not text")
-    column = len(data[at - column + 1 : at].decode("utf-8", "replace")) + 1
-    return Diagnostic(path, line, column, f"the byte 0x{data[at]:02X} is not UTF-8 text", "save the file as UTF-8")

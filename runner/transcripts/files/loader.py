@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.config.diagnostics import Diagnostic
+from runner.config.text_file import read_text
 from runner.config.validation.schema import schema_violations
-from runner.config.yaml.parser import Document, load_documents, read_text
+from runner.config.yaml.document import Document
+from runner.config.yaml.parser import load_documents
 from runner.core.errors import ConfigError
 from runner.transcripts.files.blobs import Blobs
 from runner.transcripts.files.documents import MAX_BYTES, MAX_VALUES

@@ -14,8 +14,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.config.text_file import MAX_BYTES
 from runner.config.yaml.document import Document, NodePath, position_at
-from runner.config.yaml.parser import MAX_BYTES, load_document, load_documents
+from runner.config.yaml.parser import load_document, load_documents
 from runner.core.errors import ConfigError
 from thoroughness import examples
 
