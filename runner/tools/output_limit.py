@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-MOST = 64 * 2**20
-_LEAST = 256
+MAX_CAPTURED = 64 * 2**20
+_MIN_LIMIT = 256
 _KEPT_FILES = 20
 
 
@@ -23,19 +23,19 @@ def state_home() -> Path:
     return user_state_path("agent-run")
 
 
-class Capture:
+class OutputCapture:
     """Takes bytes as they come; `text()` gives them whole up to `limit` bytes, else head, tail and the file's path."""
 
     def __init__(self, name: str, limit: int) -> None:
         self._name = re.sub(r"\W+", "_", name)[:40]
-        self._limit = max(limit, _LEAST)
+        self._limit = max(limit, _MIN_LIMIT)
         self._head = bytearray()
         self._tail = b""
         self._file: BinaryIO | None = None
         self._where = ""
         self.total = 0
 
-    def __enter__(self) -> Capture:
+    def __enter__(self) -> OutputCapture:
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -46,15 +46,15 @@ class Capture:
     @property
     def full(self) -> bool:
         """More has come than any file keeps: whoever sends should be stopped."""
-        return self.total > MOST
+        return self.total > MAX_CAPTURED
 
     def feed(self, data: bytes) -> None:
-        begins = self.total <= self._limit
+        overflows = self.total <= self._limit
         self.total += len(data)
         if self.total <= self._limit:
             self._head += data
             return
-        if begins:
+        if overflows:
             data = bytes(self._head) + data
             self._open()
             self._head = bytearray(data[: self._limit * 3 // 4])
@@ -73,9 +73,9 @@ class Capture:
     def _open(self) -> None:
         folder = state_home() / "outputs"
         try:
-            for each in (folder.parent, folder):
-                each.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make_room(folder)
+            for parent in (folder.parent, folder):
+                parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _drop_oldest(folder)
             path = folder / f"{self._name}-{os.urandom(6).hex()}.txt"
             self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             self._where = f"The whole is in {path}."
@@ -92,8 +92,8 @@ class Capture:
             self._file = None
 
 
-def _make_room(folder: Path) -> None:
+def _drop_oldest(folder: Path) -> None:
     """Drop the oldest files; another call may be at it, too."""
     with suppress(OSError):
-        for old in sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime)[: -_KEPT_FILES + 1]:
+        for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[: -_KEPT_FILES + 1]:
             old.unlink(missing_ok=True)

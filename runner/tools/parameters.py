@@ -1,4 +1,4 @@
-"""Parameters that a file declares one by one, and the `{name}` places in templates where their values go."""
+"""Parameters that an entry declares one by one, and the `{name}` placeholders in templates that their values fill."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.tools.tool_kind import EntryProblem
 
 DESCRIPTION: Schema = text("What the model is told: what it does, and when to use it.")
 
-PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 
 
 def schema_of(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -31,39 +31,39 @@ def with_defaults(parameters: Mapping[str, Mapping[str, Any]], arguments: Mappin
     return defaults | dict(arguments)
 
 
-def places(template: Any) -> Iterator[str]:
-    """The names of the places in a template: a text, or any JSON value with texts in it."""
+def placeholders(template: Any) -> Iterator[str]:
+    """The names of the placeholders in a template: a text, or any JSON value with texts in it."""
     match template:
         case str():
-            yield from PLACE.findall(template)
+            yield from PLACEHOLDER.findall(template)
         case Mapping():
             for key, value in template.items():
-                yield from places(key)
-                yield from places(value)
+                yield from placeholders(key)
+                yield from placeholders(value)
         case list() | tuple():
             for value in template:
-                yield from places(value)
+                yield from placeholders(value)
 
 
 def fill(template: str, values: Mapping[str, Any], write: Callable[[Any], str]) -> str:
-    """The text with `write(value)` at each place; every place must have its value."""
-    return PLACE.sub(lambda place: write(values[place[1]]), template)
+    """The text with `write(value)` for each placeholder; each must have its value."""
+    return PLACEHOLDER.sub(lambda match: write(values[match[1]]), template)
 
 
 def fill_json(template: Any, values: Mapping[str, Any]) -> Any:
-    """The JSON value with its places filled; a text that is one place alone takes the value with its type."""
+    """The JSON value with its placeholders filled; one that is all of a text gives its value with its type."""
     match template:
         case str():
-            whole = PLACE.fullmatch(template)
-            return values[whole[1]] if whole else fill(template, values, plain)
+            whole = PLACEHOLDER.fullmatch(template)
+            return values[whole[1]] if whole else fill(template, values, as_text)
         case Mapping():
-            return {fill(key, values, plain): fill_json(value, values) for key, value in template.items()}
+            return {fill(key, values, as_text): fill_json(value, values) for key, value in template.items()}
         case list() | tuple():
             return [fill_json(value, values) for value in template]
     return template
 
 
-def plain(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as a person would write it into a text: strings as they are, the rest as JSON."""
     if isinstance(value, str):
         return value
@@ -75,13 +75,13 @@ def plain(value: Any) -> str:
 def parameter_problems(
     parameters: Mapping[str, Any], templates: Iterable[tuple[tuple[str | int, ...], Any]], used: Iterable[str] = ()
 ) -> Iterator[EntryProblem]:
-    """Places without a parameter, and parameters without a place; each template with its path in the entry.
+    """Placeholders without a parameter, and parameters without one; each template with its path in the entry.
 
-    `used` are parameters that have their place elsewhere.
+    `used` are parameters that fill something else.
     """
     used = set(used)
     for path, template in templates:
-        for name in places(template):
+        for name in placeholders(template):
             used.add(name)
             if name not in parameters:
                 yield EntryProblem(path, f"no parameter is named {name!r}", nearest(name, parameters))

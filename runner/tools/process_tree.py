@@ -1,6 +1,6 @@
-"""Processes that we start, and all that they start: known by a mark in their environment, ended together.
+"""A process and all that descends from it: known by a tag in the environment, and ended together.
 
-A process group finds most of them; the mark also finds those that left the group. Without /proc the group must do.
+A process group finds most of them; the tag also finds those that left the group. Without /proc the group must do.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from pathlib import Path
 
 from runner.tools.posix import require_posix
 
-MARK = "AGENT_RUN_OFFSPRING"
+_VARIABLE = "AGENT_RUN_PROCESS_TREE"
 TERM_SECONDS = 2.0
 KILL_SECONDS = 1.0
 _PROC = Path("/proc")
 
 
-class Offspring:
+class ProcessTree:
     """One process with a session of its own, and what descends from it."""
 
     def __init__(self, argv: list[str], *, env: Mapping[str, str], cwd: Path) -> None:
         """Start it with three pipes. Raises OSError, and UsageError where the system is not POSIX."""
         require_posix("programs as tools", "killpg")
-        self._mark = os.urandom(12).hex()
+        self._tag = os.urandom(12).hex()
         self.process = subprocess.Popen(
-            [*_tied_to_us(), *argv],
+            [*_die_with_us_prefix(), *argv],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**env, MARK: self._mark},
+            env={**env, _VARIABLE: self._tag},
             cwd=cwd,
             start_new_session=True,
             bufsize=0,
@@ -48,7 +48,7 @@ class Offspring:
     def alive(self) -> tuple[int, ...]:
         """The process ids that still run, the first one's included."""
         leader = (self.process.pid,) if self.exit_code is None else ()
-        return (*leader, *(each for each in marked(self._mark) if each != self.process.pid))
+        return (*leader, *(pid for pid in _tagged(self._tag) if pid != self.process.pid))
 
     def end(self) -> Iterator[float]:
         """Ask them to end, then make them; yields how long to wait before going on, five seconds in all at most."""
@@ -65,29 +65,29 @@ class Offspring:
                 return
 
     def _signal(self, how: signal.Signals) -> None:
-        # Only while the leader is not reaped can nobody else own the group's number; where marks cannot be read, the
+        # Only while the leader is not reaped can nobody else own the group's number; where tags cannot be read, the
         # rest of the group is worth that small risk.
         if self.process.returncode is None or not _PROC.is_dir():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, how)
-        for each in marked(self._mark):
+        for pid in _tagged(self._tag):
             with suppress(ProcessLookupError, PermissionError):
-                os.kill(each, how)
+                os.kill(pid, how)
 
 
-def marked(mark: str) -> Iterator[int]:
-    """The processes that carry the mark in their environment."""
-    wanted = f"{MARK}={mark}".encode()
+def _tagged(tag: str) -> Iterator[int]:
+    """The process ids of those that have the tag in their environment."""
+    entry_bytes = f"{_VARIABLE}={tag}".encode()
     with suppress(FileNotFoundError):
         for entry in _PROC.iterdir():
             if entry.name.isdigit():
                 with suppress(OSError):
-                    if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    if entry_bytes in (entry / "environ").read_bytes().split(b"\0"):
                         yield int(entry.name)
 
 
 @cache
-def _tied_to_us() -> tuple[str, ...]:
+def _die_with_us_prefix() -> tuple[str, ...]:
     """A prefix by which the kernel kills the process when the thread that started it ends, where it can."""
     import shutil  # lazy: only where a process is started
 

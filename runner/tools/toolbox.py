@@ -118,13 +118,15 @@ class Toolbox:
 
     def _output_of(self, call: ToolCall, context: Context) -> ToolOutput:
         from runner.tools.captured_output import Printed  # lazy: many a session calls no tool
-        from runner.tools.tool_output import present  # lazy, as above
+        from runner.tools.tool_output import limited_output  # lazy, as above
 
         printed = Printed()
         with nullcontext() if self.seconds(call) is None else printed:
-            output, error = run_foreign(lambda: present(self._run(call, context), call.name, self._output_bytes))
+            output, error = run_foreign(lambda: limited_output(self._run(call, context), call.name, self._output_bytes))
         if output is None or error is not None:
-            output = present(ToolOutput(_error_text(call.name, error), failed=True), call.name, self._output_bytes)
+            output = limited_output(
+                ToolOutput(_error_text(call.name, error), failed=True), call.name, self._output_bytes
+            )
         if printed.text:
             context.notify(f"{call.name} printed: {printed.text.rstrip()}")
         return output

@@ -1,4 +1,4 @@
-"""`http:`, a request as a tool: arguments fill places in its url, query, headers and body, and change nothing else."""
+"""`http:`, a request as a tool: arguments fill placeholders in its url, query, headers and body, nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_capabilities import server_capabilities
 from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
 from runner.tools.guarded_http import MAX_BODY, GuardedRequest, GuardedResponse, send_guarded
-from runner.tools.parameters import DESCRIPTION, PLACE, fill, fill_json, parameter_problems, places, plain, schema_of
+from runner.tools.parameters import (
+    DESCRIPTION,
+    PLACEHOLDER,
+    as_text,
+    fill,
+    fill_json,
+    parameter_problems,
+    placeholders,
+    schema_of,
+)
 from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind, always
 
 DEFAULT_SECONDS = 30.0
@@ -29,10 +38,10 @@ _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 @dataclass(frozen=True, slots=True)
 class HttpTool:
-    """One request with places for arguments.
+    """One request with placeholders for arguments.
 
-    A place in the url is one component, percent-encoded: it never moves the scheme, the host or a slash. In the query
-    a list repeats its key; there and in headers and as the body, None leaves its key out.
+    One in the url is one component, percent-encoded: it never moves the scheme, the host or a slash. In the query a
+    list repeats its key; there and in headers and as the body, None leaves its key out.
     """
 
     spec: ToolSpec
@@ -79,8 +88,8 @@ class HttpTool:
     def _body(self, values: Mapping[str, Any]) -> tuple[bytes | None, str]:
         if self.body is None:
             return None, ""
-        if isinstance(self.body, str) and not PLACE.fullmatch(self.body):
-            return fill(self.body, values, plain).encode(), "text/plain; charset=utf-8"
+        if isinstance(self.body, str) and not PLACEHOLDER.fullmatch(self.body):
+            return fill(self.body, values, as_text).encode(), "text/plain; charset=utf-8"
         filled = fill_json(self.body, values)
         if filled is None:
             return None, ""
@@ -104,21 +113,21 @@ def open_http(entry: ToolEntry, settings: ToolSettings) -> Sequence[HttpTool]:
         hosts=tuple(options.get("hosts", ())),
         seconds=options.get("timeout", min(DEFAULT_SECONDS, settings.seconds)),
     )
-    if problem := _flaw(tool):
+    if problem := _declaration_error(tool):
         raise UsageError(f"the tool {entry.name!r} cannot be made: {problem}", where=entry.where)
     return (tool,)
 
 
-def _flaw(tool: HttpTool) -> str:
+def _declaration_error(tool: HttpTool) -> str:
     """What is wrong with the declaration; nothing if it can be used."""
     parts = urlsplit(tool.url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return f"its url must begin with http:// or https:// and a host, not {tool.url[:60]!r}"
-    if any(places(f"{parts.scheme} {parts.netloc}")):
+    if any(placeholders(f"{parts.scheme} {parts.netloc}")):
         return "a place in its url may stand in the path or the query, never in the host"
     if tool.body is not None and tool.method not in (*_BODY_METHODS, "DELETE"):
         return f"a {tool.method} request carries no body"
-    used = {*places(tool.url), *places(tool.query), *places(tool.headers), *places(tool.body)}
+    used = {*placeholders(tool.url), *placeholders(tool.query), *placeholders(tool.headers), *placeholders(tool.body)}
     known = set(tool.spec.parameters["properties"])
     if stray := sorted(used - known):
         return f"{{{stray[0]}}} stands in it, but is not among its parameters"
@@ -130,12 +139,12 @@ def _flaw(tool: HttpTool) -> str:
 def _component(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(_component(each) for each in value)
-    return quote(plain(value), safe="")
+    return quote(as_text(value), safe="")
 
 
 def _segment(template: str, values: Mapping[str, Any]) -> str:
     """One segment of the path; the arguments in it can neither empty it nor climb out of it."""
-    if not PLACE.search(template):
+    if not PLACEHOLDER.search(template):
         return template
     segment = fill(template, values, _component)
     if unquote(segment) in ("", ".", ".."):
@@ -148,12 +157,12 @@ def _flat(query: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str
     for key, template in query.items():
         value = fill_json(template, values)
         each = value if isinstance(value, list) else [value]
-        pairs.extend((fill(key, values, plain), plain(one)) for one in each if one is not None)
+        pairs.extend((fill(key, values, as_text), as_text(one)) for one in each if one is not None)
     return pairs
 
 
 def _header(name: str, value: Any) -> str:
-    text = plain(value)
+    text = as_text(value)
     if not is_printable_ascii(text):
         raise ToolFailed(f"the header {name} takes one line of ASCII text")  # its value may be a key
     return text

@@ -19,7 +19,7 @@ from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_capabilities import server_capabilities
 from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
 from runner.tools.kinds.http import DEFAULT_SECONDS, HttpTool
-from runner.tools.parameters import PLACE, schema_of
+from runner.tools.parameters import PLACEHOLDER, schema_of
 from runner.tools.schema_refs import inlined
 from runner.tools.tool_kind import PathOption, RawOptions, ToolKind, always
 from runner.tools.tool_names import qualified
@@ -57,7 +57,7 @@ class _Request:
     def add(self, name: str, schema: Mapping[str, Any], *, required: bool) -> str:
         """A new argument's name, unlike those before it."""
         argument = _FOREIGN.sub("_", name)
-        argument = argument if PLACE.fullmatch(f"{{{argument}}}") else f"_{argument}"
+        argument = argument if PLACEHOLDER.fullmatch(f"{{{argument}}}") else f"_{argument}"
         while argument in self.parameters:
             argument += "_"
         self.parameters[argument] = dict(schema)
@@ -126,7 +126,7 @@ def _server(document: Mapping[str, Any]) -> str:
     defaults = {
         name: str(_mapping(each).get("default", "")) for name, each in _mapping(server.get("variables")).items()
     }
-    url = PLACE.sub(lambda place: defaults.get(place[1], place[0]), str(server.get("url", "")))
+    url = PLACEHOLDER.sub(lambda match: defaults.get(match[1], match[0]), str(server.get("url", "")))
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError("it names no server with http:// or https://; give one with `url:`")
     return url
@@ -166,7 +166,7 @@ def _tool(
 ) -> HttpTool:
     """Raises ValueError for an operation that no request of ours can make."""
     options = entry.options
-    request = _laid_out(operation, document)
+    request = _request_of(operation, document)
     schema = schema_of(request.parameters)
     schema["required"] = [name for name in request.parameters if name not in request.optional]
     Checker(schema).problems({})
@@ -190,7 +190,7 @@ def _tool(
     )
 
 
-def _laid_out(operation: _Operation, document: Mapping[str, Any]) -> _Request:
+def _request_of(operation: _Operation, document: Mapping[str, Any]) -> _Request:
     request = _Request(operation.path)
     for each in _parameters(operation, document):
         name, place = str(each.get("name")), each.get("in")
@@ -209,7 +209,7 @@ def _laid_out(operation: _Operation, document: Mapping[str, Any]) -> _Request:
                 request.headers[name] = f"{{{argument}}}"
             case _:
                 raise ValueError(f"its parameter {name!r} stands in {place!r}")
-    if unfilled := [name for name in PLACE.findall(request.path) if name not in request.parameters]:
+    if unfilled := [name for name in PLACEHOLDER.findall(request.path) if name not in request.parameters]:
         raise ValueError(f"nothing declares {{{unfilled[0]}}} of its path")
     if (body := operation.value.get("requestBody")) is not None:
         _add_body(request, _mapping(inlined(body, document)))
@@ -235,7 +235,7 @@ def _parameter_schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schema(media: Any) -> Mapping[str, Any]:
-    return _mapping(_modern(_mapping(media).get("schema")))
+    return _mapping(_as_json_schema(_mapping(media).get("schema")))
 
 
 def _sequence(value: Any) -> list[Any]:
@@ -247,13 +247,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _modern(schema: Any) -> Any:
+def _as_json_schema(schema: Any) -> Any:
     """A schema of OpenAPI 3.0 in the words of JSON Schema, which 3.1 speaks already."""
     if isinstance(schema, list):
-        return [_modern(each) for each in schema]
+        return [_as_json_schema(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {key: _under(key, each) for key, each in schema.items() if key not in _DECORATION}
+    found = {key: _keyword_value(key, each) for key, each in schema.items() if key not in _DECORATION}
     if found.pop("nullable", False) is True and isinstance(found.get("type"), str):
         found["type"] = [found["type"], "null"]
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
@@ -262,12 +262,12 @@ def _modern(schema: Any) -> Any:
     return found
 
 
-def _under(key: str, schema: Any) -> Any:
+def _keyword_value(key: str, schema: Any) -> Any:
     if key in ("const", "default", "enum"):
         return schema
     if key == "properties" and isinstance(schema, dict):
-        return {name: _modern(each) for name, each in schema.items()}
-    return _modern(schema)
+        return {name: _as_json_schema(each) for name, each in schema.items()}
+    return _as_json_schema(schema)
 
 
 def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:

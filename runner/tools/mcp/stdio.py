@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from runner.core.sanitize import strip_invisible
-from runner.tools.process_tree import Offspring
+from runner.tools.process_tree import ProcessTree
 
 if TYPE_CHECKING:
     import anyio
@@ -40,7 +40,7 @@ class ServerProcess:
         on_end: Callable[[], None],
     ) -> None:
         """Start it. Raises OSError."""
-        self._offspring = Offspring(argv, env=env, cwd=cwd)
+        self._process_tree = ProcessTree(argv, env=env, cwd=cwd)
         self._stderr: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._notify = notify
         self._on_end = on_end
@@ -72,9 +72,9 @@ class ServerProcess:
         import anyio
 
         with anyio.move_on_after(_EXIT_SECONDS):
-            while self._offspring.exit_code is None:
+            while self._process_tree.exit_code is None:
                 await anyio.sleep(0.01)
-        code = self._offspring.exit_code
+        code = self._process_tree.exit_code
         how = "still running" if code is None else f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         stderr_lines = [strip_invisible(line.decode("utf-8", "replace").rstrip()) for line in self._stderr]
         return "\n".join((how, *stderr_lines))
@@ -88,7 +88,7 @@ class ServerProcess:
         from mcp.shared.message import SessionMessage
         from mcp_types import JSONRPCNotification
 
-        stdout = _pipe(self._offspring.process.stdout)
+        stdout = _pipe(self._process_tree.process.stdout)
         async with incoming:
             async for line in _lines(stdout, LONGEST_LINE):
                 try:
@@ -113,7 +113,7 @@ class ServerProcess:
         """Write each message; when the server no longer reads, end the connection."""
         import anyio
 
-        stdin = _pipe(self._offspring.process.stdin)
+        stdin = _pipe(self._process_tree.process.stdin)
         async for message in outgoing:
             data = memoryview(message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
             while data:
@@ -126,21 +126,21 @@ class ServerProcess:
                     return
 
     async def _read_stderr(self, stderr_ended: anyio.Event) -> None:
-        async for line in _lines(_pipe(self._offspring.process.stderr), _KEPT_BYTES):
+        async for line in _lines(_pipe(self._process_tree.process.stderr), _KEPT_BYTES):
             self._stderr.append(line)
         stderr_ended.set()
 
     async def _stop(self) -> None:
-        """Close its stdin, give it a moment, then end it and its offspring."""
+        """Close its stdin, give it a moment, then end it and what descends from it."""
         import anyio
 
-        process = self._offspring.process
+        process = self._process_tree.process
         if process.stdin is not None:
             process.stdin.close()
         with anyio.move_on_after(_EXIT_SECONDS):
-            while self._offspring.alive():
+            while self._process_tree.alive():
                 await anyio.sleep(0.01)
-        for pause in self._offspring.end():
+        for pause in self._process_tree.end():
             await anyio.sleep(pause)
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
