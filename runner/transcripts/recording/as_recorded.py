@@ -35,7 +35,7 @@ def run_as_recorded(transcript: Transcript, stage: Stage, options: LiveOptions) 
         transcript,
         stage,
         options._replace(model=recording.name),
-        wrap=lambda route: _sends_as_recorded(route, sent, secrets),
+        wrap=lambda route: _as_recorded_gateway(route, sent, secrets),
     )
     outcome = outcome_with_drift(run, recording)
     finding = Finding("info", "as-recorded", _conclusion(outcome, changes), outcome.location)
@@ -55,14 +55,16 @@ def _conclusion(outcome: Outcome, changes: Sequence[Change]) -> str:
     return f"the model has not drifted: what fails without --as-recorded comes of the change of {parts}"
 
 
-def _sends_as_recorded(route: Route, sent: RecordedRequest, secrets: Mapping[str, str]) -> GatewayWrapper:
+def _as_recorded_gateway(route: Route, sent: RecordedRequest, secrets: Mapping[str, str]) -> GatewayWrapper:
+    """The route's gateway, asked with the recorded request in place of each of the engine's."""
+
     def stream(route: Route, request: Request) -> Iterator[Chunk]:
-        return route.gateway.stream(_as_recorded(request, sent, secrets))
+        return route.gateway.stream(_as_recorded_request(request, sent, secrets))
 
     return GatewayWrapper(route, stream)
 
 
-def _as_recorded(request: Request, sent: RecordedRequest, secrets: Mapping[str, str]) -> Request:
+def _as_recorded_request(request: Request, sent: RecordedRequest, secrets: Mapping[str, str]) -> Request:
     """The recorded request with today's messages."""
 
     def with_secrets(text: str) -> str:
