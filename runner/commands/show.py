@@ -13,13 +13,11 @@ from runner.config.template.variables import bind
 from runner.core.errors import AgentRunError, GatewayError, UsageError
 from runner.core.messages import ToolSpec
 from runner.core.spelling import nearest
-from runner.gateways import Gateway, connect
+from runner.gateways import Gateway, connect, dialect_of
 from runner.tools import open_toolbox
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import Context, ToolFailed, system_clock
 from runner.tools.entry import ToolEntry
-
-_OFFLINE_DIALECTS = frozenset({"anthropic", "gemini", "local"})
 
 
 def describe(agent: Agent, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,8 +54,7 @@ def _choice(name: str, model: str, gateway: Gateway | None) -> dict[str, str]:
 
 def _window(agent: Agent, gateway: Gateway | None) -> int | None:
     """The model's window, where finding out needs no network."""
-    own = agent.gateways.get(agent.gateway)
-    if gateway is None or (own.dialect if own else agent.gateway) not in _OFFLINE_DIALECTS:
+    if gateway is None or not dialect_of(agent.gateway, agent.gateways).capabilities_offline:
         return None
     try:
         return gateway.capabilities(agent.model).window

@@ -16,7 +16,7 @@ from runner.engine.approval import Approve, ToolApproval
 from runner.engine.broker import Broker, WrapGateway
 from runner.engine.session import ChatSession
 from runner.engine.structured import ReplySchema
-from runner.gateways import CATALOGUE, Gateway, connect
+from runner.gateways import Gateway, connect, dialect_of
 from runner.tools import Context, Toolbox, Tools, open_toolbox
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import ToolOutput, nobody, system_clock
@@ -151,8 +151,7 @@ def _broker(agent: Agent, options: SessionOptions) -> Broker:
     hosts = (*agent.user.hosts, *consented_hosts(agent))
 
     def connected(name: str) -> Gateway:
-        preset = agent.gateways.get(name) or CATALOGUE.get(name)
-        if preset is not None and preset.dialect == "scripted":
+        if dialect_of(name, agent.gateways).answers_from_script:
             from runner.gateways import Scripted  # lazy: the real gateways are not it
 
             return Scripted(agent.script, name=name)

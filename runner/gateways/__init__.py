@@ -1,4 +1,4 @@
-"""Who answers: one file a dialect, and the catalogue of the servers that speak them, as data."""
+"""Gateways to models: one file a dialect, and the catalogue of the servers that speak them, as data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runner.core.entry_points import GATEWAYS, find_entry_point
 from runner.core.errors import UsageError
 from runner.core.messages import Message, ToolSpec
 from runner.core.policy import Timeouts
-from runner.gateways.catalogue import CATALOGUE, GatewayPreset
+from runner.gateways.catalogue import CATALOGUE, DIALECTS, Dialect, GatewayPreset, dialect_named, dialect_of
 
 if TYPE_CHECKING:
     from runner.gateways.dialects.anthropic import Anthropic
@@ -107,18 +107,7 @@ class Gateway(Protocol):
         """Let go of connections and processes."""
 
 
-DIALECTS: Mapping[str, str] = {
-    "anthropic": "runner.gateways.dialects.anthropic:Anthropic",
-    "gemini": "runner.gateways.dialects.gemini:Gemini",
-    "local": "runner.gateways.local.gateway:Local",
-    "ollama": "runner.gateways.dialects.ollama:Ollama",
-    "openai": "runner.gateways.dialects.openai:OpenAI",
-    "responses": "runner.gateways.dialects.responses:Responses",
-    "scripted": "runner.gateways.scripted:Scripted",
-}
-
-_WITHOUT_WIRE = ("local", "scripted")
-_CLASSES = {reference.rpartition(":")[2]: reference for reference in DIALECTS.values()}
+_CLASSES = {dialect.gateway.rpartition(":")[2]: name for name, dialect in DIALECTS.items()}
 
 __all__ = [
     "CATALOGUE",
@@ -126,6 +115,7 @@ __all__ = [
     "OPTIONS",
     "Anthropic",
     "Capabilities",
+    "Dialect",
     "Gateway",
     "GatewayPreset",
     "Gemini",
@@ -137,6 +127,8 @@ __all__ = [
     "Scripted",
     "connect",
     "dialect_class",
+    "dialect_named",
+    "dialect_of",
 ]
 
 
@@ -155,26 +147,25 @@ def connect(
     """
     own = (presets or {}).get(name)
     preset = own or CATALOGUE.get(name)
-    made = dialect_class(preset.dialect if preset else name)
-    if preset is None or preset.dialect in _WITHOUT_WIRE:
-        return cast(Gateway, made(name=name) if preset else made())
-    given: dict[str, Any] = {"name": name, "url": url, "key": key, "headers": headers, "hosts": hosts}
+    gateway_class = dialect_class(preset.dialect if preset else name)
+    if preset is None or not dialect_of(name, presets or {}).over_http:
+        return cast(Gateway, gateway_class(name=name) if preset else gateway_class())
+    keywords: dict[str, Any] = {"name": name, "url": url, "key": key, "headers": headers, "hosts": hosts}
     if own is not None:
-        given |= {
+        keywords |= {
             "url": url or (os.environ.get(own.url_from) if own.url_from else None) or own.url,
             # A preset that leaves the address to the catalogue leaves the key to it, too.
             "key_from": own.key_from or ("" if own.url else None),
             "headers": {**own.headers, **(headers or {})},
             "quirks": own.quirks,
         }
-    return cast(Gateway, made(**given))
+    return cast(Gateway, gateway_class(**keywords))
 
 
 def dialect_class(dialect: str) -> Any:
     """The class that speaks `dialect`: ours, or one under the entry point `agent_run.gateways`. Raises UsageError."""
-    reference = DIALECTS.get(dialect)
-    if reference is not None:
-        module, _, name = reference.partition(":")
+    if known := DIALECTS.get(dialect):
+        module, _, name = known.gateway.partition(":")
         return getattr(import_module(module), name)
     if point := find_entry_point(GATEWAYS, dialect):
         return point.load()
@@ -183,6 +174,5 @@ def dialect_class(dialect: str) -> Any:
 
 def __getattr__(name: str) -> Any:
     if name in _CLASSES:
-        module, _, attribute = _CLASSES[name].partition(":")
-        return getattr(import_module(module), attribute)
+        return dialect_class(_CLASSES[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,39 @@
-"""Presets of the servers that are known, as data: a compatible one is a row here, or under `gateways:` in YAML."""
+"""The dialects and the known servers, as data: one row a dialect, and one preset a server that speaks it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Dialect(NamedTuple):
+    """What is known of a dialect without importing its gateway, which `gateway` names as `module:Class`."""
+
+    gateway: str
+    over_http: bool = True
+    """Its gateway takes an url, a key and headers."""
+    capabilities_offline: bool = False
+    """Its gateway knows what a model can do without asking a server."""
+    answers_from_script: bool = False
+    """It answers from the agent file's `script:`, which its gateway takes as first argument."""
+    runs_weights: bool = False
+    """It runs files of weights on this machine: a model is a known name, a path or a name at the hub."""
+
+
+DIALECTS: Mapping[str, Dialect] = {
+    "anthropic": Dialect("runner.gateways.dialects.anthropic:Anthropic", capabilities_offline=True),
+    "gemini": Dialect("runner.gateways.dialects.gemini:Gemini", capabilities_offline=True),
+    "local": Dialect(
+        "runner.gateways.local.gateway:Local", over_http=False, capabilities_offline=True, runs_weights=True
+    ),
+    "ollama": Dialect("runner.gateways.dialects.ollama:Ollama"),
+    "openai": Dialect("runner.gateways.dialects.openai:OpenAI"),
+    "responses": Dialect("runner.gateways.dialects.responses:Responses", capabilities_offline=True),
+    "scripted": Dialect("runner.gateways.scripted:Scripted", over_http=False, answers_from_script=True),
+}
+
+_OF_A_PACKAGE = Dialect("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +158,14 @@ CATALOGUE: Mapping[str, GatewayPreset] = {
     "vllm": GatewayPreset("openai", "http://localhost:8000/v1", "VLLM_API_KEY", quirks=_LISTS_WINDOWS),
     "xai": GatewayPreset("openai", "https://api.x.ai/v1", "XAI_API_KEY", quirks={"refused": ("top_k",)}),
 }
+
+
+def dialect_of(gateway: str, presets: Mapping[str, GatewayPreset]) -> Dialect:
+    """The dialect that a gateway of `presets`, else of the catalogue, speaks."""
+    preset = presets.get(gateway) or CATALOGUE.get(gateway)
+    return dialect_named(preset.dialect if preset else gateway)
+
+
+def dialect_named(name: str) -> Dialect:
+    """The dialect of that name; one of a package has every default."""
+    return DIALECTS.get(name, _OF_A_PACKAGE)

@@ -9,7 +9,7 @@ from runner.config.agent import Agent, UserConfig
 from runner.config.trust.trust import TrustStatus, consented_hosts
 from runner.core.errors import AgentRunError, GatewayError, ModelMissing, UsageError
 from runner.core.policy import Timeouts
-from runner.gateways import CATALOGUE, connect
+from runner.gateways import connect, dialect_of
 
 _TIMEOUTS = Timeouts(connect=2, first_token=3, gap=3)
 
@@ -50,8 +50,7 @@ def check_routes(agent: Agent, status: TrustStatus | None) -> Iterator[HealthChe
 
 def _route(agent: Agent, name: str, model: str, hosts: tuple[str, ...]) -> HealthCheck:
     route = f"{name}/{model}"
-    preset = agent.gateways.get(name, CATALOGUE.get(name))
-    if preset is not None and preset.dialect == "scripted":
+    if dialect_of(name, agent.gateways).answers_from_script:
         return HealthCheck("routes", route, "ok", "answers from the file")
     try:
         gateway = connect(name, agent.gateways, hosts=hosts)

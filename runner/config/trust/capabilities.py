@@ -13,7 +13,7 @@ from runner.config.layers import Layers, extends_chain
 from runner.core.addresses import host_of
 from runner.core.capability import ACTIONS, Capability, destination, env_variables, origin
 from runner.core.sanitize import escape_line
-from runner.gateways import CATALOGUE, DIALECTS, GatewayPreset
+from runner.gateways import CATALOGUE, DIALECTS, GatewayPreset, dialect_of
 from runner.tools.catalogue import tool_kind_of
 
 
@@ -138,12 +138,8 @@ def _is_known(preset: GatewayPreset, url: str) -> bool:
 
 
 def _weights(agent: Agent, gateway: str, model: str) -> Iterator[Capability]:
-    preset, where = agent.gateways.get(gateway, CATALOGUE.get(gateway)), agent.location("model")
-    typed = where.startswith("--")
-    if (
-        preset is not None
-        and preset.dialect == "local"
-        and model.endswith(".gguf")
-        and not (typed or model.startswith("hf:"))
-    ):
+    where = agent.location("model")
+    is_typed = where.startswith("--")
+    is_file = model.endswith(".gguf") and not model.startswith("hf:")
+    if dialect_of(gateway, agent.gateways).runs_weights and is_file and not is_typed:
         yield Capability("load", f"the model file {model}", where)

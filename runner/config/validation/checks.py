@@ -12,7 +12,7 @@ from runner.core.entry_points import GATEWAYS, find_entry_point
 from runner.core.errors import ModelMissing
 from runner.core.secrets import has_known_secret, looks_secret
 from runner.core.spelling import nearest
-from runner.gateways import CATALOGUE, DIALECTS
+from runner.gateways import CATALOGUE, DIALECTS, Dialect, dialect_named, dialect_of
 from runner.tools.argument_validator import validator
 
 Check = Callable[[AgentSource], Iterator[Diagnostic]]
@@ -35,11 +35,15 @@ def gateway_names(source: AgentSource) -> Iterator[Diagnostic]:
 
 def embedded_models(source: AgentSource) -> Iterator[Diagnostic]:
     """Models of gateway local that name neither a known one nor a GGUF file: a warning, since others may be asked."""
-    choices = [
+    routes = [
         ((), source.value),
-        *((("fallback", index), each) for index, each in enumerate(_list(source, "fallback"))),
+        *((("fallback", index), route) for index, route in enumerate(_list(source, "fallback"))),
     ]
-    paths = [(*path, "model") for path, each in choices if isinstance(each, dict) and each.get("gateway") == "local"]
+    paths = [
+        (*path, "model")
+        for path, route in routes
+        if isinstance(route, dict) and _dialect(source, route.get("gateway")).runs_weights
+    ]
     for path in filter(lambda path: source.is_valid(*path), paths):
         from runner.gateways.local.models import KNOWN_MODELS, weights_of  # lazy: few agents name such a model
 
@@ -61,7 +65,7 @@ def gateway_rows(source: AgentSource) -> Iterator[Diagnostic]:
             hint = nearest(dialect, DIALECTS) or f"known: {', '.join(DIALECTS)}"
             yield source.diagnostic((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
         url = row.get("url", "")
-        if "url" not in row and "url_from" not in row and dialect not in ("local", "scripted"):
+        if "url" not in row and "url_from" not in row and dialect_named(dialect).over_http:
             yield source.diagnostic(path, "needs url:", at_key=True)
         if url and (*path, "url") not in source.unfilled and not url.startswith(("http://", "https://")):
             yield source.diagnostic((*path, "url"), "must begin with http:// or https://")
@@ -82,12 +86,12 @@ def literal_secrets(source: AgentSource) -> Iterator[Diagnostic]:
 
 def script(source: AgentSource) -> Iterator[Diagnostic]:
     """`script:` stands where gateway scripted can use it, and nowhere else."""
-    choices = [source.value.get("gateway"), *(each.get("gateway") for each in _mappings(source, "fallback"))]
-    scripted = "scripted" in choices
+    names = [source.value.get("gateway"), *(route.get("gateway") for route in _mappings(source, "fallback"))]
+    scripted = any(_dialect(source, name).answers_from_script for name in names)
     if scripted and not source.value.get("script"):
         yield source.layers.diagnostic(("gateway",), "gateway scripted answers from script:, which is missing")
     if source.value.get("script") and not scripted and source.is_valid("gateway"):
-        yield source.diagnostic(("script",), f"gateway {choices[0]} never reads it", "gateway: scripted", at_key=True)
+        yield source.diagnostic(("script",), f"gateway {names[0]} never reads it", "gateway: scripted", at_key=True)
 
 
 def reply_schema(source: AgentSource) -> Iterator[Diagnostic]:
@@ -129,6 +133,13 @@ def schema_diagnostics(source: AgentSource, path: NodePath, schema: Mapping[str,
             f"not a valid JSON Schema: {why}" if wrong is None else f"not valid in a JSON Schema: {str(wrong)[:80]!r}"
         )
         yield source.diagnostic((*path, *getattr(error, "instance_path", ())), message)
+
+
+def _dialect(source: AgentSource, gateway: Any) -> Dialect:
+    """The dialect of a gateway that the file names; a file that is not valid may name anything."""
+    own = _mapping(source, "gateways").get(str(gateway))
+    dialect = own.get("dialect") if isinstance(own, dict) else None
+    return dialect_named(str(dialect)) if dialect else dialect_of(str(gateway), source.user.gateways)
 
 
 def _texts(value: Any, path: NodePath) -> Iterator[tuple[NodePath, str]]:
