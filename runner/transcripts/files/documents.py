@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
 from runner.core.errors import UsageError
+from runner.core.files import write_public
 
 MAX_BYTES = 8_000_000
 MAX_VALUES = 500_000
@@ -63,26 +63,9 @@ def read_verbatim(path: Path) -> str:
 def write_atomically(path: Path, text: str) -> None:
     """Put the text in the file's place in one move: a crash leaves the old file or the new one. Raises UsageError."""
     try:
-        _write(path.resolve(), text)
+        write_public(path, text)
     except OSError as error:
         raise UsageError(f"cannot write {path}", why=error.strerror or str(error)) from None
-
-
-def _write(target: Path, text: str) -> None:
-    import tempfile  # lazy: a replay writes nothing
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def rewrite_recordings(path: Path, recordings: Mapping[str, str | None]) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from runner.core.files import write_public
 from runner.transcripts.outcome import Outcome
 
 FILE = Path(".agent-run", "failed.json")
@@ -29,7 +30,6 @@ def remember(outcomes: Iterable[Outcome]) -> None:
     if not now and before is None:
         return
     try:
-        FILE.parent.mkdir(exist_ok=True)
-        FILE.write_text(json.dumps(now, indent=1), "utf-8")
+        write_public(FILE, json.dumps(now, indent=1))
     except OSError:
         return
