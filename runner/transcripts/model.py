@@ -13,7 +13,8 @@ from runner.core.messages import FinishReason, Opaque, Usage
 ToolMode = Literal["verify", "stub", "execute", "forbid"]
 When = Literal["replay", "live", "both"]
 """In which kind of run an expectation is judged."""
-Severity = Literal["error", "warn"]
+FailureLevel = Literal["error", "warn"]
+"""Whether what does not hold fails the cell, or is only reported."""
 Component = Literal["system", "tools", "options", "messages", "turns"]
 """A part of a recording that may go stale."""
 
@@ -41,7 +42,7 @@ class Expectation(NamedTuple):
     lazy_location: LazyLocation
     negated: bool = False
     when: When = "both"
-    severity: Severity = "error"
+    severity: FailureLevel = "error"
     normalize: tuple[str, ...] = ()
     templated: bool = False
 
@@ -191,7 +192,7 @@ class Transcript(NamedTuple):
     finally_: tuple[Expectation, ...] = ()
     recordings: tuple[Recording, ...] = ()
     keep_going: bool = False
-    stale: Mapping[Component, Severity] = {}
+    stale: Mapping[Component, FailureLevel] = {}
     redact: Mapping[str, str] = {}
 
     def recording(self, name: str) -> Recording | None:

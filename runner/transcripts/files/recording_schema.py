@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runner.gateways import Capabilities
-from runner.transcripts.files.schema_parts import HASH, SHARED, Schema, described, list_schema, object_schema
+from runner.transcripts.files.schema_parts import HASH, SHARED, Schema, array_of, closed_object, described
 from runner.transcripts.model import COMPONENTS, FORMAT_VERSION
 
 # Capabilities that are no booleans.
@@ -17,7 +17,7 @@ _CAPABILITY_TYPES: Schema = {
 
 def recording_schema() -> dict[str, Any]:
     """A document below the script."""
-    return object_schema(
+    return closed_object(
         {
             "recording": described("GATEWAY/MODEL, or hand/NAME for one that people write.", pattern=r"^[^\s/]+/\S+$"),
             "format": {
@@ -33,7 +33,7 @@ def recording_schema() -> dict[str, Any]:
                 "additionalProperties": {"type": "integer"},
                 "description": "How often each secret was masked.",
             },
-            "accepted": list_schema(
+            "accepted": array_of(
                 {"enum": list(COMPONENTS)}, "Parts whose change was accepted without a new recording."
             ),
             "request": _request(),
@@ -43,19 +43,17 @@ def recording_schema() -> dict[str, Any]:
                 "additionalProperties": {"type": "array", "items": {"$ref": "#/$defs/reply"}},
             },
             "state": described("What servers want back unchanged, by TURN/REPLY.", "object"),
-            "expect": list_schema(
-                {"$ref": "#/$defs/expectation"}, "Replaces the script's, in a hand-written recording."
-            ),
+            "expect": array_of({"$ref": "#/$defs/expectation"}, "Replaces the script's, in a hand-written recording."),
         },
         ("recording", "turns"),
     )
 
 
 def _inputs() -> dict[str, Any]:
-    return object_schema(
+    return closed_object(
         {
             **{key: SHARED[key] for key in ("clock", "seed", "variables")},
-            "capabilities": object_schema(
+            "capabilities": closed_object(
                 {name: _CAPABILITY_TYPES.get(name, {"type": "boolean"}) for name in Capabilities.__dataclass_fields__},
                 description="What the gateway said of the model, where it is not the default.",
             ),
@@ -65,8 +63,8 @@ def _inputs() -> dict[str, Any]:
 
 
 def _request() -> dict[str, Any]:
-    tool = object_schema({"sig": described("Its parameters."), "doc": described("Its description."), "is": HASH})
-    return object_schema(
+    tool = closed_object({"sig": described("Its parameters."), "doc": described("Its description."), "is": HASH})
+    return closed_object(
         {
             "system": described("The rendered system prompt."),
             "tools": {"type": "object", "additionalProperties": tool, "description": "The tools, in their order."},
@@ -82,10 +80,10 @@ def _request() -> dict[str, Any]:
     )
 
 
-def reply_schema() -> dict[str, Any]:
+def recorded_reply_schema() -> dict[str, Any]:
     """One model reply with the calls it made."""
     count = {"type": "integer", "minimum": 0}
-    error = object_schema(
+    error = closed_object(
         {
             "status": {**count, "description": "The HTTP status; none for a broken connection."},
             "code": described("The error's code, such as GW-RATE."),
@@ -94,7 +92,7 @@ def reply_schema() -> dict[str, Any]:
         },
         description="Fails instead of finishing.",
     )
-    fields = object_schema(
+    fields = closed_object(
         {
             "seen": {**HASH, "description": "The hash of all that the model had seen."},
             "finish": described(
@@ -105,7 +103,7 @@ def reply_schema() -> dict[str, Any]:
             "out": {**count, "description": "Tokens of the reply."},
             "cached": {**count, "description": "Of the prompt's, read from a cache."},
             "reasoning": {**count, "description": "Of the reply's, spent on thinking."},
-            "ms": list_schema(count, "Milliseconds to the first chunk and to the last."),
+            "ms": array_of(count, "Milliseconds to the first chunk and to the last."),
         }
     )
     call = {
@@ -119,13 +117,13 @@ def reply_schema() -> dict[str, Any]:
         },
         "additionalProperties": {"type": ["object", "null"], "description": "A tool, and its arguments."},
     }
-    return object_schema(
+    return closed_object(
         {
             "reply": fields,
             "text": {"type": ["string", "object"], "description": "The answer, or {$blob: …} for a long one."},
             "thinking": {"type": ["string", "object"], "description": "The model's reasoning."},
             "chunks": {"type": ["string", "integer"], "description": "Lengths of the streamed pieces: `4 1x3`."},
-            "calls": list_schema(call, "The tool calls, in their order."),
+            "calls": array_of(call, "The tool calls, in their order."),
         },
         ("reply",),
     )

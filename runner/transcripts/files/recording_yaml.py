@@ -13,12 +13,12 @@ from runner.transcripts.files.blobs import Blobs
 from runner.transcripts.files.yaml_style import (
     block_mapping,
     block_sequence,
-    flow,
-    json_value,
-    literal,
+    flow_node,
+    literal_node,
     node_text,
-    plain,
-    scalar,
+    plain_node,
+    scalar_node,
+    value_node,
 )
 from runner.transcripts.fingerprint import turns_digest
 from runner.transcripts.model import (
@@ -39,17 +39,17 @@ _Put = Callable[[Any], Any]
 def recording_document(recording: Recording, blobs: Blobs | None = None) -> str:
     """The whole document, from its `---` to its last line end. `blobs` takes long values out of it."""
     put: _Put = blobs.put if blobs is not None else _unchanged
-    items: list[tuple[str, Node]] = [("recording", scalar(recording.name))]
+    items: list[tuple[str, Node]] = [("recording", scalar_node(recording.name))]
     if recording.resolved:
-        items.append(("resolved", scalar(recording.resolved)))
+        items.append(("resolved", scalar_node(recording.resolved)))
     if recording.recorded:
-        items.append(("recorded", scalar(recording.recorded)))
+        items.append(("recorded", scalar_node(recording.recorded)))
     if inputs := _inputs(recording.inputs):
-        items.append(("with", flow(inputs)))
+        items.append(("with", flow_node(inputs)))
     if recording.redacted:
-        items.append(("redacted", flow(dict(recording.redacted))))
+        items.append(("redacted", flow_node(dict(recording.redacted))))
     if recording.accepted:
-        items.append(("accepted", flow(list(recording.accepted))))
+        items.append(("accepted", flow_node(list(recording.accepted))))
     turns = _turns(recording, put)
     if recording.request is not None:
         stamp = dict(recording.request.stamp) | {"turns": turns_digest(SafeLoader("").construct_document(turns))}
@@ -62,7 +62,7 @@ def recording_document(recording: Recording, blobs: Blobs | None = None) -> str:
         if reply.opaque is not None
     }
     if states:
-        items.append(("state", block_mapping((key, json_value(put(text))) for key, text in states.items())))
+        items.append(("state", block_mapping((key, value_node(put(text))) for key, text in states.items())))
     return HEADER + node_text(block_mapping(items))
 
 
@@ -95,26 +95,26 @@ def _inputs(inputs: ReplayInputs) -> dict[str, Any]:
 
 
 def _request(request: RecordedRequest, stamp: Mapping[str, str]) -> Node:
-    items: list[tuple[str, Node]] = [("system", literal(request.system))]
+    items: list[tuple[str, Node]] = [("system", literal_node(request.system))]
     if request.tools:
         tools = (
-            (name, flow({"sig": tool.signature, "doc": tool.description, "is": tool.digest}))
+            (name, flow_node({"sig": tool.signature, "doc": tool.description, "is": tool.digest}))
             for name, tool in request.tools.items()
         )
         items.append(("tools", block_mapping(tools)))
-    items.append(("options", flow(dict(request.options))))
-    items.append(("stamp", flow(dict(stamp))))
+    items.append(("options", flow_node(dict(request.options))))
+    items.append(("stamp", flow_node(dict(stamp))))
     return block_mapping(items)
 
 
 def _reply(reply: RecordedReply, put: _Put) -> Node:
-    items: list[tuple[str, Node]] = [("reply", flow(_reply_fields(reply)))]
+    items: list[tuple[str, Node]] = [("reply", flow_node(_reply_fields(reply)))]
     if reply.thinking:
-        items.append(("thinking", json_value(put(reply.thinking), literal)))
+        items.append(("thinking", value_node(put(reply.thinking), literal_node)))
     if reply.text:
-        items.append(("text", json_value(put(reply.text), literal)))
+        items.append(("text", value_node(put(reply.text), literal_node)))
     if reply.chunk_lengths:
-        items.append(("chunks", plain(encode_lengths(reply.chunk_lengths))))
+        items.append(("chunks", plain_node(encode_lengths(reply.chunk_lengths))))
     if reply.calls:
         items.append(("calls", block_sequence(_call(call, put) for call in reply.calls)))
     return block_mapping(items)
@@ -152,11 +152,11 @@ def _error(error: RecordedError) -> dict[str, Any]:
 def _call(call: RecordedCall, put: _Put) -> Node:
     items: list[tuple[str, Node]] = []
     if call.arguments is None:
-        items += [(call.name, flow(None)), ("args_text", json_value(put(call.raw), literal))]
+        items += [(call.name, flow_node(None)), ("args_text", value_node(put(call.raw), literal_node))]
     else:
-        items.append((call.name, json_value(put(dict(call.arguments)))))
+        items.append((call.name, value_node(put(dict(call.arguments)))))
     if call.ran:
-        items.append(("returned", json_value(put(call.returned))))
+        items.append(("returned", value_node(put(call.returned))))
         if call.failed:
-            items.append(("failed", flow(True)))
+            items.append(("failed", flow_node(True)))
     return block_mapping(items)

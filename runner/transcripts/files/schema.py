@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runner.transcripts.files.recording_schema import recording_schema, reply_schema
+from runner.transcripts.files.recording_schema import recorded_reply_schema, recording_schema
 from runner.transcripts.files.script_schema import expectation_schema, script_schema, suite_schema, turn_schema
 
 
@@ -28,11 +28,11 @@ def transcript_schema() -> dict[str, Any]:
             "suite": suite_schema(),
             "turn": turn_schema(),
             "expectation": expectation_schema(),
-            "reply": reply_schema(),
+            "reply": recorded_reply_schema(),
         },
     }
 
 
-def schema_text() -> str:
+def transcript_schema_text() -> str:
     """The schema as the file holds it."""
     return json.dumps(transcript_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from runner.transcripts.expectations.text import NORMALIZERS
-from runner.transcripts.model import COMPONENTS, Severity, ToolMode
+from runner.transcripts.model import COMPONENTS, FailureLevel, ToolMode
 
 Schema = Mapping[str, Any]
 
@@ -18,7 +18,7 @@ TOOL_MODES: Mapping[ToolMode, str] = {
 }
 
 
-def object_schema(properties: Schema, required: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+def closed_object(properties: Schema, required: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
     """An object with these properties and no others; `more` are further keywords."""
     return {
         "type": "object",
@@ -34,14 +34,14 @@ def described(description: str, kind: str = "string", **more: Any) -> dict[str, 
     return {"type": kind, "description": description, **more}
 
 
-def list_schema(items: Schema, description: str) -> dict[str, Any]:
+def array_of(items: Schema, description: str) -> dict[str, Any]:
     """An array of such items."""
     return {"type": "array", "items": dict(items), "description": description}
 
 
 NAME = {"type": "string", "minLength": 1}
 HASH: Schema = {"type": ["string", "number"], "description": "A hash; bare, YAML may take it for a number."}
-EXPECT = list_schema({"$ref": "#/$defs/expectation"}, "What must hold.")
+EXPECT = array_of({"$ref": "#/$defs/expectation"}, "What must hold.")
 SHARED: Schema = {  # the keys of a script that its suite may set for it
     "clock": described("What now() and the tools see: ISO 8601 with an offset.", minLength=1),
     "seed": described("What tools may draw from.", "integer"),
@@ -52,12 +52,12 @@ SHARED: Schema = {  # the keys of a script that its suite may set for it
         + "; ".join(f"{name}: {text}" for name, text in TOOL_MODES.items()),
         "additionalProperties": {"enum": list(TOOL_MODES)},
     },
-    "normalize": list_schema({"enum": list(NORMALIZERS)}, "What is smoothed before texts are compared."),
+    "normalize": array_of({"enum": list(NORMALIZERS)}, "What is smoothed before texts are compared."),
     "stale": {
         "type": "object",
         "description": "Whether a changed part makes the recording stale or only warns.",
         "additionalProperties": False,
-        "properties": {part: {"enum": list(get_args(Severity)), "default": "error"} for part in COMPONENTS},
+        "properties": {part: {"enum": list(get_args(FailureLevel)), "default": "error"} for part in COMPONENTS},
     },
     "redact": {
         "type": "object",

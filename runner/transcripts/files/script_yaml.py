@@ -7,16 +7,17 @@ from typing import Any
 
 from yaml import Node
 
-from runner.transcripts.files.yaml_style import block_mapping, block_sequence, flow, json_value, node_text
+from runner.transcripts.files.yaml_style import block_mapping, block_sequence, flow_node, node_text, value_node
 
 
 def script_document(items: Iterable[tuple[str, Any]]) -> str:
     """The document of these keys and JSON values: one key a line at the top and in turns, the rest on one line."""
-    nodes = ((key, block_sequence(map(_turn, value)) if key == "turns" else json_value(value)) for key, value in items)
+    nodes = ((key, block_sequence(map(_turn, value)) if key == "turns" else value_node(value)) for key, value in items)
     return node_text(block_mapping(nodes))
 
 
 def _turn(turn: Mapping[str, Any]) -> Node:
     return block_mapping(
-        (key, block_sequence(map(flow, value)) if key == "expect" else json_value(value)) for key, value in turn.items()
+        (key, block_sequence(map(flow_node, value)) if key == "expect" else value_node(value))
+        for key, value in turn.items()
     )

@@ -12,7 +12,7 @@ from runner.config.yaml.parser import load_documents
 from runner.core.errors import ConfigError
 from runner.transcripts.files.script_parser import Partial, parse_inputs, parse_redact_patterns
 from runner.transcripts.files.source_document import SourceDocument
-from runner.transcripts.model import Component, ReplayInputs, Severity, ToolMode
+from runner.transcripts.model import Component, FailureLevel, ReplayInputs, ToolMode
 
 SUITE_FILE = "_suite.yaml"
 
@@ -23,7 +23,7 @@ class SuiteDefaults(NamedTuple):
     inputs: ReplayInputs = ReplayInputs()
     modes: Mapping[str, ToolMode] = {}
     normalize: tuple[str, ...] = ()
-    stale: Mapping[Component, Severity] = {}
+    stale: Mapping[Component, FailureLevel] = {}
     redact: Mapping[str, str] = {}
     partials: Mapping[str, Partial] = {}
 

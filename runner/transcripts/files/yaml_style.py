@@ -26,7 +26,7 @@ def node_text(node: Node) -> str:
 
 def block_mapping(items: Iterable[tuple[str, Node]]) -> MappingNode:
     """A mapping with one key a line."""
-    return MappingNode(_TAG + "map", [(scalar(key), node) for key, node in items], flow_style=False)
+    return MappingNode(_TAG + "map", [(scalar_node(key), node) for key, node in items], flow_style=False)
 
 
 def block_sequence(nodes: Iterable[Node]) -> SequenceNode:
@@ -34,15 +34,15 @@ def block_sequence(nodes: Iterable[Node]) -> SequenceNode:
     return SequenceNode(_TAG + "seq", list(nodes), flow_style=False)
 
 
-def flow(value: Any) -> Node:
+def flow_node(value: Any) -> Node:
     """A JSON value on one line."""
     if isinstance(value, str):
-        return scalar(value)
+        return scalar_node(value)
     if isinstance(value, Mapping):
-        items = [(scalar(str(key)), flow(item)) for key, item in value.items()]
+        items = [(scalar_node(str(key)), flow_node(item)) for key, item in value.items()]
         return MappingNode(_TAG + "map", items, flow_style=True)
     if isinstance(value, Sequence):
-        return SequenceNode(_TAG + "seq", [flow(item) for item in value], flow_style=True)
+        return SequenceNode(_TAG + "seq", [flow_node(item) for item in value], flow_style=True)
     if value is None or isinstance(value, bool):
         return ScalarNode(_TAG + ("null" if value is None else "bool"), json.dumps(value))
     if isinstance(value, int):
@@ -50,28 +50,28 @@ def flow(value: Any) -> Node:
     return ScalarNode(_TAG + "float", _float_text(value))
 
 
-def json_value(value: Any, text_style: Callable[[str], ScalarNode] | None = None) -> Node:
+def value_node(value: Any, text_style: Callable[[str], ScalarNode] | None = None) -> Node:
     """A JSON value: a text of many lines as a literal block, anything else on one line; `text_style` for any text."""
     if isinstance(value, str):
-        return (text_style or (literal if "\n" in value else scalar))(value)
-    return flow(value)
+        return (text_style or (literal_node if "\n" in value else scalar_node))(value)
+    return flow_node(value)
 
 
-def literal(text: str) -> ScalarNode:
+def literal_node(text: str) -> ScalarNode:
     """A text as a literal block where YAML can carry it unchanged, else double-quoted."""
     fits = text and text[0] not in " \n" and not _NOT_LITERAL.search(text) and not _TRAILING_SPACE.search(text)
     return ScalarNode(_TAG + "str", text, style="|" if fits else '"')
 
 
-def plain(text: str) -> ScalarNode:
+def plain_node(text: str) -> ScalarNode:
     """A text that is known to need no quotes."""
     return ScalarNode(_TAG + "str", text)
 
 
-def scalar(text: str) -> ScalarNode:
+def scalar_node(text: str) -> ScalarNode:
     """A short text: without quotes only where no YAML reader could take it for something else."""
     if (_PLAIN.fullmatch(text) or _PLAIN_HASH.fullmatch(text)) and text.lower() not in _RESERVED:
-        return plain(text)
+        return plain_node(text)
     quotable = "\n" not in text and not _NOT_LITERAL.search(text)
     return ScalarNode(_TAG + "str", text, style="'" if quotable else '"')
 

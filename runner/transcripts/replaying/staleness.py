@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from runner.config.agent import Agent
 from runner.transcripts.expectations.matchers import same, show
 from runner.transcripts.fingerprint import RequestHasher, fold_line_ends, sent_options, tool_signature
-from runner.transcripts.model import Component, LazyLocation, RecordedRequest, Recording, Severity
+from runner.transcripts.model import Component, FailureLevel, LazyLocation, RecordedRequest, Recording
 from runner.transcripts.outcome import Change
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import Served
@@ -21,7 +21,7 @@ def changes(
     agent: Agent,
     hasher: RequestHasher,
     redactor: Redactor,
-    policy: Mapping[Component, Severity],
+    policy: Mapping[Component, FailureLevel],
     lazy_locations: Mapping[str, LazyLocation],
 ) -> tuple[Change, ...]:
     """Every part that changed since the recording, at the first reply that shows it; nothing for a hand-written one."""

@@ -9,7 +9,7 @@ import pytest
 from runner.core.errors import ConfigError
 from runner.transcripts.files.check import check_file
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.files.schema import schema_text
+from runner.transcripts.files.schema import transcript_schema_text
 
 ROOT = Path(__file__).parents[3]
 TURN = "turns: [{id: t, user: Hi.}]\n"
@@ -141,7 +141,9 @@ def test_check_warns_of_what_is_not_wrong_yet(recorded) -> None:
 
 def test_the_shipped_schema_is_the_assembled_one() -> None:
     shipped = (ROOT / "schemas" / "transcript.schema.json").read_text("utf-8")
-    assert shipped == schema_text(), "write runner.transcripts.schema.schema_text() into the file"
+    assert shipped == transcript_schema_text(), (
+        "write runner.transcripts.files.schema.transcript_schema_text() into the file"
+    )
 
 
 def test_what_is_wrong_in_a_partial_is_told_at_its_own_place(case) -> None:
