@@ -78,14 +78,14 @@ def _machine(output: str) -> JsonLines | OneJson | None:
 
 def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson | None) -> int:
     from runner.config.loader import load_agent
-    from runner.config.template.variables import from_pairs
+    from runner.config.template.variables import parse_var_options
     from runner.engine.session import ChatSession
     from runner.tools.context import system_clock
 
     agent = load_agent(path, overrides=options["settings"], gateway=options["gateway"], model=options["model"])
     messages = options["messages"]
     at_prompt = not messages and sys.stdin is not None and sys.stdin.isatty()
-    variables = from_pairs(options["variables"])
+    variables = parse_var_options(options["variables"])
     recorder = _recorder(options["record"], agent, variables)
     from runner.cli.terminal import questions as people  # the questions that a tool, a rule or a file may put
 

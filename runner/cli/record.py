@@ -25,7 +25,7 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     """
     from runner.cli.report_output import Reports, print_line, reviewer  # lazy, as the next: `--help` needs none of it
     from runner.commands.record import record as record_transcripts
-    from runner.config.template.variables import from_pairs
+    from runner.config.template.variables import parse_var_options
     from runner.transcripts.outcome import exit_code
     from runner.transcripts.recording.live_run import LiveOptions
     from runner.transcripts.suite.run import Choice
@@ -34,7 +34,7 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     outcomes = record_transcripts(
         paths,
         Choice(only=options["only"], trust=options["trust"]),
-        LiveOptions("", from_pairs(options["variables"]), options["allow_writes"], print_line),
+        LiveOptions("", parse_var_options(options["variables"]), options["allow_writes"], print_line),
         gateway=options["gateway"],
         model=options["model"],
         review=reviewer() if options["review"] else None,

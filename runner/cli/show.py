@@ -31,13 +31,13 @@ def show(
     """
     from runner.commands.show import describe, explain
     from runner.config.loader import load_agent  # lazy: `--help` needs neither
-    from runner.config.template.variables import from_pairs
+    from runner.config.template.variables import parse_var_options
 
     loaded = load_agent(agent, overrides=settings, gateway=gateway, model=model)
     if call is not None:
         click.echo(explain(loaded, call))
         return
-    shown = describe(loaded, from_pairs(variables))
+    shown = describe(loaded, parse_var_options(variables))
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False) if form == "json" else _as_text(shown))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.config.agent import Agent
 from runner.config.template.render import render
-from runner.config.template.variables import bind
+from runner.config.template.variables import bind_variables
 from runner.core.errors import AgentRunError, GatewayError, UsageError
 from runner.core.messages import ToolSpec
 from runner.core.spelling import nearest
@@ -22,7 +22,7 @@ from runner.tools.entry import ToolEntry
 
 def describe(agent: Agent, given: Mapping[str, Any]) -> dict[str, Any]:
     """The rendered system prompt, tool schemas, options, gateways and window. Raises ConfigError and UsageError."""
-    values = bind(agent.variables, given, where=agent.location("variables"))
+    values = bind_variables(agent.variables, given, where=agent.location("variables"))
     asked = _connected(agent, agent.gateway)
     return {
         "name": agent.name,

@@ -13,9 +13,9 @@ from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic, Severity, sorted_diagnostics
 from runner.config.layers import Layers, extends_chain, override_document, override_documents
 from runner.config.paths import path_kind, real_path
-from runner.config.template.render import uses
+from runner.config.template.render import template_dependencies
 from runner.config.template.system_prompt import prompt_diagnostics, prompt_source
-from runner.config.template.variables import declared
+from runner.config.template.variables import parse_variable
 from runner.config.user import load_user_config, parse_permissions
 from runner.config.validation.checks import CHECKS
 from runner.config.validation.env_vars import Substitution
@@ -135,7 +135,7 @@ class _Checker:
         for path in (path for entry in entries for path in tool_kind_of(entry).agent_files(entry)):
             diagnostics += self._agent_tool(path)
         prompt = _collect(diagnostics, lambda: prompt_source(source))
-        used = _collect(diagnostics, lambda: uses(prompt)) if prompt else None
+        used = _collect(diagnostics, lambda: template_dependencies(prompt)) if prompt else None
         if used:
             diagnostics += prompt_diagnostics(source, used.names)
         files = tuple(Path(document.path) for document in documents if document.text)
@@ -198,7 +198,7 @@ def _agent(source: AgentSource, tools: Sequence[ToolEntry], prompt: PromptSource
         fallback=tuple(Fallback(**entry) for entry in value.get("fallback", ())),
         options=_whole_numbers(value.get("options", {})),
         system_prompt=prompt,
-        variables={name: declared(name, entry) for name, entry in value.get("variables", {}).items()},
+        variables={name: parse_variable(name, entry) for name, entry in value.get("variables", {}).items()},
         tools=tuple(tools),
         tool_choice=value.get("tool_choice", "auto"),
         reply=Reply(**value["reply"]) if "reply" in value else None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.config.agent import Agent
 from runner.config.template.render import render
-from runner.config.template.variables import bind
+from runner.config.template.variables import bind_variables
 from runner.core.errors import NeedsTrust
 from runner.engine.approval import Approve, ToolApproval
 from runner.engine.broker import Broker, WrapGateway
@@ -67,7 +67,7 @@ def from_agent(agent: Agent, options: SessionOptions, authorize: Authorize) -> C
 
     `authorize` is asked before any tool is opened. Raises ConfigError, UsageError, NeedsTrust.
     """
-    variables = bind(agent.variables, options.variables, where=agent.location("variables"))
+    variables = bind_variables(agent.variables, options.variables, where=agent.location("variables"))
     system_prompt = render(agent.system_prompt, variables, now=options.clock)
     broker = _broker(agent, options)
     authorize(agent)

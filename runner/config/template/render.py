@@ -1,7 +1,7 @@
-"""Templates: a text with `{{ variables }}`, rendered in the sandbox; mistakes are found at their line of the file.
+"""Renders templates in the sandbox, and finds what they depend on; errors are located at their line of the file.
 
-A text without a mark of Jinja2 is its own rendering, and one that only puts in variables is rendered right here: most
-prompts are no more than that, and importing Jinja2 costs as much as the rest of the start.
+A text without a delimiter of Jinja2 is its own rendering, and one that only puts in variables is rendered right here:
+most prompts are no more than that, and importing Jinja2 costs as much as the rest of the start.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from runner.core.spelling import nearest
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes
 
-_MARKS = ("{{", "{%", "{#")
-_ROOT = "<template>"
+_DELIMITERS = ("{{", "{%", "{#")
+_MAIN = "<template>"
 _VARIABLE = re.compile(r"\{\{ *(?!(?:now|range|true|false|none|True|False|None|self|not) *\}\})([A-Za-z_]\w*) *\}\}")
-_IMPLIED = frozenset({"caller", "kwargs", "loop", "self", "super", "varargs"})
+_IMPLICIT_NAMES = frozenset({"caller", "kwargs", "loop", "self", "super", "varargs"})
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
-_NAMED = re.compile(r"'(\w+)'")
+_QUOTED_NAME = re.compile(r"'(\w+)'")
 
 
 def is_template(text: str) -> bool:
     """Whether there is anything to render."""
-    return any(mark in text for mark in _MARKS)
+    return any(delimiter in text for delimiter in _DELIMITERS)
 
 
 def _only_variables(text: str) -> bool:
@@ -43,33 +43,35 @@ def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[],
     """The text with its variables filled in; `now()` in it asks `now`. Raises ConfigError where the mistake stands."""
     if not is_template(source.text):
         return source.text
-    if _only_variables(source.text) and all(_simple(values.get(name, ())) for name in _VARIABLE.findall(source.text)):
+    if _only_variables(source.text) and all(
+        _is_scalar(values.get(name, ())) for name in _VARIABLE.findall(source.text)
+    ):
         return _VARIABLE.sub(lambda found: _as_text(values[found[1]]), source.text)
     from runner.config.template.sandbox import open_sandbox  # lazy: jinja2
 
     sandbox = open_sandbox(source.root, now)
     try:
         return str(_compiled(sandbox, source.text).render(values))
-    except _mistakes() as error:
-        _raise(error, source, known=values)
+    except _template_errors() as error:
+        _raise_config_error(error, source, known=values)
 
 
 @dataclass(frozen=True, slots=True)
-class Uses:
+class TemplateDependencies:
     """What a template takes from outside: names, each with a diagnostic at its first use, and the files it includes."""
 
     names: Mapping[str, Diagnostic] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
 
-def uses(source: PromptSource) -> Uses:
+def template_dependencies(source: PromptSource) -> TemplateDependencies:
     """What a template and the files that it includes take from outside.
 
     Raises ConfigError for one that cannot be parsed, and for an include that is not there or that does not name its
-    file in so many words: what an agent is made of must be known before it runs.
+    file literally: what an agent is made of must be known before it runs.
     """
     if _only_variables(source.text):
-        return Uses(dict(_plain_names(source)))
+        return TemplateDependencies(dict(_variable_names(source)))
     from runner.config.template.sandbox import open_sandbox  # lazy: jinja2
 
     sandbox = open_sandbox(source.root, datetime.now)
@@ -77,20 +79,20 @@ def uses(source: PromptSource) -> Uses:
     files: dict[str, Path] = {}
     try:
         _compiled(sandbox, source.text)
-        for name, file, text, line in _names(sandbox, source.text, _ROOT, frozenset(), files):
-            names.setdefault(name, _report(source, file, text, line, f"{name!r} is not defined", name))
-    except _mistakes() as error:
-        _raise(error, source, known=())
-    return Uses(names, tuple(files.values()))
+        for name, file, text, line in _free_names(sandbox, source.text, _MAIN, frozenset(), files):
+            names.setdefault(name, _diagnostic(source, file, text, line, f"{name!r} is not defined", name))
+    except _template_errors() as error:
+        _raise_config_error(error, source, known=())
+    return TemplateDependencies(names, tuple(files.values()))
 
 
-def _plain_names(source: PromptSource) -> Iterator[tuple[str, Diagnostic]]:
+def _variable_names(source: PromptSource) -> Iterator[tuple[str, Diagnostic]]:
     for found in reversed([*_VARIABLE.finditer(source.text)]):  # the first use of a name comes last, and stays
         line = source.text.count("\n", 0, found.start()) + 1
-        yield found[1], _report(source, _ROOT, source.text, line, f"{found[1]!r} is not defined", found[1])
+        yield found[1], _diagnostic(source, _MAIN, source.text, line, f"{found[1]!r} is not defined", found[1])
 
 
-def _simple(value: Any) -> bool:
+def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
@@ -99,30 +101,30 @@ def _as_text(value: Any) -> str:
 
 
 def _compiled(sandbox: Environment, text: str) -> Any:
-    code = sandbox.compile(text, filename=_ROOT)
+    code = sandbox.compile(text, filename=_MAIN)
     return sandbox.template_class.from_code(sandbox, code, sandbox.make_globals(None))
 
 
-def _names(
-    sandbox: Environment, text: str, file: str, given: frozenset[str], files: dict[str, Path]
+def _free_names(
+    sandbox: Environment, text: str, file: str, defined: frozenset[str], files: dict[str, Path]
 ) -> Iterator[tuple[str, str, str, int]]:
-    """Each (name, file, its text, line) taken from outside; `given` are names that an including template sets."""
+    """Each (name, file, its text, line) taken from outside; `defined` are names that an including template sets."""
     from jinja2 import meta, nodes
 
     tree = sandbox.parse(text, filename=file)
-    free = meta.find_undeclared_variables(tree) - given - set(sandbox.globals) - _IMPLIED
+    free = meta.find_undeclared_variables(tree) - defined - set(sandbox.globals) - _IMPLICIT_NAMES
     for node in tree.find_all(nodes.Name):
         if node.name in free:
             yield node.name, file, text, node.lineno
-    given |= {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
-    for name in _included(tree, file):
+    defined |= {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
+    for name in _include_names(tree, file):
         if name not in files:
             included, path, _ = sandbox.loader.get_source(sandbox, name)  # type: ignore[union-attr]
             files[name] = Path(path or name)
-            yield from _names(sandbox, included, str(files[name]), given, files)
+            yield from _free_names(sandbox, included, str(files[name]), defined, files)
 
 
-def _included(tree: nodes.Template, file: str) -> Iterator[str]:
+def _include_names(tree: nodes.Template, file: str) -> Iterator[str]:
     from jinja2 import TemplateSyntaxError, nodes
 
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
@@ -132,36 +134,45 @@ def _included(tree: nodes.Template, file: str) -> Iterator[str]:
         yield named.value
 
 
-def _mistakes() -> tuple[type[Exception], ...]:
-    """What a template's author can cause."""
+def _template_errors() -> tuple[type[Exception], ...]:
+    """The exceptions that a template's author can cause."""
     from jinja2 import TemplateError
 
-    from runner.config.template.sandbox import Refused
+    from runner.config.template.size_limits import TemplateRefused
 
-    return (Refused, TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+    return (
+        TemplateRefused,
+        TemplateError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    )
 
 
-def _raise(error: Exception, source: PromptSource, known: Iterable[str]) -> NoReturn:
-    file, line = _where(error)
+def _raise_config_error(error: Exception, source: PromptSource, known: Iterable[str]) -> NoReturn:
+    file, line = _error_position(error)
     message = getattr(error, "message", None) or str(error) or type(error).__name__
     hint = ""
-    word = named[1] if (named := _NAMED.search(message)) else ""
+    word = named[1] if (named := _QUOTED_NAME.search(message)) else ""
     if found := _UNDEFINED.search(message):
         word = found.group(1)
         message = f"{word!r} is not defined"
         hint = nearest(word, known)
     elif isinstance(error, RecursionError):
         message = "includes or calls itself without end"
-    text = source.text if file == _ROOT else _text_of(file)
-    diagnostic = _report(source, file, text, line, f"template: {message}", word, hint)
+    text = source.text if file == _MAIN else _file_text(file)
+    diagnostic = _diagnostic(source, file, text, line, f"template: {message}", word, hint)
     raise ConfigError([diagnostic]) from None
 
 
-def _where(error: Exception) -> tuple[str, int]:
+def _error_position(error: Exception) -> tuple[str, int]:
     """The file and line of a template that an error comes from: the innermost frame that is a template's."""
     if lineno := getattr(error, "lineno", None):
-        return getattr(error, "filename", None) or _ROOT, lineno
-    found = (_ROOT, 1)
+        return getattr(error, "filename", None) or _MAIN, lineno
+    found = (_MAIN, 1)
     trace = error.__traceback__
     while trace is not None:
         if "__jinja_exception__" in trace.tb_frame.f_globals:  # a frame that stands for a template's line
@@ -170,14 +181,14 @@ def _where(error: Exception) -> tuple[str, int]:
     return found
 
 
-def _text_of(file: str) -> str:
+def _file_text(file: str) -> str:
     try:
         return Path(file).read_text("utf-8-sig", errors="replace")
     except OSError:
         return ""
 
 
-def _report(
+def _diagnostic(
     source: PromptSource, file: str, text: str, line: int, message: str, word: str, hint: str = ""
 ) -> Diagnostic:
     """The diagnostic at `word` in a line of a template, or of the line's first character."""
@@ -186,7 +197,7 @@ def _report(
     found = re.search(rf"\b{re.escape(word)}\b", shown) if word else None
     column = found.start() if found else len(shown) - len(shown.lstrip())
     length = max(1, len(word)) if found else max(1, len(shown.strip()))
-    if file != _ROOT:
+    if file != _MAIN:
         return Diagnostic(file, line, column + 1, message, hint, length=length)
     if source.location is None:
         return Diagnostic("the template", line, column + 1, message, hint, length=length)

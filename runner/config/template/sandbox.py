@@ -1,4 +1,4 @@
-"""Where templates run: Jinja2 cut down to what a prompt needs.
+"""The sandbox of templates: Jinja2 cut down to what a prompt needs.
 
 The time and the size of a rendering are bounded here, in this process: a child would cost more than all the rest of a
 short chat. Loops, calls, includes and output look at the clock; whatever can multiply text (`*`, `~`, join, replace,
@@ -16,6 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.config.paths import OutsideFolder, path_kind, resolve_within
+from runner.config.template.size_limits import (
+    CONTAINERS,
+    MAX_CHARACTERS,
+    OPERATOR_CHECKS,
+    SCALARS,
+    TemplateRefused,
+    check_length,
+    check_nested_size,
+    limited_round,
+)
 from runner.config.text_file import read_text
 from runner.core.errors import ConfigError
 
@@ -24,11 +34,7 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MAX_CHARACTERS = 1_000_000
-MAX_PARTS = 50_000
-MAX_BITS = 10_000
-MAX_DIGITS = 100
-MAX_MADE = 20 * MAX_CHARACTERS
+MAX_TOTAL = 20 * MAX_CHARACTERS
 SECONDS = 2.0
 
 _FILTERS = (
@@ -51,12 +57,6 @@ _METHODS: Mapping[type, frozenset[str]] = {
     date: frozenset(_WHEN.split()),
     time_of_day: frozenset(_WHEN.split()),
 }
-_ATOMS = (str, bool, int, float, date, time_of_day, type(None))
-_CONTAINERS = (dict, list, tuple, set, frozenset)
-
-
-class Refused(Exception):
-    """The template wants more time, more text or more rights than a prompt needs."""
 
 
 def open_sandbox(root: Path, now: Callable[[], datetime]) -> ImmutableSandboxedEnvironment:
@@ -64,11 +64,11 @@ def open_sandbox(root: Path, now: Callable[[], datetime]) -> ImmutableSandboxedE
     from jinja2 import FunctionLoader, StrictUndefined  # lazy, as all of jinja2 here
 
     sandbox = _sandbox_class()(undefined=StrictUndefined, keep_trailing_newline=True)
-    sandbox.loader = FunctionLoader(lambda name: _included(sandbox, root, name))
-    own = {"indent": sandbox.indent, "join": sandbox.join, "replace": sandbox.replace, "round": _round}
+    sandbox.loader = FunctionLoader(lambda name: _include_source(sandbox, root, name))
+    own = {"indent": sandbox.indent, "join": sandbox.join, "replace": sandbox.replace, "round": limited_round}
     own |= {"string": sandbox.text, "tojson": sandbox.to_json}
     filters = {name: sandbox.filters[name] for name in _FILTERS.split()} | own
-    sandbox.filters = {name: sandbox.counted(each) for name, each in filters.items()}
+    sandbox.filters = {name: sandbox.counted(function) for name, function in filters.items()}
     sandbox.globals = {"range": sandbox.globals["range"], "now": lambda form=None: _now(now, form)}
     sandbox.finalize = sandbox.text
     sandbox.deadline = time.monotonic() + SECONDS
@@ -79,29 +79,29 @@ def open_sandbox(root: Path, now: Callable[[], datetime]) -> ImmutableSandboxedE
 def _sandbox_class() -> Any:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    return type("Sandbox", (_Bounds, ImmutableSandboxedEnvironment), {})
+    return type("Sandbox", (_Limits, ImmutableSandboxedEnvironment), {})
 
 
-class _Bounds:
-    """What stands between Jinja2's sandbox and the template: a clock that runs out, and sizes reckoned beforehand."""
+class _Limits:
+    """Limits on top of Jinja2's sandbox: a deadline, and sizes that are computed beforehand."""
 
     intercepted_binops = frozenset(("+", "*", "**", "%"))
     deadline = 0.0
-    made = 0
+    total = 0
 
     def tick(self) -> None:
-        """Raise Refused when the time is up."""
+        """Raise TemplateRefused when the time is up."""
         if time.monotonic() > self.deadline:
-            raise Refused(f"took longer than {SECONDS:g} seconds")
+            raise TemplateRefused(f"took longer than {SECONDS:g} seconds")
 
     def count(self, value: Any) -> Any:
         """The value, counted: many texts of moderate size fill a memory too."""
         if isinstance(value, str | list | tuple):
-            self.made += len(value)
+            self.total += len(value)
             if not isinstance(value, str):
-                self.made += sum(len(each) for each in value if isinstance(each, str))
-            if self.made > MAX_MADE:
-                raise Refused(f"handles more than {MAX_MADE:,} characters in all")
+                self.total += sum(len(part) for part in value if isinstance(part, str))
+            if self.total > MAX_TOTAL:
+                raise TemplateRefused(f"handles more than {MAX_TOTAL:,} characters in all")
         return value
 
     def counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,7 +114,7 @@ class _Bounds:
 
         return filtered
 
-    def paced(self, items: Iterable[Any]) -> Iterator[Any]:
+    def timed(self, items: Iterable[Any]) -> Iterator[Any]:
         """The items, with a look at the clock before each."""
         for item in items:
             self.tick()
@@ -127,13 +127,13 @@ class _Bounds:
         if value is None:
             return ""
         self.tick()
-        if isinstance(value, _CONTAINERS):
-            _weigh(value)
-        elif not isinstance(value, _ATOMS) and not _undefined(value):  # an undefined one raises, and names itself
-            raise Refused(f"a {type(value).__name__} is no text")
+        if isinstance(value, CONTAINERS):
+            check_nested_size(value)
+        elif not isinstance(value, SCALARS) and not _is_undefined(value):  # an undefined one raises, and names itself
+            raise TemplateRefused(f"a {type(value).__name__} is no text")
         return str(value)
 
-    def joined(self, *parts: Any) -> str:
+    def concatenated(self, *parts: Any) -> str:
         """The parts of `a ~ b` as one text."""
         return self.concat(map(self.text, parts))
 
@@ -143,9 +143,9 @@ class _Bounds:
         for piece in pieces:
             self.tick()
             size += len(piece)
-            _bounded(size)
+            check_length(size)
             kept.append(piece)
-        self.made += size
+        self.total += size
         return "".join(kept)
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -153,8 +153,8 @@ class _Bounds:
         return self.count(super().call(context, function, *args, **kwargs))  # type: ignore[misc]
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if not _undefined(left) and not _undefined(right):
-            _GUARDS[operator](left, right)
+        if not _is_undefined(left) and not _is_undefined(right):
+            OPERATOR_CHECKS[operator](left, right)
         return self.count(super().call_binop(context, operator, left, right))  # type: ignore[misc]
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -169,11 +169,11 @@ class _Bounds:
         from jinja2 import nodes
 
         for loop in source.find_all(nodes.For):
-            loop.iter = self._through("paced", [loop.iter])
-        _replace_all(source, nodes.Concat, lambda concat: self._through("joined", concat.nodes))
+            loop.iter = self._through_environment("timed", [loop.iter])
+        _replace_all(source, nodes.Concat, lambda concat: self._through_environment("concatenated", concat.nodes))
         return str(super()._generate(source, *args, **kwargs))  # type: ignore[misc]
 
-    def _through(self, method: str, arguments: list[Any]) -> nodes.Call:
+    def _through_environment(self, method: str, arguments: list[Any]) -> nodes.Call:
         from jinja2 import nodes
 
         call = nodes.Call(nodes.EnvironmentAttribute(method), arguments, [], None, None)
@@ -182,46 +182,46 @@ class _Bounds:
 
     def join(self, items: Iterable[Any], separator: Any = "") -> str:
         between, size, pieces = self.text(separator), 0, []
-        for item in self.paced(items):
+        for item in self.timed(items):
             pieces.append(self.text(item))
             size += len(pieces[-1]) + len(between)
-            _bounded(size)
+            check_length(size)
         return between.join(pieces)
 
     def replace(self, value: Any, old: str, new: str) -> str:
         text = self.text(value)
-        _bounded(len(text) + text.count(old) * len(new))
+        check_length(len(text) + text.count(old) * len(new))
         return text.replace(old, new)
 
     def indent(self, value: Any, width: int = 4, first: bool = False) -> str:
         text = self.text(value)
-        _bounded(len(text) + (text.count("\n") + 1) * width)
+        check_length(len(text) + (text.count("\n") + 1) * width)
         indented = text.replace("\n", "\n" + " " * width)
         return " " * width + indented if first else indented
 
     def to_json(self, value: Any) -> str:
         import json  # lazy
 
-        _weigh(value)
+        check_nested_size(value)
         return json.dumps(value, ensure_ascii=False)
 
 
-def _included(sandbox: Any, root: Path, name: str) -> tuple[str, str, None]:
+def _include_source(sandbox: Any, root: Path, name: str) -> tuple[str, str, None]:
     """The text and the path of a template in the agent's own folder."""
     sandbox.tick()
     try:
         path = resolve_within(name, root, root)
     except OutsideFolder as error:
-        raise Refused(f"{name!r}: {error}") from None
+        raise TemplateRefused(f"{name!r}: {error}") from None
     if path_kind(path) != "file":
-        raise Refused(f"there is no file {name!r} to include")
+        raise TemplateRefused(f"there is no file {name!r} to include")
     try:
         return read_text(path), str(path), None
     except ConfigError as error:
-        raise Refused(f"{name!r}: {error.problems[0].message}") from None
+        raise TemplateRefused(f"{name!r}: {error.problems[0].message}") from None
 
 
-def _undefined(value: Any) -> bool:
+def _is_undefined(value: Any) -> bool:
     from jinja2 import Undefined
 
     return isinstance(value, Undefined)
@@ -235,80 +235,8 @@ def _replace_all(root: nodes.Node, kind: type[nodes.Node], make: Callable[[Any],
         if isinstance(value, kind):
             setattr(root, name, make(value))
         elif isinstance(value, list):
-            value[:] = [make(each) if isinstance(each, kind) else each for each in value]
+            value[:] = [make(item) if isinstance(item, kind) else item for item in value]
 
 
-def _weigh(value: Any) -> None:
-    """Raise Refused if a nested value, each part counted as often as it would be printed, is too large."""
-    parts, size, waiting = 0, 0, [value]
-    while waiting:
-        each = waiting.pop()
-        parts += 1
-        _few(parts)
-        if isinstance(each, dict):
-            waiting += [*each.keys(), *each.values()]
-        elif isinstance(each, _CONTAINERS):
-            waiting += each
-        elif isinstance(each, str):
-            size += len(each)
-            _bounded(size)
-        elif not isinstance(each, _ATOMS):
-            raise Refused(f"a {type(each).__name__} is no plain value")
-
-
-def _bounded(size: int) -> None:
-    if size > MAX_CHARACTERS:
-        raise Refused(f"makes more than {MAX_CHARACTERS:,} characters")
-
-
-def _few(parts: int) -> None:
-    if parts > MAX_PARTS:
-        raise Refused(f"makes a list of more than {MAX_PARTS:,} parts")
-
-
-def _small(bits: float) -> None:
-    if bits > MAX_BITS:
-        raise Refused("makes too large a number")
-
-
-def _guard_plus(left: Any, right: Any) -> None:
-    if isinstance(left, str) and isinstance(right, str):
-        _bounded(len(left) + len(right))
-    elif isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        _few(len(left) + len(right))
-
-
-def _guard_times(left: Any, right: Any) -> None:
-    text, count = (left, right) if isinstance(left, str) else (right, left)
-    if isinstance(text, str):
-        _bounded(len(text) * count if isinstance(count, int) else 0)
-    elif isinstance(left, list | tuple) or isinstance(right, list | tuple):
-        raise Refused("* repeats text only, not lists")
-    else:
-        _small(_bits(left) + _bits(right))
-
-
-def _guard_power(left: Any, right: Any) -> None:
-    _small(_bits(left) * abs(right) if isinstance(right, int) else 0)
-
-
-def _guard_percent(left: Any, right: Any) -> None:
-    if isinstance(left, str):
-        raise Refused("% does not format text here: use ~ or a filter")
-
-
-_GUARDS = {"+": _guard_plus, "*": _guard_times, "**": _guard_power, "%": _guard_percent}
-
-
-def _round(number: float, digits: int = 0) -> float:
-    if abs(digits) > MAX_DIGITS:
-        raise Refused(f"cannot round to {digits} digits")
-    return round(number, digits)
-
-
-def _bits(value: Any) -> int:
-    return value.bit_length() if isinstance(value, int) else 0
-
-
-def _now(clock: Callable[[], datetime], form: str | None) -> datetime | str:
-    return clock() if form is None else clock().strftime(form)
+def _now(clock: Callable[[], datetime], time_format: str | None) -> datetime | str:
+    return clock() if time_format is None else clock().strftime(time_format)

@@ -1,4 +1,4 @@
-"""The system prompt of a source: where its text comes from, and whether its names and the variables agree."""
+"""The system prompt of an agent file: where its text comes from, and whether its names and the variables agree."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from runner.config.yaml.document import NodePath
 from runner.core.errors import ConfigError
 from runner.core.spelling import nearest
 
-_WHERE: NodePath = ("system_prompt",)
+_PATH: NodePath = ("system_prompt",)
 
 
 def prompt_source(source: AgentSource) -> PromptSource:
     """The system prompt's text. Raises ConfigError if its file cannot be had."""
     root = source.path.parent
-    if not source.is_valid(*_WHERE):
+    if not source.is_valid(*_PATH):
         return PromptSource(DEFAULT_SYSTEM_PROMPT, root)
-    given = source.value["system_prompt"]
-    if isinstance(given, str):
-        source_map = source.layers.source_map(_WHERE) if is_template(given) else ()
-        return PromptSource(given, root, source.location(*_WHERE), source_map)
-    path = (*_WHERE, "file")
-    if diagnostic := source.path_diagnostic(path, given["file"], expected="file"):
+    entry = source.value["system_prompt"]
+    if isinstance(entry, str):
+        source_map = source.layers.source_map(_PATH) if is_template(entry) else ()
+        return PromptSource(entry, root, source.location(*_PATH), source_map)
+    path = (*_PATH, "file")
+    if diagnostic := source.path_diagnostic(path, entry["file"], expected="file"):
         raise ConfigError([diagnostic])
-    file = source.file(path, given["file"])
+    file = source.file(path, entry["file"])
     text = read_text(file).replace("\r\n", "\n")
     return PromptSource(text, root, Location(file, 1), tuple(_line_starts(text)))
 

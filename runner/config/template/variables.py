@@ -1,4 +1,4 @@
-"""The typed variables of an agent file: declared once, given as text or values, checked before a template sees them."""
+"""The typed variables of an agent file: declared once, set as text or values, checked before a template sees them."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def declared(name: str, given: Any) -> Variable:
+def parse_variable(name: str, entry: Any) -> Variable:
     """A variable from its entry in the file: a default alone, or a mapping."""
-    entry = given if isinstance(given, dict) else {"default": given}
-    default = entry.get("default")
+    settings = entry if isinstance(entry, dict) else {"default": entry}
+    default = settings.get("default")
     return Variable(
         name,
-        type=entry.get("type") or _type_of(default),
+        type=settings.get("type") or _type_of(default),
         default=tuple(default) if isinstance(default, list) else default,
-        description=entry.get("description", ""),
-        required=entry.get("required", default is None),
-        choices=tuple(entry.get("choices", ())),
+        description=settings.get("description", ""),
+        required=settings.get("required", default is None),
+        choices=tuple(settings.get("choices", ())),
     )
 
 
-def misfit(variable: Variable, value: Any) -> str:
+def type_mismatch(variable: Variable, value: Any) -> str:
     """Why a value does not suit a variable, or nothing."""
     kinds = _TYPES[variable.type]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
@@ -44,17 +44,17 @@ def misfit(variable: Variable, value: Any) -> str:
     return ""
 
 
-def bind(variables: Mapping[str, Variable], given: Mapping[str, Any], *, where: str = "") -> dict[str, Any]:
+def bind_variables(variables: Mapping[str, Variable], values: Mapping[str, Any], *, where: str = "") -> dict[str, Any]:
     """Every variable's value; texts, as a command line gives them, become values of its type. Raises UsageError."""
-    for name in given:
+    for name in values:
         if name not in variables:
             known = ", ".join(variables) or "the agent has none"
             hint = nearest(name, variables)
             raise UsageError(f"no variable {name!r}", where=where, why=f"declared: {known}", fix=hint)
     bound = {}
     for name, variable in variables.items():
-        if name in given:
-            bound[name] = _coerced(variable, given[name], where)
+        if name in values:
+            bound[name] = _coerced(variable, values[name], where)
         elif variable.required:
             fix = f"--var {name}=VALUE"
             raise UsageError(f"the variable {name!r} has no value", where=where, why=variable.description, fix=fix)
@@ -66,7 +66,7 @@ def bind(variables: Mapping[str, Variable], given: Mapping[str, Any], *, where: 
 def _coerced(variable: Variable, value: Any, where: str) -> Any:
     if isinstance(value, str) and variable.type != "string":
         value = _from_text(variable, value)
-    if why := misfit(variable, value):
+    if why := type_mismatch(variable, value):
         raise UsageError(f"the variable {variable.name!r} {why}", where=where, why=f"{str(value)[:80]!r} was given")
     return list(value) if isinstance(value, tuple) else value
 
@@ -82,7 +82,7 @@ def _type_of(default: Any) -> str:
     return next((name for name in order if isinstance(default, _TYPES[name])), "string")
 
 
-def from_pairs(settings: Iterable[str]) -> dict[str, str]:
+def parse_var_options(settings: Iterable[str]) -> dict[str, str]:
     """The values of `--var K=V` options. Raises UsageError."""
     pairs = {}
     for setting in settings:

@@ -102,21 +102,21 @@ def reply_schema(source: AgentSource) -> Iterator[Diagnostic]:
 
 def variable_values(source: AgentSource) -> Iterator[Diagnostic]:
     """A variable's default suits its type and choices."""
-    from runner.config.template.variables import declared, misfit  # lazy: most files have none
+    from runner.config.template.variables import parse_variable, type_mismatch  # lazy: most files have none
 
     for name, entry in _mapping(source, "variables").items():
         if not source.is_valid("variables", name):
             continue
-        variable = declared(name, entry)
+        variable = parse_variable(name, entry)
         path: NodePath = ("variables", name)
         if isinstance(entry, dict) and "default" in entry:
             path = (*path, "default")
             if entry.get("required"):
                 yield source.diagnostic(("variables", name), "required, yet it has a default", "keep one of the two")
-        if variable.default is not None and (why := misfit(variable, variable.default)):
+        if variable.default is not None and (why := type_mismatch(variable, variable.default)):
             yield source.diagnostic(path, why)
         for index, choice in enumerate(variable.choices):
-            if why := misfit(variable, choice):
+            if why := type_mismatch(variable, choice):
                 yield source.diagnostic(("variables", name, "choices", index), why)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.config.agent import Location, PromptSource
-from runner.config.template.render import render, uses
+from runner.config.template.render import render, template_dependencies
 from runner.config.yaml.parser import load_document
 from runner.core.errors import ConfigError
 from thoroughness import examples
@@ -182,16 +182,16 @@ def test_the_names_that_a_template_takes_from_outside(tmp_path: Path):
     (tmp_path / "part.md").write_text("{{ inner }} {{ each }}")
     text = """{% macro m(a) %}{{ a }}{{ caller() }}{% endmacro %}{% set b = c %}{{ b }}
 {% for each in d %}{{ each }}{{ loop.index }}{% include 'part.md' %}{% endfor %}{{ now() }}{{ range(2) }}"""
-    used = uses(PromptSource(text, tmp_path))
+    used = template_dependencies(PromptSource(text, tmp_path))
     assert sorted(used.names) == ["c", "d", "inner"]
     assert (used.names["inner"].path, used.names["inner"].line) == (str(tmp_path / "part.md"), 1)
     assert used.files == (tmp_path / "part.md",)
-    assert uses(PromptSource("nothing here", tmp_path)).names == {}
-    plain = uses(PromptSource("{{ x }}\n{{ y }} {{ x }}", tmp_path)).names
+    assert template_dependencies(PromptSource("nothing here", tmp_path)).names == {}
+    plain = template_dependencies(PromptSource("{{ x }}\n{{ y }} {{ x }}", tmp_path)).names
     assert {name: diagnostic.line for name, diagnostic in plain.items()} == {"x": 1, "y": 2}
 
 
 @pytest.mark.parametrize("name", ["name", "'a' if x else 'b'", "['a', 'b']", "'a' ~ 'b'"])
 def test_what_is_included_is_known_beforehand(name: str):
     with pytest.raises(ConfigError, match="names one file, in quotes"):
-        uses(PromptSource(f"{{% include {name} %}}", Path()))
+        template_dependencies(PromptSource(f"{{% include {name} %}}", Path()))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner.config.agent import Variable
-from runner.config.template.variables import bind, declared, from_pairs
+from runner.config.template.variables import bind_variables, parse_var_options, parse_variable
 from runner.core.errors import UsageError
 
 VARIABLES = {
@@ -39,13 +39,13 @@ VARIABLES = {
     ],
 )
 def test_given_values(name: str, given: Any, expected: Any):
-    found = bind(VARIABLES, {name: given})[name]
+    found = bind_variables(VARIABLES, {name: given})[name]
     assert found == expected
     assert type(found) is type(expected)
 
 
 def test_defaults():
-    bound = bind(VARIABLES, {})
+    bound = bind_variables(VARIABLES, {})
     assert bound == {"text": "x", "count": 1, "share": 0.5, "on": False, "words": ["a"], "level": "low"}
 
 
@@ -65,21 +65,21 @@ def test_defaults():
 )
 def test_refused_values(given: dict[str, Any], why: str):
     with pytest.raises(UsageError, match=why):
-        bind(VARIABLES, given)
+        bind_variables(VARIABLES, given)
 
 
 def test_the_nearest_name_and_what_is_missing():
     with pytest.raises(UsageError) as caught:
-        bind(VARIABLES, {"cuont": "1"}, where="a.yaml:3")
+        bind_variables(VARIABLES, {"cuont": "1"}, where="a.yaml:3")
     assert (caught.value.where, caught.value.fix) == ("a.yaml:3", "did you mean 'count'?")
     with pytest.raises(UsageError) as caught:
-        bind({"x": declared("x", {"type": "string", "description": "what for"})}, {})
+        bind_variables({"x": parse_variable("x", {"type": "string", "description": "what for"})}, {})
     assert (caught.value.why, caught.value.fix) == ("what for", "--var x=VALUE")
-    assert bind({"x": declared("x", {"required": False})}, {}) == {"x": None}
+    assert bind_variables({"x": parse_variable("x", {"required": False})}, {}) == {"x": None}
 
 
 def test_pairs():
-    assert from_pairs(["a=1", "b=x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
+    assert parse_var_options(["a=1", "b=x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
     for wrong in ("a", "=1", ""):
         with pytest.raises(UsageError, match="not K=V"):
-            from_pairs([wrong])
+            parse_var_options([wrong])
