@@ -67,7 +67,7 @@ class Calibration:
     def __call__(self, estimated: int) -> int:
         return int(estimated * self.factor) + 1
 
-    def fitting(self, room: int) -> int:
+    def max_estimate(self, room: int) -> int:
         """The largest estimate that the calibrated count takes for no more than `room` tokens."""
         largest = ceil(room / self.factor) - 1
         return largest if self(largest) <= room else largest - 1  # the division may round the other way

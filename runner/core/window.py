@@ -10,7 +10,7 @@ from runner.core.errors import ContextOverflowError
 from runner.core.history import Turn
 from runner.core.messages import Message
 from runner.core.tokens import Calibration
-from runner.core.truncate import abridged
+from runner.core.truncate_results import truncate_results
 
 _SHORTER = {
     "system prompt and tools": "shorten the system prompt, or leave tools out",
@@ -20,20 +20,22 @@ _SHORTER = {
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class WindowContents:
     """The messages of one request, how many older ones were left out, and the estimate of the whole prompt.
 
-    `spare`: it holds something that could be left out too. `abridged`: results in it are cut in the middle.
+    `can_shrink`: it holds something that could be left out too. `truncated`: results in it are cut in the middle.
     """
 
     messages: tuple[Message, ...]
     evicted: int
     estimated: int
-    spare: bool
-    abridged: bool = False
+    can_shrink: bool
+    truncated: bool = False
 
 
-def fit(turns: Sequence[Turn], *, fixed: int, room: int, calibrate: Calibration, aim: int | None = None) -> View:
+def fit(
+    turns: Sequence[Turn], *, fixed: int, room: int, calibrate: Calibration, aim: int | None = None
+) -> WindowContents:
     """The newest suffix of `turns` that fits.
 
     `fixed`: estimated tokens of the system prompt and the tools. `room`: tokens of the window that the prompt may take;
@@ -43,31 +45,33 @@ def fit(turns: Sequence[Turn], *, fixed: int, room: int, calibrate: Calibration,
     """
     newest = turns[-1]
     exchanges = newest.exchanges
-    wanted = calibrate.fitting(room if aim is None else min(room, aim))
+    limit = calibrate.max_estimate(room if aim is None else min(room, aim))
     used = fixed + newest.user_tokens
     start = len(exchanges)
     for exchange in reversed(exchanges):
-        if used + exchange.tokens > wanted and start < len(exchanges):
+        if used + exchange.tokens > limit and start < len(exchanges):
             break
         used += exchange.tokens
         start -= 1
     recent = exchanges[start:]
-    whole = used <= calibrate.fitting(room)
+    whole = used <= calibrate.max_estimate(room)
     if not whole:
-        short = abridged(recent[0], calibrate.fitting(room) - used + recent[0].tokens) if recent else None
-        if short is None:
+        truncated = (
+            truncate_results(recent[0], calibrate.max_estimate(room) - used + recent[0].tokens) if recent else None
+        )
+        if truncated is None:
             raise _overflow(newest, fixed, calibrate, room)
-        used += short.tokens - recent[0].tokens
-        recent = [short]
+        used += truncated.tokens - recent[0].tokens
+        recent = [truncated]
     first = len(turns) - 1
-    while whole and start == 0 and first > 0 and used + turns[first - 1].tokens <= wanted:
+    while whole and start == 0 and first > 0 and used + turns[first - 1].tokens <= limit:
         first -= 1
         used += turns[first].tokens
     older = chain.from_iterable(turn.messages for turn in turns[first:-1])
     messages = (*older, newest.user, *chain.from_iterable(exchange.messages for exchange in recent))
     evicted = sum(len(turn.messages) for turn in turns) - len(messages)
-    spare = first < len(turns) - 1 or len(recent) > 1
-    return View(messages, evicted, used, spare, abridged=not whole)
+    can_shrink = first < len(turns) - 1 or len(recent) > 1
+    return WindowContents(messages, evicted, used, can_shrink, truncated=not whole)
 
 
 def _overflow(newest: Turn, fixed: int, calibrate: Calibration, room: int) -> ContextOverflowError:

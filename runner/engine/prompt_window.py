@@ -11,7 +11,7 @@ from runner.core.history import Turn
 from runner.core.messages import Message, ToolSpec
 from runner.core.policy import DEFAULT_WINDOW, ContextPolicy
 from runner.core.tokens import IMAGE, Calibration, estimate, estimate_tools
-from runner.core.window import View, fit
+from runner.core.window import WindowContents, fit
 from runner.engine.broker import Route
 from runner.gateways import Capabilities, Request
 
@@ -40,7 +40,7 @@ class PromptWindow:
         """The window's size in tokens."""
         return self.policy.max_tokens or capabilities.window or DEFAULT_WINDOW
 
-    def fit(self, prompt: Prompt, request: Request, route: Route) -> tuple[View, list[Notice]]:
+    def fit(self, prompt: Prompt, request: Request, route: Route) -> tuple[WindowContents, list[Notice]]:
         """The messages that fit into the request's window, and notices of what was left out.
 
         Raises ContextOverflowError, and UsageError where the policy allows nothing to be left out.
@@ -55,7 +55,7 @@ class PromptWindow:
             aim=self._targets.get(str(route)),
             calibrate=self._calibration(route),
         )
-        if (view.evicted or view.abridged) and self.policy.overflow == "error":
+        if (view.evicted or view.truncated) and self.policy.overflow == "error":
             raise UsageError(
                 "the conversation no longer fits the context window",
                 why=f"the window has {window} tokens and context.overflow is error",
@@ -63,7 +63,7 @@ class PromptWindow:
             )
         return view, list(_notices(view))
 
-    def learn(self, route: Route, view: View, counted: int) -> Iterator[Notice]:
+    def learn(self, route: Route, view: WindowContents, counted: int) -> Iterator[Notice]:
         """Let the server's token count correct the estimate, unless it shows that the server has cut the prompt."""
         calibration = self._calibration(route)
         images = sum(len(message.files) for message in view.messages)
@@ -78,7 +78,7 @@ class PromptWindow:
         elif not images:  # each model counts them in its own way
             calibration.learn(view.estimated, counted)
 
-    def shrink(self, route: Route, view: View, window: int | None) -> bool:
+    def shrink(self, route: Route, view: WindowContents, window: int | None) -> bool:
         """Send this route less from now on; False if nothing more can be left out.
 
         `window`: the size in tokens that its server names, None if it names none.
@@ -86,7 +86,7 @@ class PromptWindow:
         sent = self._calibration(route)(view.estimated)
         room = self._room(window, route.options) if window else sent
         self._targets[str(route)] = room if room < sent else sent * 3 // 4
-        return view.spare and self.policy.overflow == "evict"
+        return view.can_shrink and self.policy.overflow == "evict"
 
     def _count_tools(self, tools: tuple[ToolSpec, ...]) -> int:
         """The tools' tokens, estimated anew only when they are others: they are the same for most requests."""
@@ -102,9 +102,9 @@ class PromptWindow:
         return self._calibrations.setdefault(str(route), Calibration())
 
 
-def _notices(view: View) -> Iterator[Notice]:
+def _notices(view: WindowContents) -> Iterator[Notice]:
     if view.evicted:
         text = f"{view.evicted} older messages no longer fit the window"
         yield Notice("evicted", text, {"messages": view.evicted})
-    if view.abridged:
+    if view.truncated:
         yield Notice("abridged", "the newest tool results do not fit the window: cut in the middle")

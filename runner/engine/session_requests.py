@@ -11,7 +11,7 @@ from runner.core.chunks import Chunk, DoneChunk
 from runner.core.errors import PromptTooLong, UsageError
 from runner.core.events import Notice
 from runner.core.policy import ContextPolicy
-from runner.core.window import View
+from runner.core.window import WindowContents
 from runner.engine.adapted_request import adapted
 from runner.engine.broker import Broker, Route
 from runner.engine.prompt_window import Prompt, PromptWindow
@@ -35,7 +35,7 @@ class SessionRequests:
 
     def reply(self, broker: Broker, prompt: Prompt, cancel: Cancel, seconds: float | None) -> Iterator[Chunk | Notice]:
         """The chunks of one reply; a prompt that the server finds too long is shortened once. Raises GatewayError."""
-        sent: list[tuple[Route, View]] = []
+        sent: list[tuple[Route, WindowContents]] = []
 
         def request_for(route: Route, capabilities: Capabilities) -> tuple[Request, Sequence[Notice]]:
             request = self._request(broker, prompt, route, capabilities)

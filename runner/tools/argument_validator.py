@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from runner.core.truncate import truncate_list
+
 _MOST = 10
 
 
@@ -22,9 +24,8 @@ class Checker:
             self._validator = validator(self.schema)
         if self._validator.is_valid(value):
             return ()
-        errors = list(self._validator.iter_errors(value))
-        lines = tuple(f"{_path(error.instance_path)}: {error.message}" for error in errors[:_MOST])
-        return lines if len(errors) <= _MOST else (*lines, f"… and {len(errors) - _MOST} more")
+        lines = [f"{_path(error.instance_path)}: {error.message}" for error in self._validator.iter_errors(value)]
+        return tuple(truncate_list(lines, _MOST, "… and {} more"))
 
 
 def validator(schema: Mapping[str, Any]) -> Any:

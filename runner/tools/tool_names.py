@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from runner.core.truncate import truncate_list
+
 LONGEST_NAME = 64
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _DIGEST = 8
@@ -29,5 +31,4 @@ def difference(old: Sequence[str], new: Sequence[str], most: int) -> list[str]:
     from difflib import unified_diff  # lazy: what was seen before is mostly the same
 
     _, _, *lines = *unified_diff(old, new, n=0, lineterm=""), "", ""
-    found = [line for line in lines if line.startswith(("-", "+"))]
-    return found if len(found) <= most else [*found[:most], f"… and {len(found) - most} lines more"]
+    return truncate_list([line for line in lines if line.startswith(("-", "+"))], most, "… and {} lines more")

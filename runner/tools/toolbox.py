@@ -13,6 +13,7 @@ from runner.core.cancel import Cancelled
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.core.thread_pool import Job, side_by_side
+from runner.core.truncate import truncate
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.foreign_code import run_foreign
 from runner.tools.protocols import Source, Tool
@@ -203,7 +204,7 @@ def _by_name(tools: Iterable[Tool]) -> dict[str, Tool]:
 
 
 def _quote(text: str) -> str:
-    return repr(text if len(text) <= _QUOTED else text[:_QUOTED] + "…")
+    return repr(truncate(text, _QUOTED + 1))
 
 
 def _error_text(name: str, error: BaseException | None) -> str:

@@ -12,7 +12,7 @@ from runner.core.errors import ContextOverflowError
 from runner.core.history import Exchange, History, Turn
 from runner.core.messages import Message, ToolCall, ToolResult
 from runner.core.tokens import Calibration
-from runner.core.truncate import abridged
+from runner.core.truncate_results import truncate_results
 from runner.core.window import fit
 from thoroughness import examples
 
@@ -57,7 +57,7 @@ def test_the_newest_suffix_that_fits_is_sent_and_as_much_as_fits(turns, fixed, r
         assert calibrate(least) > room
         return
     assert calibrate(view.estimated) <= room
-    if view.abridged:
+    if view.truncated:
         assert calibrate(least) > room and view.messages[0] is newest.user
         return
     everything = tuple(chain.from_iterable(turn.messages for turn in turns))
@@ -77,14 +77,14 @@ def test_the_newest_suffix_that_fits_is_sent_and_as_much_as_fits(turns, fixed, r
 def test_an_aim_that_cannot_be_met_leaves_what_must_stay(turns, aim):
     view = fit(turns, fixed=10, room=10_000, aim=aim, calibrate=Calibration())
     assert turns[-1].user in view.messages
-    assert Calibration()(view.estimated) <= max(aim, 1) or not view.spare
+    assert Calibration()(view.estimated) <= max(aim, 1) or not view.can_shrink
 
 
 def test_a_huge_result_is_cut_in_the_middle_for_the_request_and_whole_in_history():
     history = History([Turn(Message.user("hi"), [exchange(5000)])])
     view = fit(history.turns, fixed=10, room=500, calibrate=Calibration())
     shown = view.messages[-1].results[0].output
-    assert view.abridged and Calibration()(view.estimated) <= 500
+    assert view.truncated and Calibration()(view.estimated) <= 500
     assert shown.startswith("word ") and shown.endswith("word ") and "characters left out" in shown
     assert history.messages()[-1].results[0].output == "word " * 5000
     history.open(Message.user("and now?"))
@@ -104,7 +104,7 @@ def test_a_result_that_would_be_left_with_nothing_is_an_error_that_says_what_is_
 def test_abridged_results_keep_to_their_tokens_and_short_ones_stay_whole(outputs, tokens):
     calls = [ToolCall(f"c{n}", "look", {}, "{}") for n in range(len(outputs))]
     results = tuple(ToolResult(f"c{n}", "look", output) for n, output in enumerate(outputs))
-    short = abridged(Exchange(Message.assistant("", calls), results), tokens)
+    short = truncate_results(Exchange(Message.assistant("", calls), results), tokens)
     if short is not None:
         assert short.tokens <= max(
             tokens, Exchange(Message.assistant("", calls), results).tokens if short.results == results else 0
@@ -116,5 +116,5 @@ def test_abridged_results_keep_to_their_tokens_and_short_ones_stay_whole(outputs
 @given(room=st.integers(1, 10**6), factor=st.floats(0.4, 4))
 def test_fitting_is_the_inverse_of_the_calibrated_count(room, factor):
     calibrate = calibration(factor)
-    largest = calibrate.fitting(room)
+    largest = calibrate.max_estimate(room)
     assert calibrate(largest) <= room < calibrate(largest + 2)

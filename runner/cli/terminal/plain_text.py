@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from runner.cli.terminal.countdown import Countdown
 from runner.core.events import Event, Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded
 from runner.core.sanitize import sanitize
+from runner.core.truncate import truncate
 
 _LINE = 120
 
@@ -64,7 +65,7 @@ class Plain:
             self.say(f"→ {_call(event)}")
         elif isinstance(event, ToolFinished) and (self._verbose or event.result.failed):
             mark = "✗" if event.result.failed else "←"
-            self.say(f"{mark} {event.result.name}: {_short(event.result.output)}")
+            self.say(f"{mark} {event.result.name}: {_one_line_value(event.result.output)}")
         elif isinstance(event, Notice) and event.kind != "limit":  # an error says that at the end
             self.say(f"agent-run: {event.text}")
             if event.kind == "retry":
@@ -105,12 +106,11 @@ def warn(text: str) -> None:
 def _call(event: ToolStarted) -> str:
     arguments = event.call.arguments
     if arguments is None:
-        return f"{event.call.name}({_short(event.call.raw)})"
-    return f"{event.call.name}({', '.join(f'{key}={_short(value)}' for key, value in arguments.items())})"
+        return f"{event.call.name}({_one_line_value(event.call.raw)})"
+    return f"{event.call.name}({', '.join(f'{key}={_one_line_value(value)}' for key, value in arguments.items())})"
 
 
-def _short(value: Any) -> str:
+def _one_line_value(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = json.dumps(text, ensure_ascii=False) if isinstance(value, str) and len(text) < _LINE else text
-    text = " ".join(text.split())
-    return text if len(text) <= _LINE else text[: _LINE - 1] + "…"
+    return truncate(" ".join(text.split()), _LINE)

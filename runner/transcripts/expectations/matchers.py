@@ -14,6 +14,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
+from runner.core.truncate import truncate
+
 Differences = Iterator[str]
 
 _DATE_FORMATS = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%A, %B %d, %Y", "%Y/%m/%d", "%d.%m.%Y")
@@ -65,8 +67,7 @@ def same(one: Any, other: Any) -> bool:
 
 def show(value: Any, longest: int = 120) -> str:
     """A value as JSON on one line, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return truncate(json.dumps(value, ensure_ascii=False, default=str), longest)
 
 
 @lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from runner.core.truncate import truncate_list
 from runner.transcripts.expectations import PASSED, Facts, Judged, Kind
 from runner.transcripts.expectations.matchers import pattern, show
 
@@ -78,8 +79,7 @@ def _words(wanted: int | Mapping[str, int], facts: Facts, normalize: tuple[str, 
 def _quoted(text: str) -> str:
     """The text that was judged, as a diff's only side."""
     lines = text.strip().splitlines() or ["(nothing)"]
-    shown = [f"+{line}" for line in lines[:12]]
-    return "\n".join([*shown, f"+… {len(lines) - 12} more lines"] if len(lines) > 12 else shown)
+    return "\n".join(f"+{line}" for line in truncate_list(lines, 12, "… {} more lines"))
 
 
 def _regex_problem(wanted: Any) -> str:
