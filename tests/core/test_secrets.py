@@ -18,7 +18,7 @@ from runner.core.secrets import (
     redact,
     shapes_in,
 )
-from runner.gateways.http.credentials import Key
+from runner.gateways.http.credentials import Credentials
 from runner.transcripts.redaction import Redactor
 
 SECRETS = [
@@ -69,7 +69,7 @@ def test_every_consumer_knows_it(name: str, secret: str, capsys: pytest.CaptureF
     assert has_known_secret(secret)
     assert looks_secret(secret)
     assert shapes_in(text) == {name}
-    assert redact(text) == Redactor()(text) == Key("x").redact(text) == f"it is «{name}», no?"
+    assert redact(text) == Redactor()(text) == Credentials("x").redact(text) == f"it is «{name}», no?"
     assert Redactor().unredacted(text) == (name,)
     assert dot_out(text) == f"it is {'•' * len(secret)}, no?"
     assert secret not in doctor_text([HealthCheck("gateways", "x", "wrong", text)])
