@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.config.agent import UserConfig
 from runner.config.diagnostics import Diagnostic, Location
 from runner.config.layers import Layers
 from runner.config.paths import OutsideFolder, path_kind, resolve_within
-from runner.config.validation.schema import SchemaViolation, dotted
-from runner.config.yaml.document import NodeKey, NodePath
+from runner.config.yaml.document import NodeKey, NodePath, dotted_path
+
+if TYPE_CHECKING:
+    from runner.config.validation.schema_messages import SchemaViolation
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class AgentSource:
 
     def diagnostic(self, path: NodePath, message: str, hint: str = "", **more: Any) -> Diagnostic:
         """A diagnostic at `path`, which begins its message."""
-        return self.layers.diagnostic(path, f"{dotted(path)}: {message}", hint, **more)
+        return self.layers.diagnostic(path, f"{dotted_path(path)}: {message}", hint, **more)
 
     def location(self, *path: NodeKey) -> Location:
         """Where the key of `path` stands."""

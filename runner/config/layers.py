@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from runner.config.diagnostics import WHOLE_FILE, Diagnostic, Severity, SourceMap, Span
 from runner.config.paths import OutsideFolder, path_kind, real_path, resolve_within
-from runner.config.validation.schema import SchemaViolation
 from runner.config.yaml.document import Document, NodePath, position_at
 from runner.config.yaml.parser import load_document, load_documents
 from runner.core.errors import ConfigError
 from runner.core.sanitize import replace_surrogates
+
+if TYPE_CHECKING:
+    from runner.config.validation.schema_messages import SchemaViolation
 
 MAX_EXTENDS = 16
 

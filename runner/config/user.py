@@ -47,13 +47,13 @@ def load_user_config(environ: Mapping[str, str] | None = None) -> tuple[UserConf
 
 
 def _rule_diagnostics(layers: Layers, value: Mapping[str, Any]) -> list[Diagnostic]:
-    from runner.config.validation.permissions import malformed  # lazy: few have any
+    from runner.config.validation.permissions import rule_error  # lazy: few have any
 
     return [
         layers.diagnostic(("permissions", decision, index), f"permissions.{decision}[{index}]: {why}")
         for decision, rules in value.get("permissions", {}).items()
         for index, rule in enumerate(rules)
-        if (why := malformed(rule))
+        if (why := rule_error(rule))
     ]
 
 

@@ -10,15 +10,15 @@ from runner.config.validation.schema import schema
 from runner.tools.catalogue import BUILTIN, KINDS, tool_kind
 
 
-def assembled() -> dict[str, Any]:
+def agent_schema() -> dict[str, Any]:
     """The shipped schema, with the parts of today's kinds of tools in it."""
     shipped = schema("agent")
     return {**shipped, "$defs": _with_tools(shipped["$defs"])}
 
 
-def schema_text() -> str:
+def agent_schema_text() -> str:
     """The schema as the file holds it."""
-    return json.dumps(assembled(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(agent_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _with_tools(definitions: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a shape cannot say: names that must be known, texts that must parse, settings that must go together."""
+"""Checks that a schema cannot express: known names, texts that must parse, settings that must go together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gateway_names(source: AgentSource) -> Iterator[Diagnostic]:
     for path in named:
         if (
             source.is_valid(*path)
-            and (name := _at(source, path)) not in known
+            and (name := _value_at(source, path)) not in known
             and find_entry_point(GATEWAYS, name) is None
         ):
             hint = nearest(name, known) or f"known: {', '.join(sorted(known))}"
@@ -48,24 +48,24 @@ def embedded_models(source: AgentSource) -> Iterator[Diagnostic]:
         from runner.gateways.local.models import KNOWN_MODELS, weights_of  # lazy: few agents name such a model
 
         try:
-            weights_of(_at(source, path))
+            weights_of(_value_at(source, path))
         except ModelMissing as missing:
-            hint = nearest(_at(source, path), KNOWN_MODELS) or missing.fix
+            hint = nearest(_value_at(source, path), KNOWN_MODELS) or missing.fix
             yield source.diagnostic(path, missing.what, hint, severity="warning")
 
 
-def gateway_rows(source: AgentSource) -> Iterator[Diagnostic]:
+def gateway_presets(source: AgentSource) -> Iterator[Diagnostic]:
     """The file's own gateways speak a known dialect, have an address, and hold no key."""
-    for name, row in _mapping(source, "gateways").items():
+    for name, preset in _mapping(source, "gateways").items():
         path = ("gateways", name)
         if not source.is_valid(*path):
             continue
-        dialect = row["dialect"]
+        dialect = preset["dialect"]
         if dialect not in DIALECTS and find_entry_point(GATEWAYS, dialect) is None:
             hint = nearest(dialect, DIALECTS) or f"known: {', '.join(DIALECTS)}"
             yield source.diagnostic((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
-        url = row.get("url", "")
-        if "url" not in row and "url_from" not in row and dialect_named(dialect).over_http:
+        url = preset.get("url", "")
+        if "url" not in preset and "url_from" not in preset and dialect_named(dialect).over_http:
             yield source.diagnostic(path, "needs url:", at_key=True)
         if url and (*path, "url") not in source.unfilled and not url.startswith(("http://", "https://")):
             yield source.diagnostic((*path, "url"), "must begin with http:// or https://")
@@ -75,13 +75,13 @@ def literal_secrets(source: AgentSource) -> Iterator[Diagnostic]:
     """No key or token stands in the file itself; it is not shown in the message either."""
     raw = source.layers.value
     for top in ("gateways", "tools"):
-        for path, text in _texts(raw.get(top), (top,)):
+        for path, text in _strings(raw.get(top), (top,)):
             if path[-1] == "key_from" and not source.is_valid(*path):
-                continue  # its shape has been refused already, in words that show nothing
+                continue  # the schema refused it already, in a message that does not show it
             private = {"headers", "env", "key_from"}.intersection(path)
             if "${" not in text and (has_known_secret(text) or (private and looks_secret(text))):
-                way = "name the variable that holds it" if path[-1] == "key_from" else "write ${env:NAME}"
-                yield source.diagnostic(path, "a secret does not belong in the file", f"{way}, and revoke this one")
+                fix = "name the variable that holds it" if path[-1] == "key_from" else "write ${env:NAME}"
+                yield source.diagnostic(path, "a secret does not belong in the file", f"{fix}, and revoke this one")
 
 
 def script(source: AgentSource) -> Iterator[Diagnostic]:
@@ -97,7 +97,7 @@ def script(source: AgentSource) -> Iterator[Diagnostic]:
 def reply_schema(source: AgentSource) -> Iterator[Diagnostic]:
     """The schema of a structured reply is itself valid."""
     if source.is_valid("reply", "schema"):
-        yield from schema_diagnostics(source, ("reply", "schema"), _at(source, ("reply", "schema")))
+        yield from schema_diagnostics(source, ("reply", "schema"), _value_at(source, ("reply", "schema")))
 
 
 def variable_values(source: AgentSource) -> Iterator[Diagnostic]:
@@ -127,10 +127,12 @@ def schema_diagnostics(source: AgentSource, path: NodePath, schema: Mapping[str,
     try:
         validator(schema)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        wrong = getattr(error, "instance", None)
+        instance = getattr(error, "instance", None)
         why = str(getattr(error, "message", error)).splitlines()[0]
         message = (
-            f"not a valid JSON Schema: {why}" if wrong is None else f"not valid in a JSON Schema: {str(wrong)[:80]!r}"
+            f"not a valid JSON Schema: {why}"
+            if instance is None
+            else f"not valid in a JSON Schema: {str(instance)[:80]!r}"
         )
         yield source.diagnostic((*path, *getattr(error, "instance_path", ())), message)
 
@@ -142,43 +144,43 @@ def _dialect(source: AgentSource, gateway: Any) -> Dialect:
     return dialect_named(str(dialect)) if dialect else dialect_of(str(gateway), source.user.gateways)
 
 
-def _texts(value: Any, path: NodePath) -> Iterator[tuple[NodePath, str]]:
-    """Every text in a value, with its path."""
+def _strings(value: Any, path: NodePath) -> Iterator[tuple[NodePath, str]]:
+    """Every string in a value, with its path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
-        for key, each in value.items():
-            yield from _texts(each, (*path, key))
+        for key, inner in value.items():
+            yield from _strings(inner, (*path, key))
     elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _texts(each, (*path, index))
+        for index, inner in enumerate(value):
+            yield from _strings(inner, (*path, index))
 
 
-def _at(source: AgentSource, path: NodePath) -> Any:
-    found: Any = source.value
+def _value_at(source: AgentSource, path: NodePath) -> Any:
+    value: Any = source.value
     for key in path:
-        found = found[key]
-    return found
+        value = value[key]
+    return value
 
 
 def _mapping(source: AgentSource, key: str) -> Mapping[str, Any]:
-    found = source.value.get(key)
-    return found if isinstance(found, dict) else {}
+    value = source.value.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _list(source: AgentSource, key: str) -> Sequence[Any]:
-    found = source.value.get(key)
-    return found if isinstance(found, list) else []
+    value = source.value.get(key)
+    return value if isinstance(value, list) else []
 
 
 def _mappings(source: AgentSource, key: str) -> Iterator[Mapping[str, Any]]:
-    return (each for each in _list(source, key) if isinstance(each, dict))
+    return (item for item in _list(source, key) if isinstance(item, dict))
 
 
 CHECKS: tuple[Check, ...] = (
     gateway_names,
     embedded_models,
-    gateway_rows,
+    gateway_presets,
     literal_secrets,
     script,
     reply_schema,

@@ -11,15 +11,14 @@ from typing import Any
 
 from runner.config.diagnostics import Diagnostic, Severity
 from runner.config.layers import Layers
-from runner.config.validation.schema import dotted
-from runner.config.yaml.document import NodePath
+from runner.config.yaml.document import NodePath, dotted_path
 from runner.core.secrets import looks_secret
 from runner.tools.catalogue import KINDS, tool_kind
 
 _PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _LOOKALIKE = re.compile(r"\$\{[^}\n]*\}?")
-# What other tools write: templates, shells and {env:NAME}. In a field that is filled in, it was meant to be.
-_FOREIGN = re.compile(r"\$\{[^}\n]*\}?|\{\{[^}\n]*\}\}|\$[A-Z_][A-Z0-9_]+\b|\{env[:.][^}\n]*\}")
+# What other tools write: templates, shells and {env:NAME}. In a field that is filled in, a placeholder was meant.
+_OTHER_SYNTAX = re.compile(r"\$\{[^}\n]*\}?|\{\{[^}\n]*\}\}|\$[A-Z_][A-Z0-9_]+\b|\{env[:.][^}\n]*\}")
 _LOOKALIKE_IN_PROSE = re.compile(r"\$\{(?:env\b[^}\n]*|[A-Z][A-Z0-9_]*(?::-[^}\n]*)?)\}")
 
 _PROSE = frozenset({"system_prompt", "description", "greeting", "prompt", "script", "reply"})
@@ -56,42 +55,42 @@ class Substitution:
         if isinstance(value, str):
             return self._text(value, path) if "$" in value or "{" in value else value
         if isinstance(value, dict):
-            return {key: self.fill(each, (*path, key)) for key, each in value.items()}
+            return {key: self.fill(inner, (*path, key)) for key, inner in value.items()}
         if isinstance(value, list):
-            return [self.fill(each, (*path, index)) for index, each in enumerate(value)]
+            return [self.fill(inner, (*path, index)) for index, inner in enumerate(value)]
         return value
 
     def _text(self, text: str, path: NodePath) -> str:
         if not _is_filled_in(path):
-            self._refuse(text, path, _LOOKALIKE_IN_PROSE if path[0] in _PROSE else _LOOKALIKE)
+            self._report_placeholders(text, path, _LOOKALIKE_IN_PROSE if path[0] in _PROSE else _LOOKALIKE)
             return text
-        rest = _PLACEHOLDER.sub(lambda found: " " * len(found.group()), text)
-        self._refuse(rest, path, _FOREIGN)
-        return _PLACEHOLDER.sub(lambda found: self._value(found, path), text)
+        rest = _PLACEHOLDER.sub(lambda match: " " * len(match.group()), text)
+        self._report_placeholders(rest, path, _OTHER_SYNTAX)
+        return _PLACEHOLDER.sub(lambda match: self._value(match, path), text)
 
-    def _value(self, found: re.Match[str], path: NodePath) -> str:
-        name, default = found.groups()
+    def _value(self, match: re.Match[str], path: NodePath) -> str:
+        name, default = match.groups()
         value = self._environ.get(name)
         if default is not None and not value:
             return str(default)
         if value is None:
             self.unfilled.add(path)
-            self._report(path, found, f"{dotted(path)}: the environment variable {name} is not set", self._missing)
+            self._report(path, match, f"{dotted_path(path)}: the environment variable {name} is not set", self._missing)
             return ""
-        if found.start() == 0:
+        if match.start() == 0:
             self.from_user.add(path)
         if looks_secret(value) or (len(value) > 3 and not _SECRET_FIELDS.isdisjoint(path)):
             self.secrets[f"env:{name}"] = value
         return value
 
-    def _refuse(self, text: str, path: NodePath, pattern: re.Pattern[str]) -> None:
+    def _report_placeholders(self, text: str, path: NodePath, pattern: re.Pattern[str]) -> None:
         why = "is not filled in here"
         if _is_filled_in(path):
             why = "is no placeholder: write ${env:NAME} or ${env:NAME:-default}"
-        for found in pattern.finditer(text):
-            self._report(path, found, f"{dotted(path)}: {found.group()} {why}", "error")
+        for match in pattern.finditer(text):
+            self._report(path, match, f"{dotted_path(path)}: {match.group()} {why}", "error")
 
-    def _report(self, path: NodePath, found: re.Match[str], message: str, severity: Severity) -> None:
+    def _report(self, path: NodePath, match: re.Match[str], message: str, severity: Severity) -> None:
         self.diagnostics.append(
-            self._layers.diagnostic(path, message, severity=severity, offset=found.start(), length=len(found.group()))
+            self._layers.diagnostic(path, message, severity=severity, offset=match.start(), length=len(match.group()))
         )

@@ -1,7 +1,7 @@
-"""A quick yes: whether a value surely keeps a schema, without importing a validator.
+"""Fast validation: whether a value is certainly valid, without importing a JSON Schema library.
 
-An agent file is small and nearly always right, and the library that judges it costs more to import than all of its
-reading. What is not surely right here, or uses a keyword that is not known here, the library decides and explains.
+An agent file is small and nearly always valid, and the library costs more to import than reading the file. What is not
+certainly valid here, or uses a keyword that is not known here, the library decides and explains.
 """
 
 from __future__ import annotations
@@ -24,76 +24,80 @@ Node = Mapping[str, Any]
 Rule = Callable[[Any, Any, Node, Node], bool]
 
 
-def surely_fits(value: Any, node: Node, root: Node) -> bool:
-    """True if `value` keeps the schema `node`, whose references lead into `root`; False also means not known."""
-    for keyword, given in node.items():
+def certainly_valid(value: Any, node: Node, root: Node) -> bool:
+    """Whether `value` is valid under the schema `node` with references into `root`; False also means not known."""
+    for keyword, expected in node.items():
         if keyword in _ANNOTATIONS:
             continue
         rule = _RULES.get(keyword)
-        if rule is None or not rule(value, given, node, root):
+        if rule is None or not rule(value, expected, node, root):
             return False
     return True
 
 
-def _type(value: Any, given: Any, node: Node, root: Node) -> bool:
-    return any(_is(value, name) for name in ((given,) if isinstance(given, str) else given))
+def _type(value: Any, expected: Any, node: Node, root: Node) -> bool:
+    return any(_has_type(value, name) for name in ((expected,) if isinstance(expected, str) else expected))
 
 
-def _is(value: Any, name: str) -> bool:
+def _has_type(value: Any, name: str) -> bool:
     if isinstance(value, bool):
         return name == "boolean"
     return name != "boolean" and isinstance(value, _TYPES[name])
 
 
-def _properties(value: Any, given: Any, node: Node, root: Node) -> bool:
+def _properties(value: Any, expected: Any, node: Node, root: Node) -> bool:
     return not isinstance(value, dict) or all(
-        key not in value or surely_fits(value[key], inner, root) for key, inner in given.items()
+        key not in value or certainly_valid(value[key], inner, root) for key, inner in expected.items()
     )
 
 
-def _others(value: Any, given: Any, node: Node, root: Node) -> bool:
+def _additional_properties(value: Any, expected: Any, node: Node, root: Node) -> bool:
     if not isinstance(value, dict):
         return True
     others = value.keys() - node.get("properties", {}).keys()
-    return not others if given is False else all(surely_fits(value[key], given, root) for key in others)
+    return not others if expected is False else all(certainly_valid(value[key], expected, root) for key in others)
 
 
-def _reference(value: Any, given: str, node: Node, root: Node) -> bool:
-    return surely_fits(value, root["$defs"][given.removeprefix("#/$defs/")], root)
+def _reference(value: Any, expected: str, node: Node, root: Node) -> bool:
+    return certainly_valid(value, root["$defs"][expected.removeprefix("#/$defs/")], root)
 
 
-def _size(kind: Any, least: bool) -> Rule:
-    def holds(value: Any, given: int, node: Node, root: Node) -> bool:
-        return not isinstance(value, kind) or (len(value) >= given if least else len(value) <= given)
+def _length_limit(kind: Any, least: bool) -> Rule:
+    def holds(value: Any, expected: int, node: Node, root: Node) -> bool:
+        return not isinstance(value, kind) or (len(value) >= expected if least else len(value) <= expected)
 
     return holds
 
 
 def _bound(holds: Callable[[Any, Any], bool]) -> Rule:
-    return lambda value, given, node, root: not _is(value, "number") or holds(value, given)
+    return lambda value, expected, node, root: not _has_type(value, "number") or holds(value, expected)
 
 
 _RULES: Mapping[str, Rule] = {
     "type": _type,
     "properties": _properties,
-    "additionalProperties": _others,
+    "additionalProperties": _additional_properties,
     "$ref": _reference,
-    "required": lambda value, given, node, root: not isinstance(value, dict) or all(key in value for key in given),
-    "items": lambda value, given, node, root: (
-        not isinstance(value, list) or all(surely_fits(each, given, root) for each in value)
+    "required": lambda value, expected, node, root: (
+        not isinstance(value, dict) or all(key in value for key in expected)
     ),
-    "propertyNames": lambda value, given, node, root: (
-        not isinstance(value, dict) or all(surely_fits(key, given, root) for key in value)
+    "items": lambda value, expected, node, root: (
+        not isinstance(value, list) or all(certainly_valid(item, expected, root) for item in value)
     ),
-    "anyOf": lambda value, given, node, root: any(surely_fits(value, each, root) for each in given),
-    "enum": lambda value, given, node, root: any(type(value) is type(each) and value == each for each in given),
-    "const": lambda value, given, node, root: type(value) is type(given) and value == given,
-    "pattern": lambda value, given, node, root: not isinstance(value, str) or bool(re.search(given, value)),
-    "minimum": _bound(lambda value, given: value >= given),
-    "maximum": _bound(lambda value, given: value <= given),
-    "exclusiveMinimum": _bound(lambda value, given: value > given),
-    "minLength": _size(str, least=True),
-    "minItems": _size(list, least=True),
-    "minProperties": _size(dict, least=True),
-    "maxProperties": _size(dict, least=False),
+    "propertyNames": lambda value, expected, node, root: (
+        not isinstance(value, dict) or all(certainly_valid(key, expected, root) for key in value)
+    ),
+    "anyOf": lambda value, expected, node, root: any(certainly_valid(value, branch, root) for branch in expected),
+    "enum": lambda value, expected, node, root: any(
+        type(value) is type(choice) and value == choice for choice in expected
+    ),
+    "const": lambda value, expected, node, root: type(value) is type(expected) and value == expected,
+    "pattern": lambda value, expected, node, root: not isinstance(value, str) or bool(re.search(expected, value)),
+    "minimum": _bound(lambda value, expected: value >= expected),
+    "maximum": _bound(lambda value, expected: value <= expected),
+    "exclusiveMinimum": _bound(lambda value, expected: value > expected),
+    "minLength": _length_limit(str, least=True),
+    "minItems": _length_limit(list, least=True),
+    "minProperties": _length_limit(dict, least=True),
+    "maxProperties": _length_limit(dict, least=False),
 }

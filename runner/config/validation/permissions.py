@@ -1,4 +1,4 @@
-"""Permission rules and the choice of a tool name tools that are there; a misspelt `deny` would fail open."""
+"""Checks that permission rules and `tool_choice` name tools that exist: a misspelt `deny` would fail open."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def _permissions(source: AgentSource, names: set[str], any_name: bool) -> Iterat
             continue
         for index, rule in enumerate(source.value["permissions"][decision]):
             path = ("permissions", decision, index)
-            if why := malformed(rule):
+            if why := rule_error(rule):
                 yield source.diagnostic(path, why)
-            elif not (any_name or _known(head := rule.partition("(")[0].strip(), names)):
+            elif not (any_name or _names_a_tool(head := rule.partition("(")[0].strip(), names)):
                 yield source.diagnostic(path, f"no tool is named {head!r}", nearest(head, names | KINDS.keys()))
 
 
-def malformed(rule: str) -> str:
-    """Why a text is no rule, or nothing."""
+def rule_error(rule: str) -> str:
+    """Why a text is not a permission rule; empty if it is one."""
     from runner.tools.permission_rules import parse_rule  # lazy: most files have no rules
 
     try:
@@ -54,8 +54,8 @@ def malformed(rule: str) -> str:
     return ""
 
 
-def _known(head: str, names: set[str]) -> bool:
-    """The name of a tool or a built-in, a kind of tools, or `group.tool` and `server.tool` for one of several."""
+def _names_a_tool(head: str, names: set[str]) -> bool:
+    """Whether it is a tool, a built-in, a kind of tools, or `group.tool` and `server.tool` for one of several."""
     if "*" in head or head in names or head in KINDS or head in BUILT_INS:
         return True
     group, kind = head.partition(".")[0].partition("__")[0], head.partition("_")[0]

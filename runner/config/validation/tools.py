@@ -20,14 +20,14 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def tool_entries(source: AgentSource) -> tuple[list[ToolEntry], list[Diagnostic]]:
-    """Each entry whose shape is right, and what else is wrong with any."""
+    """The entries that the schema allows, and what else is wrong with them."""
     entries: dict[int, ToolEntry] = {}
     diagnostics: list[Diagnostic] = []
     for index, written in enumerate(source.value.get("tools") or ()):
         if source.is_valid("tools", index):
             entries[index] = entry = _entry(source, index, written)
             diagnostics += _entry_diagnostics(source, entry, index)
-    diagnostics += _same_name(source, entries)
+    diagnostics += _duplicate_names(source, entries)
     return list(entries.values()), diagnostics
 
 
@@ -55,14 +55,14 @@ def _entry_diagnostics(source: AgentSource, entry: ToolEntry, index: int) -> Ite
         return (*root, *(path[1:] if short else path))
 
     paths = kind.paths(entry)
-    misplaced = {}
+    path_errors = {}
     for option, (path, must_be) in paths.items():
         if diagnostic := source.path_diagnostic(at((option,)), path, expected=must_be):
-            misplaced[option] = diagnostic
-    yield from misplaced.values()
+            path_errors[option] = diagnostic
+    yield from path_errors.values()
 
     def text_of(option: str) -> tuple[Path, str] | None:
-        if option in misplaced or option not in paths:
+        if option in path_errors or option not in paths:
             return None
         path = source.file(at((option,)), paths[option].path)
         return path, read_text(path)
@@ -79,7 +79,7 @@ def _entry_diagnostics(source: AgentSource, entry: ToolEntry, index: int) -> Ite
         yield from schema_diagnostics(source, at(("parameters", name)), schema)
 
 
-def _same_name(source: AgentSource, entries: Mapping[int, ToolEntry]) -> Iterator[Diagnostic]:
+def _duplicate_names(source: AgentSource, entries: Mapping[int, ToolEntry]) -> Iterator[Diagnostic]:
     first: dict[str, int] = {}
     for index, entry in entries.items():
         if entry.name and entry.name in first:

@@ -97,3 +97,11 @@ def position_at(source_map: SourceMap, offset: int) -> tuple[int, int] | None:
         return None
     begin, line, column = source_map[at]
     return line, column + offset - begin
+
+
+def dotted_path(path: NodePath) -> str:
+    """A path as people write it: `tools[0].files.root`."""
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
+    return text

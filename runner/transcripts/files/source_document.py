@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.config.diagnostics import WHOLE_FILE, Diagnostic, Location
-from runner.config.validation.schema import SchemaViolation
+from runner.config.validation.schema_messages import SchemaViolation
 from runner.config.yaml.document import Document, NodeKey, NodePath
 
 

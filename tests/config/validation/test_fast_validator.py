@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.config.validation.fast_validator import surely_fits
+from runner.config.validation.fast_validator import certainly_valid
 from runner.config.validation.schema import schema
 from runner.config.yaml.parser import load_document
 from thoroughness import examples
@@ -28,7 +28,7 @@ ODD = st.sampled_from(
 
 @pytest.mark.parametrize("value", GOOD, ids=range(len(GOOD)))
 def test_good_files_are_surely_right(value: Any):
-    assert surely_fits(value, AGENT, AGENT)
+    assert certainly_valid(value, AGENT, AGENT)
 
 
 def containers(value: Any) -> list[Any]:
@@ -53,7 +53,7 @@ def test_it_is_never_surer_than_the_library(data: st.DataObject):
                 del target[key]
             else:
                 target[key] = odd
-    if surely_fits(value, AGENT, AGENT):
+    if certainly_valid(value, AGENT, AGENT):
         assert LIBRARY.is_valid(value)
 
 
@@ -68,4 +68,4 @@ def test_it_is_never_surer_than_the_library(data: st.DataObject):
     ],
 )
 def test_an_unknown_keyword_is_left_to_the_library(node: dict[str, Any]):
-    assert not surely_fits("x", node, node)
+    assert not certainly_valid("x", node, node)

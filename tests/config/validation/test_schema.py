@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from runner.config.agent import Agent, Fallback, Permissions, Reply, UserConfig, Variable
-from runner.config.validation.agent_schema import schema_text as assembled_text
-from runner.config.validation.schema import dotted, schema, schema_text, schema_violations
+from runner.config.validation.agent_schema import agent_schema_text
+from runner.config.validation.schema import schema, schema_text, schema_violations
+from runner.config.yaml.document import dotted_path
 from runner.config.yaml.parser import load_document
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
 from runner.gateways import DIALECTS, GatewayPreset
@@ -74,7 +75,9 @@ def test_every_kind_of_tool_is_known_to_both():
 
 
 def test_the_shipped_schema_is_the_assembled_one():
-    assert schema_text("agent") == assembled_text(), "write config.validation.agent_schema.schema_text() into the file"
+    assert schema_text("agent") == agent_schema_text(), (
+        "write config.validation.agent_schema.agent_schema_text() into the file"
+    )
 
 
 def test_known_dialects_are_suggested():
@@ -121,5 +124,5 @@ def test_editors_agree_on_bad_files(name: str):
 
 
 def test_paths_read_as_people_write_them():
-    assert dotted(("tools", 0, "files", "root")) == "tools[0].files.root"
-    assert dotted(()) == ""
+    assert dotted_path(("tools", 0, "files", "root")) == "tools[0].files.root"
+    assert dotted_path(()) == ""

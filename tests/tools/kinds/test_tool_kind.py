@@ -177,7 +177,7 @@ def tree(tmp_path: Path) -> Path:
     catalogue = copy / "runner" / "tools" / "catalogue.py"
     row = '    "echo": "runner.tools.kinds.echo:KIND",\n'
     catalogue.write_text(catalogue.read_text().replace('    "agent": "runner', row + '    "agent": "runner', 1))
-    code = "from runner.config.validation.agent_schema import schema_text as t; import sys; sys.stdout.write(t())"
+    code = "from runner.config.validation.agent_schema import agent_schema_text as t; import sys; sys.stdout.write(t())"
     schema_file = copy / "schemas" / "agent.schema.json"
     schema_file.write_text(program(copy, "-c", code).stdout)
     return copy
