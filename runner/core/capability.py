@@ -68,5 +68,5 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _strings(each)
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)

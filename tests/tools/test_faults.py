@@ -536,4 +536,4 @@ def f59(scene: Scene) -> None:
     (scene.folder / "own.py").write_text("import evil\n" + (scene.folder / "own.py").read_text())
     ran = scene.run("a.yaml", "-m", "hi")
     assert ran.returncode == 6 and not canary.exists()
-    assert "~ the file own.py is another" in ran.stderr and "+import evil" in ran.stderr
+    assert "~ the file own.py has changed" in ran.stderr and "+import evil" in ran.stderr

@@ -46,7 +46,7 @@ def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[],
     if _only_variables(source.text) and all(
         _is_scalar(values.get(name, ())) for name in _VARIABLE.findall(source.text)
     ):
-        return _VARIABLE.sub(lambda found: _as_text(values[found[1]]), source.text)
+        return _VARIABLE.sub(lambda match: _as_text(values[match[1]]), source.text)
     from runner.config.template.sandbox import open_sandbox  # lazy: jinja2
 
     sandbox = open_sandbox(source.root, now)
@@ -87,9 +87,9 @@ def template_dependencies(source: PromptSource) -> TemplateDependencies:
 
 
 def _variable_names(source: PromptSource) -> Iterator[tuple[str, Diagnostic]]:
-    for found in reversed([*_VARIABLE.finditer(source.text)]):  # the first use of a name comes last, and stays
-        line = source.text.count("\n", 0, found.start()) + 1
-        yield found[1], _diagnostic(source, _MAIN, source.text, line, f"{found[1]!r} is not defined", found[1])
+    for match in reversed([*_VARIABLE.finditer(source.text)]):  # the first use of a name comes last, and stays
+        line = source.text.count("\n", 0, match.start()) + 1
+        yield match[1], _diagnostic(source, _MAIN, source.text, line, f"{match[1]!r} is not defined", match[1])
 
 
 def _is_scalar(value: Any) -> bool:
@@ -157,8 +157,8 @@ def _raise_config_error(error: Exception, source: PromptSource, known: Iterable[
     message = getattr(error, "message", None) or str(error) or type(error).__name__
     hint = ""
     word = named[1] if (named := _QUOTED_NAME.search(message)) else ""
-    if found := _UNDEFINED.search(message):
-        word = found.group(1)
+    if undefined := _UNDEFINED.search(message):
+        word = undefined[1]
         message = f"{word!r} is not defined"
         hint = nearest(word, known)
     elif isinstance(error, RecursionError):
@@ -172,13 +172,13 @@ def _error_position(error: Exception) -> tuple[str, int]:
     """The file and line of a template that an error comes from: the innermost frame that is a template's."""
     if lineno := getattr(error, "lineno", None):
         return getattr(error, "filename", None) or _MAIN, lineno
-    found = (_MAIN, 1)
+    position = (_MAIN, 1)
     trace = error.__traceback__
     while trace is not None:
         if "__jinja_exception__" in trace.tb_frame.f_globals:  # a frame that stands for a template's line
-            found = (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+            position = (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
         trace = trace.tb_next
-    return found
+    return position
 
 
 def _file_text(file: str) -> str:
@@ -194,9 +194,9 @@ def _diagnostic(
     """The diagnostic at `word` in a line of a template, or of the line's first character."""
     lines = text.splitlines(keepends=True)
     shown = lines[line - 1] if line <= len(lines) else ""
-    found = re.search(rf"\b{re.escape(word)}\b", shown) if word else None
-    column = found.start() if found else len(shown) - len(shown.lstrip())
-    length = max(1, len(word)) if found else max(1, len(shown.strip()))
+    match = re.search(rf"\b{re.escape(word)}\b", shown) if word else None
+    column = match.start() if match else len(shown) - len(shown.lstrip())
+    length = max(1, len(word)) if match else max(1, len(shown.strip()))
     if file != _MAIN:
         return Diagnostic(file, line, column + 1, message, hint, length=length)
     if source.location is None:

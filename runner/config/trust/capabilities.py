@@ -48,11 +48,11 @@ class CapabilitySet:
 def capabilities_of(agent: Agent) -> CapabilitySet:
     """What the file can do, the files of its `agent:` tools included. Raises ConfigError for one of these."""
     agents = _with_agent_tools(agent)
-    capabilities = [capability for each in agents for capability in _of_file(each)]
+    capabilities = [capability for member in agents for capability in _of_file(member)]
     if capabilities:
-        capabilities += [capability for each in agents for capability in _preapproved_calls(each)]
-    in_order = sorted(dict.fromkeys(capabilities), key=lambda capability: ACTIONS.index(capability.action))
-    return CapabilitySet(tuple(in_order), agents)
+        capabilities += [capability for member in agents for capability in _preapproved_calls(member)]
+    by_action = sorted(dict.fromkeys(capabilities), key=lambda capability: ACTIONS.index(capability.action))
+    return CapabilitySet(tuple(by_action), agents)
 
 
 def _with_agent_tools(agent: Agent) -> tuple[Agent, ...]:
@@ -63,8 +63,8 @@ def _with_agent_tools(agent: Agent) -> tuple[Agent, ...]:
             if path.resolve() not in agents:
                 from runner.config.loader import load_agent  # lazy: few agents have others as tools
 
-                agents[path.resolve()] = another = load_agent(path, user=agent.user)
-                waiting.append(another)
+                agents[path.resolve()] = agent_tool = load_agent(path, user=agent.user)
+                waiting.append(agent_tool)
     return tuple(agents.values())
 
 
@@ -75,7 +75,7 @@ def _agent_files(agent: Agent) -> Iterator[Path]:
 def _of_file(agent: Agent) -> Iterator[Capability]:
     """What the file itself can do, in its order; not what the agents that it names can."""
     raw = _RawFile(agent.path)
-    for name, model in ((agent.gateway, agent.model), *((each.gateway, each.model) for each in agent.fallback)):
+    for name, model in ((agent.gateway, agent.model), *((route.gateway, route.model) for route in agent.fallback)):
         yield from _gateway(agent, name, raw)
         yield from _weights(agent, name, model)
     for index, entry in enumerate(agent.tools):
@@ -124,10 +124,10 @@ def _gateway(agent: Agent, name: str, raw: _RawFile) -> Iterator[Capability]:
     url, ca = preset_url(preset), preset.quirks.get("ca_bundle")
     sent = dict.fromkeys(filter(None, [preset.key_from])) | env_variables(own)
     if url and (ca or not _is_known(preset, url) or sent.keys() - {preset.key_from}):
-        place, authorities = destination(url, own), f", by the authorities in {ca}" if ca else ""
-        yield Capability("connect", f"{place} (the model's gateway {name}{authorities})", where)
+        server, authorities = destination(url, own), f", by the authorities in {ca}" if ca else ""
+        yield Capability("connect", f"{server} (the model's gateway {name}{authorities})", where)
         for variable in sent:
-            yield Capability("send", f"{variable} to {place}", where, host_of(url))
+            yield Capability("send", f"{variable} to {server}", where, host_of(url))
 
 
 def _is_known(preset: GatewayPreset, url: str) -> bool:

@@ -1,4 +1,4 @@
-"""The files that decide what an agent does, each with its hash: what consent is given to."""
+"""The manifest: what consent covers, which is every file that decides what an agent does, each with its hash."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from runner.config.paths import path_kind
 from runner.config.trust.capabilities import CapabilitySet
 from runner.tools.catalogue import tool_kind_of
 
-_LARGEST = 64 * 2**20
-_LONGEST_TEXT = 64 * 2**10
+_MAX_HASHED = 64 * 2**20
+_MAX_TEXT = 64 * 2**10
 _INCLUDE = re.compile(r"""\{%[-+]?\s*(?:include|import|from|extends)\s+["']([^"']+)["']""")
 
 
@@ -54,14 +54,14 @@ def build_manifest(capabilities: CapabilitySet) -> Manifest:
 def _files(agent: Agent) -> Iterator[Path]:
     for path in (*agent.files, *_includes(agent.system_prompt)):
         yield path.resolve()
-    for model in (agent.model, *(each.model for each in agent.fallback)):
+    for model in (agent.model, *(route.model for route in agent.fallback)):
         if model.endswith(".gguf") and path_kind(Path(model)) == "file":
             yield Path(model).resolve()
     for entry in agent.tools:
         for name in tool_kind_of(entry).files(entry):
             path = entry.base / name
-            ours = not Path(name).is_absolute() or path.is_relative_to(entry.base.resolve())
-            if ours and path_kind(path) == "file":  # an argument need not be fit for a file name
+            beside = not Path(name).is_absolute() or path.is_relative_to(entry.base.resolve())
+            if beside and path_kind(path) == "file":  # an argument need not be a valid file name
                 yield path.resolve()
 
 
@@ -80,7 +80,7 @@ def _includes(source: PromptSource) -> Iterator[Path]:
 def _digest(path: Path) -> str:
     try:
         status = path.stat()
-        if status.st_size > _LARGEST:  # a model's weights, say: hashing them would hold up every start
+        if status.st_size > _MAX_HASHED:  # a model's weights, say: hashing them would hold up every start
             return f"{status.st_size} bytes of {status.st_mtime_ns}"
         with path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()
@@ -90,6 +90,6 @@ def _digest(path: Path) -> str:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8") if path.stat().st_size <= _LONGEST_TEXT else None
+        return path.read_text(encoding="utf-8") if path.stat().st_size <= _MAX_TEXT else None
     except (OSError, ValueError):
         return None

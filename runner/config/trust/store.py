@@ -1,4 +1,4 @@
-"""What the user consented to: one private file an agent, in the user's own state folder and never beside the agent."""
+"""The store of consent: one private file an agent, in the user's own state folder and never beside the agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that executes or reaches out does so only after the user has seen what, and consented to exactly that."""
+"""Trust: a file may execute and reach out only after the user saw what it can do, and consented to exactly that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.config.trust.manifest import Manifest
     from runner.config.trust.store import Consent
 
-_LONGEST_DIFF = 200
+_MAX_DIFF_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class TrustStatus:
         """All of it for the user to read before saying yes: nothing is cut, and nothing in it is active."""
         text = f"{escape_line(str(self.agent.path))} can, on your machine and with your keys:\n{self.capabilities}"
         if self.changes:
-            changes = "".join(f"\n  {escape_line(each)}" for each in self.changes)
+            changes = "".join(f"\n  {escape_line(change)}" for change in self.changes)
             text += f"\nsince you trusted it, this has changed:{changes}"
         return text
 
@@ -109,8 +109,8 @@ def unpin_mcp_tools(agent: Agent) -> None:
     """Take the tools of the agent's MCP servers as they are listed next, whatever they were when first used."""
     from runner.tools.catalogue import tool_kind_of  # lazy: only a user's explicit word comes here
 
-    for each in capabilities_of(agent).agents:
-        for entry in each.tools:
+    for member in capabilities_of(agent).agents:
+        for entry in member.tools:
             tool_kind_of(entry).accept_changes(entry)
 
 
@@ -138,8 +138,8 @@ def _changed_files(before: Consent, now: Manifest) -> Iterator[str]:
         if name not in before.files:
             yield f"+ the file {name} is new"
         elif digest != before.files[name]:
-            yield f"~ the file {name} is another"
+            yield f"~ the file {name} has changed"
             if name in before.texts and name in texts:
-                lines = difference(before.texts[name].splitlines(), texts[name].splitlines(), _LONGEST_DIFF)
+                lines = difference(before.texts[name].splitlines(), texts[name].splitlines(), _MAX_DIFF_LINES)
                 yield from (f"    {line}" for line in lines)
-    yield from (f"- the file {name} has gone" for name in before.files if name not in now.files)
+    yield from (f"- the file {name} was removed" for name in before.files if name not in now.files)

@@ -1,1 +1,1 @@
-"""What an agent file must keep: its JSON Schema, and the checks that a schema cannot express."""
+"""Validation of agent files: their JSON Schema, and the checks that a schema cannot express."""

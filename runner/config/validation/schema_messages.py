@@ -1,6 +1,6 @@
 """Schema violations in words: what a JSON Schema does not allow in a file, and the way out.
 
-The branch of a union that the writer meant is found first, so that the message is about the actual mistake.
+The branch of a union that the writer meant is found first, so that the message is about what is actually wrong.
 """
 
 from __future__ import annotations

@@ -219,12 +219,12 @@ def test_a_capability_is_one_line_without_anything_active(text: str):
 
 CHANGES = [
     ("a.yaml", RUNS.replace("log", "push"), "+ run      git push"),
-    ("base.yaml", "options: {temperature: 1}\n", "~ the file base.yaml is another"),
-    ("prompt.md", "other", "~ the file prompt.md is another"),
-    ("part.md", "other", "~ the file part.md is another"),
-    ("tools.py", "def look(): return 1\n", "~ the file tools.py is another"),
-    ("run.sh", "echo other", "~ the file run.sh is another"),
-    ("b.yaml", HEAD + "description: other\n", "~ the file b.yaml is another"),
+    ("base.yaml", "options: {temperature: 1}\n", "~ the file base.yaml has changed"),
+    ("prompt.md", "other", "~ the file prompt.md has changed"),
+    ("part.md", "other", "~ the file part.md has changed"),
+    ("tools.py", "def look(): return 1\n", "~ the file tools.py has changed"),
+    ("run.sh", "echo other", "~ the file run.sh has changed"),
+    ("b.yaml", HEAD + "description: other\n", "~ the file b.yaml has changed"),
     ("new.so", "", "+ the file new.so is new"),
 ]
 WHOLE = """extends: base.yaml
