@@ -34,24 +34,24 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, or the terminal has gone: what was begun is ended as after ^C, and nothing goes on."""
 
 
-class _ReaderLeft(Exception):
+class _StdoutClosed(Exception):
     """Whoever read stdout has gone. click would end the process for a BrokenPipeError, past what this module does."""
 
 
-class Verbs(click.Group):
+class CommandGroup(click.Group):
     """Commands imported when they are asked for; a first argument that is none is the agent to chat with."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         try:
             return super().make_context(*arguments, **options)
         except BrokenPipeError as error:  # --help and --version print here
-            raise _ReaderLeft from error
+            raise _StdoutClosed from error
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            raise _ReaderLeft from error
+            raise _StdoutClosed from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -81,7 +81,7 @@ class Verbs(click.Group):
 
 
 @click.group(
-    cls=Verbs,
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="`agent-run AGENT` is `agent-run chat AGENT`. `agent-run COMMAND --help` tells more.",
 )
@@ -95,9 +95,9 @@ def main() -> None:
     prepare()
     if os.path.expanduser("~") == "~":  # noqa: PTH111 - nobody's home, which must not become the current folder
         os.environ["HOME"] = os.path.abspath(os.sep)  # noqa: PTH100
-    for each in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGTERM", "SIGHUP"):
         # Whoever wants us to ignore it, as nohup does, is obeyed.
-        if (number := getattr(signal, each, None)) and signal.getsignal(number) == signal.SIG_DFL:
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _terminate)
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
@@ -126,16 +126,16 @@ def run(arguments: list[str]) -> int:
         return 2
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except _ReaderLeft:
-        _abandon_stdout()
+    except _StdoutClosed:
+        _discard_stdout()
         return 0
     except Exception as error:  # noqa: BLE001 - the one handler: what is not ours to explain is our bug
-        from runner.cli.error_output import tell  # lazy: nothing failed, as a rule
+        from runner.cli.error_output import print_error  # lazy: nothing failed, as a rule
 
-        return tell(error)
+        return print_error(error)
 
 
-def _abandon_stdout() -> None:
+def _discard_stdout() -> None:
     """The reader has gone: nothing more can be said to it, not even by the flush at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())

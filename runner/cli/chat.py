@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli import Terminated
-from runner.cli.terminal.plain_text import Plain, warn
+from runner.cli.terminal.text_output import TextOutput, warn
 from runner.core.errors import AgentRunError, UsageError
 from runner.core.sanitize import sanitize
 
 if TYPE_CHECKING:
-    from runner.cli.terminal.json_output import JsonLines, OneJson
+    from runner.cli.terminal.json_output import JsonLinesOutput, JsonOutput
     from runner.config.agent import Agent
+    from runner.core.messages import Attachment
+    from runner.engine.approval import Approve
+    from runner.engine.from_agent import AskUser
     from runner.engine.session import ChatSession
     from runner.transcripts.recording.chat_recorder import ChatRecorder
 
-GOODBYE = "exit"
-SLASH_COMMANDS = {"/continue": "Please go on exactly where you stopped."}
+EXIT_WORD = "exit"
+CHAT_COMMANDS = {"/continue": "Please go on exactly where you stopped."}
 
-_SLASH = re.compile(r"/[a-z]+")
+_COMMAND = re.compile(r"/[a-z]+")
 
 
 @click.command()
@@ -56,27 +59,27 @@ def chat(agent: str, **options: Any) -> int:
     On a terminal it prompts until `exit` or end of input; ^C stops a reply, and leaves at the prompt.
     With -m, or with piped input, it answers and exits.
     """
-    machine = _machine(options["output"])
+    json_output = _json_output(options["output"])
     try:
-        return _converse(agent, options, machine)
+        return _run_chat(agent, options, json_output)
     except AgentRunError as error:
-        if machine is not None:
-            machine.fail(error)
+        if json_output is not None:
+            json_output.fail(error)
         raise
     finally:
-        if machine is not None:
-            machine.end()
+        if json_output is not None:
+            json_output.end()
 
 
-def _machine(output: str) -> JsonLines | OneJson | None:
+def _json_output(output: str) -> JsonLinesOutput | JsonOutput | None:
     if output == "text":
         return None
-    from runner.cli.terminal.json_output import JsonLines, OneJson  # lazy: people read text
+    from runner.cli.terminal.json_output import JsonLinesOutput, JsonOutput  # lazy: people read text
 
-    return JsonLines(sys.stdout) if output == "jsonl" else OneJson(sys.stdout)
+    return JsonLinesOutput(sys.stdout) if output == "jsonl" else JsonOutput(sys.stdout)
 
 
-def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson | None) -> int:
+def _run_chat(path: str, options: dict[str, Any], json_output: JsonLinesOutput | JsonOutput | None) -> int:
     from runner.config.loader import load_agent
     from runner.config.template.variables import parse_var_options
     from runner.engine.session import ChatSession
@@ -87,8 +90,7 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
     at_prompt = not messages and sys.stdin is not None and sys.stdin.isatty()
     variables = parse_var_options(options["variables"])
     recorder = _recorder(options["record"], agent, variables)
-    from runner.cli.terminal import questions as people  # the questions that a tool, a rule or a file may put
-
+    approve, ask, consent = _questions() if at_prompt else (None, None, None)
     session = ChatSession.from_agent(
         agent,
         variables=variables,
@@ -96,21 +98,28 @@ def _converse(path: str, options: dict[str, Any], machine: JsonLines | OneJson |
         allow=options["allow"],
         deny=options["deny"],
         trust=options["trust"],
-        approve=people.approve if at_prompt else None,
-        ask=people.ask if at_prompt else None,
-        consent=people.consent if at_prompt else None,
+        approve=approve,
+        ask=ask,
+        consent=consent,
         notify=warn,
         clock=recorder.clock if recorder else system_clock,
         wrap=recorder.wrap if recorder else None,
     )
-    with closing(session), _written(recorder):
-        plain = Plain(sys.stdout, sys.stderr, verbose=options["verbose"], held=agent.reply is not None)
-        talk = Talk(session, plain, machine, recorder)
-        if machine is not None:
-            machine.begin(talk.introduce(agent))
+    with closing(session), _writing(recorder):
+        text_output = TextOutput(sys.stdout, sys.stderr, verbose=options["verbose"], only_valid=agent.reply is not None)
+        chat = Chat(session, text_output, json_output, recorder)
+        if json_output is not None:
+            json_output.begin(chat.session_fields(agent))
         if at_prompt:
-            return talk.at_prompt(agent, files=options["files"])
-        return talk.through(messages or _piped(lines=options["lines"]), files=options["files"])
+            return chat.at_prompt(agent, files=options["files"])
+        return chat.send_all(messages or _piped_messages(lines=options["lines"]), files=options["files"])
+
+
+def _questions() -> tuple[Approve, AskUser, Callable[[str], bool]]:
+    """What a rule, a tool and a file may ask the user at the terminal."""
+    from runner.cli.terminal.questions import approve, ask, consent  # lazy: nobody is asked in a pipe
+
+    return approve, ask, consent
 
 
 def _recorder(path: str | None, agent: Agent, variables: dict[str, str]) -> ChatRecorder | None:
@@ -122,7 +131,7 @@ def _recorder(path: str | None, agent: Agent, variables: dict[str, str]) -> Chat
 
 
 @contextmanager
-def _written(recorder: ChatRecorder | None) -> Iterator[None]:
+def _writing(recorder: ChatRecorder | None) -> Iterator[None]:
     """Write the transcript when the block ends, however it ends."""
     try:
         yield
@@ -131,18 +140,22 @@ def _written(recorder: ChatRecorder | None) -> Iterator[None]:
             warn(f"the conversation is in {path}")
 
 
-class Talk:
+class Chat:
     """One run of `chat`: a session, where its events are shown, and the recorder that gets them."""
 
     def __init__(
-        self, session: ChatSession, plain: Plain, machine: JsonLines | OneJson | None, recorder: ChatRecorder | None
+        self,
+        session: ChatSession,
+        text_output: TextOutput,
+        json_output: JsonLinesOutput | JsonOutput | None,
+        recorder: ChatRecorder | None,
     ) -> None:
         self._session = session
-        self._plain = plain
-        self._machine = machine
+        self._text_output = text_output
+        self._json_output = json_output
         self._recorder = recorder
 
-    def introduce(self, agent: Agent) -> dict[str, Any]:
+    def session_fields(self, agent: Agent) -> dict[str, Any]:
         """The `session` event's fields."""
         return {
             "agent": agent.name,
@@ -151,7 +164,7 @@ class Talk:
             "session": self._session.id,
         }
 
-    def through(self, messages: Iterable[str], files: Iterable[str] = ()) -> int:
+    def send_all(self, messages: Iterable[str], files: Iterable[str] = ()) -> int:
         """Ask each message in turn; the first failure ends the run."""
         asked = 0
         for message in messages:
@@ -166,42 +179,41 @@ class Talk:
         return 0
 
     def at_prompt(self, agent: Agent, files: Iterable[str] = ()) -> int:
-        """Read and answer until the user leaves; a failed turn is told, and the conversation goes on."""
-        from runner.cli.error_output import tell
+        """Read and answer until the user leaves; the error of a turn is printed, and the conversation goes on."""
+        from runner.cli.error_output import print_error
         from runner.cli.terminal.prompt import read_lines
 
         print(
-            sanitize(agent.greeting), file=sys.stdout if sys.stdout.isatty() and self._machine is None else sys.stderr
+            sanitize(agent.greeting),
+            file=sys.stdout if sys.stdout.isatty() and self._json_output is None else sys.stderr,
         )
         for line in read_lines(sanitize(agent.prompt)):
             query = line.strip()
-            if query == GOODBYE:
+            if query == EXIT_WORD:
                 break
             if not query:
                 continue
-            if _SLASH.fullmatch(query):
-                if query not in SLASH_COMMANDS:
-                    warn(f"there is no {query}; what there is: {', '.join(SLASH_COMMANDS)}")
+            if _COMMAND.fullmatch(query):
+                if query not in CHAT_COMMANDS:
+                    warn(f"there is no {query}; what there is: {', '.join(CHAT_COMMANDS)}")
                     continue
-                query = SLASH_COMMANDS[query]
+                query = CHAT_COMMANDS[query]
             try:
                 self._turn(query, files)
                 files = ()
             except Terminated:
                 raise
             except KeyboardInterrupt:
-                self._plain.say("agent-run: stopped")
+                self._text_output.print_line("agent-run: stopped")
             except AgentRunError as error:
-                tell(error)
-                if self._machine is not None:
-                    self._machine.fail(error)
+                print_error(error)
+                if self._json_output is not None:
+                    self._json_output.fail(error)
         return 0
 
     def _turn(self, message: str, files: Iterable[str]) -> None:
-        from runner.engine.attachments import attach  # lazy: it guesses media types
-
-        shown = self._machine or self._plain
-        attached = [attach(file) for file in files]
+        output = self._json_output or self._text_output
+        attached = _attachments(files)
         if self._recorder is not None:
             self._recorder.add_files(files)
         try:
@@ -209,12 +221,20 @@ class Talk:
                 for event in events:
                     if self._recorder is not None:
                         self._recorder.observe(event)
-                    shown.show(event)
+                    output.show(event)
         finally:
-            self._plain.end_line()
+            self._text_output.end_line()
 
 
-def _piped(*, lines: bool) -> Iterator[str]:
+def _attachments(files: Iterable[str]) -> list[Attachment]:
+    if not files:
+        return []
+    from runner.engine.attachments import attach  # lazy: few messages carry images
+
+    return [attach(file) for file in files]
+
+
+def _piped_messages(*, lines: bool) -> Iterator[str]:
     """The messages that stdin holds: all of it as one, or one a line; blank ones are left out."""
     if sys.stdin is None or sys.stdin.closed:
         return

@@ -10,7 +10,7 @@ from runner.core.errors import AgentRunError, ConfigError
 _FULL = frozenset({ENOSPC, EDQUOT, EFBIG})
 
 
-def tell(error: Exception) -> int:
+def print_error(error: Exception) -> int:
     """Print the error and give its exit code."""
     if isinstance(error, ConfigError):
         from runner.config.diagnostic_formats import render_text  # lazy: only a wrong file needs it

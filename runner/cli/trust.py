@@ -27,7 +27,7 @@ def trust(agent: str | None, *, yes: bool, listed: bool, revoke: bool) -> None:
 
 
 def _trust(agent: str, *, yes: bool) -> None:
-    from runner.cli.terminal.plain_text import warn  # lazy, as the next: `--help` needs none of them
+    from runner.cli.terminal.text_output import warn  # lazy, as the next: `--help` needs none of them
     from runner.commands.trust import trust as trust_file
     from runner.core.sanitize import sanitize
 
@@ -52,7 +52,7 @@ def _consents(description: str, *, yes: bool) -> bool:
 
 
 def _list() -> None:
-    from runner.cli.terminal.plain_text import warn  # lazy, as above
+    from runner.cli.terminal.text_output import warn  # lazy, as above
     from runner.commands.trust import trusted_files
     from runner.core.sanitize import sanitize
 

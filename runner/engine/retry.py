@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
 from time import monotonic
@@ -18,16 +17,16 @@ _FIRST_WAIT = 0.5  # seconds; doubled with each attempt
 _FARTHEST = 10 * 365 * 86_400  # seconds from now that a date can still be told for
 
 
-@dataclass(slots=True)
 class ModelCall:
     """One model call with all its attempts, whatever route they take: how it is stopped, and how far it has come.
 
     `deadline` is a time of `monotonic()`. `started`: a chunk has been passed on, so that nothing is asked again.
     """
 
-    cancel: Cancel
-    deadline: float = inf
-    started: bool = False
+    def __init__(self, cancel: Cancel, deadline: float = inf) -> None:
+        self.cancel = cancel
+        self.deadline = deadline
+        self.started = False
 
     @property
     def seconds_left(self) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.cli.doctor import as_text as doctor_text
-from runner.cli.error_output import tell
+from runner.cli.error_output import print_error
 from runner.commands.doctor import HealthCheck
 from runner.core.errors import GatewayError
 from runner.core.secrets import (
@@ -73,7 +73,7 @@ def test_every_consumer_knows_it(name: str, secret: str, capsys: pytest.CaptureF
     assert Redactor().unredacted(text) == (name,)
     assert dot_out(text) == f"it is {'•' * len(secret)}, no?"
     assert secret not in doctor_text([HealthCheck("gateways", "x", "wrong", text)])
-    tell(GatewayError("x", why=text))
+    print_error(GatewayError("x", why=text))
     assert f"it is «{name}», no?" in capsys.readouterr().err
 
 

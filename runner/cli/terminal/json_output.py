@@ -1,4 +1,4 @@
-"""Machine output: events as JSON lines while they happen, or one object when all is over."""
+"""JSON output: events as JSON lines while they happen, or one object at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runner.core.events import Asked, Event, Notice, Replied, TextDelta, ToolFin
 from runner.core.messages import Usage
 
 
-class JsonLines:
+class JsonLinesOutput:
     """`--output jsonl`: one object a line, `type` first."""
 
     def __init__(self, out: TextIO) -> None:
@@ -33,12 +33,12 @@ class JsonLines:
         self._out.flush()
 
 
-class OneJson:
+class JsonOutput:
     """`--output json`: the last turn's answer and the whole run's usage, cost and calls, as one object at the end."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._shown: dict[str, Any] = {
+        self._object: dict[str, Any] = {
             "text": "",
             "finish_reason": "",
             "usage": Usage().to_dict(),
@@ -51,50 +51,50 @@ class OneJson:
         self._notices: list[dict[str, Any]] = []
 
     def begin(self, session: dict[str, Any]) -> None:
-        self._shown["session"] = session
+        self._object["session"] = session
 
     def show(self, event: Event) -> None:
-        shown = self._shown
+        result = self._object
         if isinstance(event, TextDelta):
             self._deltas.append(event.text)
         elif isinstance(event, Asked):
             self._deltas.clear()
-            shown |= {"text": "", "finish_reason": ""}
-            shown.pop("error", None)
+            result |= {"text": "", "finish_reason": ""}
+            result.pop("error", None)
         elif isinstance(event, Replied):
             self._deltas.clear()
-            shown |= {"text": event.text, "finish_reason": event.finish_reason}
+            result |= {"text": event.text, "finish_reason": event.finish_reason}
         elif isinstance(event, ToolStarted):
-            shown["tool_calls"].append(event.call.to_dict())
+            result["tool_calls"].append(event.call.to_dict())
         elif isinstance(event, ToolFinished):
-            self._answer(event)
+            self._add_result(event)
         elif isinstance(event, Notice):
             self._notices.append(event.to_dict())
         elif isinstance(event, TurnEnded):
             self._end_turn(event)
 
     def _end_turn(self, event: TurnEnded) -> None:
-        shown = self._shown
+        result = self._object
         self._usage += event.usage
-        shown["usage"] = self._usage.to_dict()
+        result["usage"] = self._usage.to_dict()
         if event.cost_usd is not None:
-            shown["cost_usd"] = (shown["cost_usd"] or 0.0) + event.cost_usd
+            result["cost_usd"] = (result["cost_usd"] or 0.0) + event.cost_usd
         if event.reason != "answered":
-            shown["finish_reason"] = {"truncated": "length"}.get(event.reason, event.reason)
+            result["finish_reason"] = {"truncated": "length"}.get(event.reason, event.reason)
 
-    def _answer(self, event: ToolFinished) -> None:
-        for call in reversed(self._shown["tool_calls"]):
+    def _add_result(self, event: ToolFinished) -> None:
+        for call in reversed(self._object["tool_calls"]):
             if call["id"] == event.result.call_id:
                 call |= {"output": event.result.output, "failed": event.result.failed}
                 return
 
     def fail(self, error: AgentRunError) -> None:
-        self._shown["error"] = {key: value for key, value in error.to_dict().items() if key != "type"}
+        self._object["error"] = {key: value for key, value in error.to_dict().items() if key != "type"}
 
     def end(self) -> None:
         if self._deltas:  # a reply that broke off
-            self._shown["text"] = "".join(self._deltas)
+            self._object["text"] = "".join(self._deltas)
         if self._notices:
-            self._shown["notices"] = self._notices
-        self._out.write(json.dumps(self._shown, default=str) + "\n")
+            self._object["notices"] = self._notices
+        self._out.write(json.dumps(self._object, default=str) + "\n")
         self._out.flush()

@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal: may this call run, and what a tool wants to know."""
+"""Questions to the user at the terminal: whether a call may run, whether to trust a file, and what a tool asks."""
 
 from __future__ import annotations
 

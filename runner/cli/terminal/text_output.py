@@ -1,4 +1,4 @@
-"""Plain rendering: the answer as it arrives on stdout, everything else in single lines on stderr."""
+"""Text output: the answer as it arrives on stdout, everything else in single lines on stderr."""
 
 from __future__ import annotations
 
@@ -12,72 +12,72 @@ from runner.core.events import Event, Notice, TextDelta, ToolFinished, ToolStart
 from runner.core.sanitize import sanitize
 from runner.core.truncate import truncate
 
-_LINE = 120
+_MAX_LENGTH = 120
 
 
 def indent_continuation(text: str) -> str:
-    """The text for a line of ours: what it goes on with below is indented, so that it passes for no line of ours."""
+    """The text sanitized, its further lines indented, so that none of them passes for one of ours."""
     return sanitize(text).replace("\n", "\n    ")
 
 
-class Plain:
+class TextOutput:
     """Prints a turn's events; on a terminal the answer is sanitized.
 
-    `held`: the answer must keep a schema, so what goes to another program waits until it does.
+    `only_valid`: the answer must keep a schema, so what goes to another program waits until it does.
     """
 
-    def __init__(self, out: TextIO, err: TextIO, *, verbose: bool = False, held: bool = False) -> None:
+    def __init__(self, out: TextIO, err: TextIO, *, verbose: bool = False, only_valid: bool = False) -> None:
         self._out = out
         self._err = err
         self._terminal = out.isatty()
-        self._one_screen = self._terminal or _same_file(out, err)
+        self._same_screen = self._terminal or _same_file(out, err)
         self._verbose = verbose
         self._mid_line = False
         self._countdown = Countdown(err)
-        self._held: list[str] | None = [] if held and not self._terminal else None
+        self._pending: list[str] | None = [] if only_valid and not self._terminal else None
 
     def show(self, event: Event) -> None:
-        """Print one event; text is flushed at once, unless it is held."""
+        """Print one event; text is flushed at once, unless it has to wait."""
         self._countdown.end()
-        if self._held is not None:
-            self._hold(self._held, event)
+        if self._pending is not None:
+            self._write_when_valid(self._pending, event)
         elif isinstance(event, TextDelta):
             self._write(sanitize(event.text) if self._terminal else event.text)
-        self._remark(event)
+        self._print_line_of(event)
 
-    def _hold(self, held: list[str], event: Event) -> None:
+    def _write_when_valid(self, pending: list[str], event: Event) -> None:
         if isinstance(event, TextDelta):
-            held.append(event.text)
+            pending.append(event.text)
         elif isinstance(event, Notice) and event.kind == "reply_invalid":
-            held.clear()
+            pending.clear()
         elif isinstance(event, TurnEnded):
-            self._write("".join(held))
-            held.clear()
+            self._write("".join(pending))
+            pending.clear()
 
     def _write(self, text: str) -> None:
         self._out.write(text)
         self._out.flush()
         self._mid_line = not text.endswith("\n") if text else self._mid_line
 
-    def _remark(self, event: Event) -> None:
-        """What stderr says of an event."""
+    def _print_line_of(self, event: Event) -> None:
+        """The event's line on stderr, if it has one."""
         if isinstance(event, ToolStarted):
-            self.say(f"→ {_call(event)}")
+            self.print_line(f"→ {_call(event)}")
         elif isinstance(event, ToolFinished) and (self._verbose or event.result.failed):
             mark = "✗" if event.result.failed else "←"
-            self.say(f"{mark} {event.result.name}: {_one_line_value(event.result.output)}")
+            self.print_line(f"{mark} {event.result.name}: {_one_line_value(event.result.output)}")
         elif isinstance(event, Notice) and event.kind != "limit":  # an error says that at the end
-            self.say(f"agent-run: {event.text}")
+            self.print_line(f"agent-run: {event.text}")
             if event.kind == "retry":
                 self._countdown.begin(event.details.get("seconds", 0))
         elif isinstance(event, TurnEnded) and self._verbose:
             cost = "" if event.cost_usd is None else f", ${event.cost_usd:.4f}"
             usage = event.usage
-            self.say(f"· {usage.input_tokens} in, {usage.output_tokens} out, {event.seconds:.1f} s{cost}")
+            self.print_line(f"· {usage.input_tokens} in, {usage.output_tokens} out, {event.seconds:.1f} s{cost}")
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """One line on stderr, below whatever stands unfinished on the same screen."""
-        if self._one_screen:
+        if self._same_screen:
             self.end_line()
         print(indent_continuation(line), file=self._err, flush=True)
 
@@ -112,5 +112,5 @@ def _call(event: ToolStarted) -> str:
 
 def _one_line_value(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = json.dumps(text, ensure_ascii=False) if isinstance(value, str) and len(text) < _LINE else text
-    return truncate(" ".join(text.split()), _LINE)
+    text = json.dumps(text, ensure_ascii=False) if isinstance(value, str) and len(text) < _MAX_LENGTH else text
+    return truncate(" ".join(text.split()), _MAX_LENGTH)
