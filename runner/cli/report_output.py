@@ -14,7 +14,7 @@ from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import FORMATS, Run, renderer
 
 if TYPE_CHECKING:
-    from runner.transcripts.recording.record import Review
+    from runner.transcripts.recording.record_transcript import Review
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_run import LiveOptions
-from runner.transcripts.recording.record import Review
+from runner.transcripts.recording.record_transcript import Review
 from runner.transcripts.recording.recording_writer import refuse_in_ci
 from runner.transcripts.suite.live import record_all
 from runner.transcripts.suite.run import Choice, find_transcripts

@@ -13,7 +13,7 @@ from runner.transcripts.suite.last_failures import failed_before, remember
 from runner.transcripts.suite.run import Choice, find_transcripts, run
 
 if TYPE_CHECKING:
-    from runner.transcripts.recording.record import Review
+    from runner.transcripts.recording.record_transcript import Review
 
 
 class ReplayOptions(NamedTuple):

@@ -13,7 +13,7 @@ from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import COMPONENTS, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_run import LiveOptions
-from runner.transcripts.recording.record import Review, record_transcript
+from runner.transcripts.recording.record_transcript import Review, record_transcript
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.recording.restamp import restamped
 from runner.transcripts.redaction import Redactor

@@ -12,7 +12,7 @@ from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.as_recorded import run_as_recorded
 from runner.transcripts.recording.drift import outcome_with_drift
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
-from runner.transcripts.recording.record import Review, record_transcript
+from runner.transcripts.recording.record_transcript import Review, record_transcript
 from runner.transcripts.suite.run import Choice, broken
 from runner.transcripts.suite.shared import Stage
 
