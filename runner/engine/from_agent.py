@@ -108,7 +108,7 @@ def open_tools(agent: Agent, options: SessionOptions) -> Toolbox:
     agent_files = {path for entry in agent.tools for path in tool_kind_of(entry).agent_files(entry)}
     manifest_hashes = {path: manifest_hash(_loaded(path)) for path in agent_files}
 
-    def converse(path: Path, message: str, context: Context) -> ToolOutput:
+    def ask_agent(path: Path, message: str, context: Context) -> ToolOutput:
         other = _loaded(path)
         if manifest_hash(other) != manifest_hashes[path]:  # by a tool of this very conversation, perhaps
             raise NeedsTrust(f"{path} has changed since it was trusted", fix="look at the change, then begin anew")
@@ -126,12 +126,12 @@ def open_tools(agent: Agent, options: SessionOptions) -> Toolbox:
     return open_toolbox(
         agent.tools,
         ToolSettings(
-            converse=converse if options.depth < MAX_DEPTH else None,
+            ask_agent=ask_agent if options.depth < MAX_DEPTH else None,
             seconds=agent.limits.tool_seconds,
             output_bytes=agent.limits.tool_output_bytes,
             notify=options.notify,
             strict=options.approve is None,
-            describe=_description,
+            describe_agent=_description,
         ),
     )
 

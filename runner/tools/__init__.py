@@ -8,7 +8,7 @@ from runner.tools.catalogue import BUILT_INS, KINDS, load
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.open_tools import open_toolbox
-from runner.tools.protocols import Source, Tool, Tools
+from runner.tools.protocols import Tool, Tools, ToolSource
 from runner.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ __all__ = [
     "Context",
     "CurrentDateTime",
     "DateResolver",
-    "Source",
     "Tool",
     "ToolEntry",
     "ToolFailed",
     "ToolOutput",
     "ToolSettings",
+    "ToolSource",
     "Toolbox",
     "Tools",
     "load",

@@ -1,4 +1,4 @@
-"""Which hosts and addresses a tool may reach.
+"""The address guard: which hosts and addresses a tool may reach.
 
 A name is resolved once and the connection goes to the address that was checked here, so that no second answer of a DNS
 server can lead elsewhere. Private, link-local, loopback and metadata addresses are reached only where the file lists
@@ -31,25 +31,25 @@ class AllowedHosts:
     A listed address or network is reached although it is private; a name alone never opens a private address.
     """
 
-    own: str
+    own_host: str
     listed: tuple[str, ...]
 
     @classmethod
     def of(cls, url: str, hosts: tuple[str, ...]) -> AllowedHosts:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
-        listed = tuple(each.lower() for each in hosts)
-        own = f"{_bracketed(host)}:{port_of(parts)}"
-        return cls("", (own, *listed)) if is_loopback(host) else cls(_bracketed(host), listed)
+        listed = tuple(host_pattern.lower() for host_pattern in hosts)
+        own_host = f"{_in_brackets(host)}:{port_of(parts)}"
+        return cls("", (own_host, *listed)) if is_loopback(host) else cls(_in_brackets(host), listed)
 
     def resolve(self, host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
         """Where an allowed host is, every address checked. Raises ToolFailed, and OSError if the name is not found."""
         if not self._allows_name(host, port):
-            allowed = ", ".join(filter(None, (self.own, *self.listed)))
-            raise ToolFailed(f"{_bracketed(host)}:{port} is not among the hosts this tool may reach: {allowed}")
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            allowed = ", ".join(filter(None, (self.own_host, *self.listed)))
+            raise ToolFailed(f"{_in_brackets(host)}:{port} is not among the hosts this tool may reach: {allowed}")
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses: list[tuple[socket.AddressFamily, str]] = [
-            (family, str(address[0])) for family, _, _, _, address in found
+            (family, str(address[0])) for family, _, _, _, address in answers
         ]
         for _, address in addresses:
             if not (is_public(address) or self._allows_address(host, address, port)):
@@ -60,8 +60,8 @@ class AllowedHosts:
         return addresses
 
     def _allows_name(self, host: str, port: int) -> bool:
-        name = _bracketed(host)
-        if name == self.own or any(fnmatchcase(name, each) or f"{name}:{port}" == each for each in self.listed):
+        name = _in_brackets(host)
+        if name == self.own_host or any(fnmatchcase(name, entry) or f"{name}:{port}" == entry for entry in self.listed):
             return True
         return bool(host) and self._allows_address(host, host, port)
 
@@ -76,9 +76,9 @@ class AllowedHosts:
     def _networks(self, port: int) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         import ipaddress  # lazy: with http tools alone
 
-        for each in self.listed:
+        for entry in self.listed:
             with suppress(ValueError):
-                yield ipaddress.ip_network(each.removesuffix(f":{port}").strip("[]"))
+                yield ipaddress.ip_network(entry.removesuffix(f":{port}").strip("[]"))
 
 
 def port_of(parts: SplitResult) -> int:
@@ -89,10 +89,10 @@ def port_of(parts: SplitResult) -> int:
 
 
 def authority(parts: SplitResult) -> str:
-    host = _bracketed((parts.hostname or "").lower())
+    host = _in_brackets((parts.hostname or "").lower())
     port = port_of(parts)
     return host if port == PORTS.get(parts.scheme) else f"{host}:{port}"
 
 
-def _bracketed(host: str) -> str:
+def _in_brackets(host: str) -> str:
     return f"[{host}]" if ":" in host else host

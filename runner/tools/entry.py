@@ -27,19 +27,19 @@ class ToolEntry:
 
 @dataclass(frozen=True, slots=True)
 class ToolSettings:
-    """What an opener may need to make tools from a declaration.
+    """What a kind may need to open an entry.
 
-    `converse` sends a message to the agent of another file and gives its answer; None where agents cannot be tools.
-    `seconds` and `output_bytes` are the agent's limits for one call; `environ` is the environment that declared
-    variables are taken from; `notify` tells the user of a tool that cannot be had; `strict` makes a tool that changed
-    since the user first saw it an error, for where nobody can be asked; `describe` gives the description of the agent
-    of another file.
+    `ask_agent` sends a message to the agent of another file and gives its answer, `describe_agent` gives that agent's
+    description; `ask_agent` is None where agents cannot be tools. `seconds` and `output_bytes` are the agent's limits
+    for one call; `environ` is the environment that programs get a part of; `notify` tells the user of a tool that
+    cannot be had; `strict` makes a tool that changed since the user first saw it an error, for where nobody can be
+    asked.
     """
 
-    converse: Callable[[Path, str, Context], ToolOutput] | None = None
+    ask_agent: Callable[[Path, str, Context], ToolOutput] | None = None
     seconds: float = 120
     output_bytes: int = 65_536
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     notify: Callable[[str], None] = lambda text: None
     strict: bool = False
-    describe: Callable[[Path], str] = lambda path: ""
+    describe_agent: Callable[[Path], str] = lambda path: ""

@@ -11,7 +11,7 @@ from runner.core.messages import ToolSpec
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import Context
 from runner.tools.entry import ToolEntry, ToolSettings
-from runner.tools.protocols import Source, Tool
+from runner.tools.protocols import Tool, ToolSource
 from runner.tools.toolbox import Toolbox, close_all
 
 COMMON_OPTIONS = frozenset({"name", "description", "effects", "timeout"})
@@ -23,7 +23,7 @@ def open_toolbox(entries: Iterable[ToolEntry], settings: ToolSettings | None = N
     A Python file is imported and a server started here, so the agent must be trusted by now.
     """
     settings = settings or ToolSettings()
-    opened: list[Tool | Source] = []
+    opened: list[Tool | ToolSource] = []
     with ExitStack() as undo:
         undo.callback(close_all, opened)
         for entry in entries:
@@ -48,10 +48,10 @@ class _Adjusted:
         return getattr(self.tool, name)
 
 
-def adjusted(tool: Tool | Source, entry: ToolEntry) -> Tool | Source:
+def adjusted(tool: Tool | ToolSource, entry: ToolEntry) -> Tool | ToolSource:
     """The tool with the name, description, effects and timeout that its declaration sets."""
     options = entry.options
-    if isinstance(tool, Source) or not COMMON_OPTIONS & options.keys():
+    if isinstance(tool, ToolSource) or not COMMON_OPTIONS & options.keys():
         return tool
     spec = replace(tool.spec, **{key: options[key] for key in ("name", "description", "effects") if key in options})
     return _Adjusted(tool, spec, options.get("timeout", getattr(tool, "timeout", None)))

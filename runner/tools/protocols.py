@@ -27,7 +27,7 @@ class Tool(Protocol):
 
 
 @runtime_checkable
-class Source(Protocol):
+class ToolSource(Protocol):
     """Tools that are known only later and may change between turns: those of a server, say."""
 
     def tools(self) -> Sequence[Tool]:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from runner.core.capability import Capability
 from runner.core.messages import Effects
 from runner.tools.entry import ToolEntry, ToolSettings
-from runner.tools.protocols import Source, Tool
+from runner.tools.protocols import Tool, ToolSource
 
 Options = Mapping[str, Any]
 Schema = Mapping[str, Any]
@@ -96,7 +96,7 @@ class ToolKind:
     name: str
     summary: str
     schema: Schema
-    open: Callable[[ToolEntry, ToolSettings], Iterable[Tool | Source]]
+    open: Callable[[ToolEntry, ToolSettings], Iterable[Tool | ToolSource]]
     shorthand: str = ""
     default_name: Callable[[Options], str] | None = None
     naming: Literal["own", "kind", "group"] = "own"

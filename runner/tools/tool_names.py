@@ -1,4 +1,4 @@
-"""Foreign names and texts made fit to show to a model and to a user."""
+"""Names for the tools of servers and documents, in letters that every model takes; lines that differ between texts."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Sequence
 
 from runner.core.truncate import truncate_list
 
-LONGEST_NAME = 64
-_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
-_DIGEST = 8
-_SHORT_GROUP = 20
+MAX_NAME = 64
+_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_-]")
+_DIGEST_LENGTH = 8
+_GROUP_LENGTH = 20
 
 
-def qualified(group: str, tool: str) -> str:
+def qualified_name(group: str, tool: str) -> str:
     """`group__tool` in letters that every model's server takes; a long name keeps its telling end behind a hash."""
     whole = f"{group}__{tool}" if group else tool
-    name = _FOREIGN.sub("_", whole)
-    if len(name) <= LONGEST_NAME:
+    name = _NOT_ALLOWED.sub("_", whole)
+    if len(name) <= MAX_NAME:
         return name
     import hashlib  # lazy: long names are rare
 
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST]
-    head = f"{_FOREIGN.sub('_', group)[:_SHORT_GROUP]}__{digest}_" if group else f"{digest}_"
-    return head + name[len(head) - LONGEST_NAME :]
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_LENGTH]
+    head = f"{_NOT_ALLOWED.sub('_', group)[:_GROUP_LENGTH]}__{digest}_" if group else f"{digest}_"
+    return head + name[len(head) - MAX_NAME :]
 
 
-def difference(old: Sequence[str], new: Sequence[str], most: int) -> list[str]:
+def changed_lines(old: Sequence[str], new: Sequence[str], most: int) -> list[str]:
     """The lines that differ, `-` and `+` before them; at most so many, and how many more there are."""
     from difflib import unified_diff  # lazy: what was seen before is mostly the same
 

@@ -16,16 +16,16 @@ from runner.core.thread_pool import Job, side_by_side
 from runner.core.truncate import truncate
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.foreign_code import run_foreign
-from runner.tools.protocols import Source, Tool
+from runner.tools.protocols import Tool, ToolSource
 
 if TYPE_CHECKING:
     from runner.tools.argument_validator import Checker
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CLOSE_SECONDS = 10.0
-_NEAREST = 5
-_FEW = 12
-_QUOTED = 200
+_MAX_SUGGESTIONS = 5
+_LIST_ALL_UP_TO = 12
+_QUOTED_CHARACTERS = 200
 
 
 class Toolbox:
@@ -38,7 +38,7 @@ class Toolbox:
 
     def __init__(
         self,
-        tools: Iterable[Tool | Source | type | Callable[..., Any]] = (),
+        tools: Iterable[Tool | ToolSource | type | Callable[..., Any]] = (),
         *,
         seconds: float = 120,
         output_bytes: int = 65_536,
@@ -47,9 +47,9 @@ class Toolbox:
         self._seconds = seconds
         self._output_bytes = output_bytes
         self._notify = notify
-        self._members = tuple(as_tool(each) for each in tools)
-        self._own = _by_name(each for each in self._members if not isinstance(each, Source))
-        self._has_sources = any(isinstance(each, Source) for each in self._members)
+        self._members = tuple(as_tool(thing) for thing in tools)
+        self._own = _by_name(member for member in self._members if not isinstance(member, ToolSource))
+        self._has_sources = any(isinstance(member, ToolSource) for member in self._members)
         self._known: dict[str, Tool] = {} if self._has_sources else self._own
         self._left_out: set[str] = set()
         self._checkers: dict[str, Checker] = {}
@@ -67,7 +67,7 @@ class Toolbox:
             self._known = self._collect()
         if name in self._known:
             return self._known[name]
-        alike = [tool for each, tool in self._known.items() if each.casefold() == name.casefold()]
+        alike = [tool for known, tool in self._known.items() if known.casefold() == name.casefold()]
         return alike[0] if len(alike) == 1 else None
 
     def spec(self, name: str) -> ToolSpec | None:
@@ -96,20 +96,20 @@ class Toolbox:
 
     def _collect(self) -> dict[str, Tool]:
         """The tools of now. One of a source whose name is taken is left out alone: it must not stand in for another."""
-        found: dict[str, Tool] = {}
-        for each in self._members:
-            if not isinstance(each, Source):
-                found[each.spec.name] = each
+        tools: dict[str, Tool] = {}
+        for member in self._members:
+            if not isinstance(member, ToolSource):
+                tools[member.spec.name] = member
                 continue
-            for tool in each.tools():
+            for tool in member.tools():
                 name = tool.spec.name
-                if name in self._own or name in found:
+                if name in self._own or name in tools:
                     self._leave_out(name, "another tool has that name")
                 elif not _NAME.fullmatch(name):
                     self._leave_out(name, "that cannot be a tool's name")
                 else:
-                    found[name] = tool
-        return found
+                    tools[name] = tool
+        return tools
 
     def _leave_out(self, name: str, why: str) -> None:
         """Tell the user, once."""
@@ -118,10 +118,10 @@ class Toolbox:
             self._notify(f"the tool {name!r} of a server is left out: {why}")
 
     def _output_of(self, call: ToolCall, context: Context) -> ToolOutput:
-        from runner.tools.captured_output import Printed  # lazy: many a session calls no tool
+        from runner.tools.captured_output import PrintedOutput  # lazy: many a session calls no tool
         from runner.tools.tool_output import limited_output  # lazy, as above
 
-        printed = Printed()
+        printed = PrintedOutput()
         with nullcontext() if self.seconds(call) is None else printed:
             output, error = run_foreign(lambda: limited_output(self._run(call, context), call.name, self._output_bytes))
         if output is None or error is not None:
@@ -157,12 +157,14 @@ class Toolbox:
         from difflib import get_close_matches  # lazy: models rarely miss
 
         names = tuple(self._known)
-        near = get_close_matches(name, names, n=_NEAREST, cutoff=0.5) or (names if len(names) <= _FEW else ())
+        near = get_close_matches(name, names, n=_MAX_SUGGESTIONS, cutoff=0.5) or (
+            names if len(names) <= _LIST_ALL_UP_TO else ()
+        )
         hint = f"Did you mean {' or '.join(near)}?" if near else "Use one of the tools that you were told of."
         return f"There is no tool {_quote(name)}. {hint}"
 
 
-def as_tool(thing: Any, options: Mapping[str, Any] | None = None, where: str = "") -> Tool | Source:
+def as_tool(thing: Any, options: Mapping[str, Any] | None = None, where: str = "") -> Tool | ToolSource:
     """A tool or a source out of whatever a caller may give; a class is instantiated with the options.
 
     Raises UsageError that names `where`.
@@ -173,7 +175,7 @@ def as_tool(thing: Any, options: Mapping[str, Any] | None = None, where: str = "
             why = f"{type(error).__name__}: {error}"
             raise UsageError(f"{thing.__name__} cannot be made with these options", where=where, why=why)
         thing = made
-    if isinstance(thing, Tool | Source) and not isinstance(thing, type):
+    if isinstance(thing, Tool | ToolSource) and not isinstance(thing, type):
         return thing
     if callable(thing) and not isinstance(thing, type):
         from runner.tools.function import FunctionTool  # lazy: it needs inspect
@@ -182,10 +184,10 @@ def as_tool(thing: Any, options: Mapping[str, Any] | None = None, where: str = "
     raise UsageError(f"{thing!r} is no tool", where=where, fix="give a function with type hints, or a class of tools")
 
 
-def close_all(members: Iterable[Tool | Source]) -> None:
+def close_all(members: Iterable[Tool | ToolSource]) -> None:
     """Close each thing that can be closed, once; side by side, for a server may take its time."""
-    closers = {id(member): member for member in members if hasattr(member, "close")}
-    jobs = [Job(partial(run_foreign, each.close), _CLOSE_SECONDS) for each in closers.values()]
+    closable = {id(member): member for member in members if hasattr(member, "close")}
+    jobs = [Job(partial(run_foreign, member.close), _CLOSE_SECONDS) for member in closable.values()]
     for _ in side_by_side(jobs, lambda position: (None, None)):
         pass
 
@@ -204,7 +206,7 @@ def _by_name(tools: Iterable[Tool]) -> dict[str, Tool]:
 
 
 def _quote(text: str) -> str:
-    return repr(truncate(text, _QUOTED + 1))
+    return repr(truncate(text, _QUOTED_CHARACTERS + 1))
 
 
 def _error_text(name: str, error: BaseException | None) -> str:

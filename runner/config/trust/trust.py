@@ -131,7 +131,7 @@ def _refusal(status: TrustStatus, *, shown: bool) -> NeedsTrust:
 
 
 def _changed_files(before: Consent, now: Manifest) -> Iterator[str]:
-    from runner.tools.tool_names import difference  # lazy: a file that was trusted mostly is as it was
+    from runner.tools.tool_names import changed_lines  # lazy: a file that was trusted mostly is as it was
 
     texts = now.texts()
     for name, digest in now.files.items():
@@ -140,6 +140,6 @@ def _changed_files(before: Consent, now: Manifest) -> Iterator[str]:
         elif digest != before.files[name]:
             yield f"~ the file {name} has changed"
             if name in before.texts and name in texts:
-                lines = difference(before.texts[name].splitlines(), texts[name].splitlines(), _MAX_DIFF_LINES)
+                lines = changed_lines(before.texts[name].splitlines(), texts[name].splitlines(), _MAX_DIFF_LINES)
                 yield from (f"    {line}" for line in lines)
     yield from (f"- the file {name} was removed" for name in before.files if name not in now.files)

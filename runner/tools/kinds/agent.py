@@ -1,4 +1,4 @@
-"""`agent:`, another agent file as a tool: it gets one message and answers it, with its own model, tools and limits."""
+"""`agent:`, another agent file as a tool: it answers one message, with its own model, tools and limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runner.tools.parameters import schema_of
 from runner.tools.tool_kind import Options, PathOption, ToolKind
 
 _GRACE_SECONDS = 5.0
-_MESSAGE = {"message": {"type": "string", "description": "What to ask, with all that the agent needs to know."}}
+_PARAMETERS = {"message": {"type": "string", "description": "What to ask, with all that the agent needs to know."}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class AgentTool:
         return (str(arguments.get("message", "")),)
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> ToolOutput:
-        if self.settings.converse is None:
+        if self.settings.ask_agent is None:
             raise ToolFailed("Agents cannot call agents any deeper here. Answer without this tool.")
         cancel = Cancel()
         timer = threading.Timer(self.seconds, cancel.cancel)
@@ -50,7 +50,7 @@ class AgentTool:
         timer.start()
         try:
             with context.cancel.on_cancel(cancel.cancel):
-                outcome = self.settings.converse(self.path, arguments["message"], replace(context, cancel=cancel))
+                output = self.settings.ask_agent(self.path, arguments["message"], replace(context, cancel=cancel))
         except AgentRunError as error:
             raise ToolFailed(f"The agent {self.spec.name} could not answer: {error}") from error
         finally:
@@ -58,15 +58,15 @@ class AgentTool:
             context.cancel.check()
         if cancel.cancelled:
             raise ToolFailed(f"The agent {self.spec.name} was stopped after {self.seconds:g} s without an answer.")
-        return outcome
+        return output
 
 
 def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[AgentTool]:
     """The tool that an `agent:` entry declares."""
     options = entry.options
     path = entry.base / options["file"]
-    description = options.get("description") or settings.describe(path) or f"Ask the agent {entry.name}."
-    spec = ToolSpec(entry.name, description, schema_of(_MESSAGE), options.get("effects", KIND.effects))
+    description = options.get("description") or settings.describe_agent(path) or f"Ask the agent {entry.name}."
+    spec = ToolSpec(entry.name, description, schema_of(_PARAMETERS), options.get("effects", KIND.effects))
     return (AgentTool(spec, path, settings, options.get("timeout", settings.seconds)),)
 
 

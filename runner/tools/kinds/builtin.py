@@ -15,7 +15,7 @@ from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import Schema, options_schema, shared, text, texts
 from runner.tools.foreign_code import run_foreign
 from runner.tools.open_tools import COMMON_OPTIONS, adjusted
-from runner.tools.protocols import Source, Tool
+from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind
 from runner.tools.toolbox import as_tool
 
@@ -42,7 +42,7 @@ WITH_OPTIONS: Mapping[str, Schema] = {
 """The built-ins that take options, and the schema of these."""
 
 
-def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | Source]:
+def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSource]:
     thing = load(BUILT_INS[entry.name]) if entry.name in BUILT_INS else _installed(entry)
     things = thing if isinstance(thing, tuple) else (thing,)
     options = {key: value for key, value in entry.options.items() if key not in COMMON_OPTIONS}

@@ -9,11 +9,11 @@ from runner.core.capability import Capability, destination
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_capabilities import program_capabilities, server_capabilities
 from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
-from runner.tools.protocols import Source
+from runner.tools.protocols import ToolSource
 from runner.tools.tool_kind import EntryProblem, PathOption, RawOptions, SourceText, ToolKind
 
 
-def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Source]:
+def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[ToolSource]:
     """The server, already starting in the background. Raises UsageError."""
     from runner.tools.mcp.source import McpSource  # lazy: a replay and a check start no server
 

@@ -22,7 +22,7 @@ from runner.tools.kinds.http import DEFAULT_SECONDS, HttpTool
 from runner.tools.parameters import PLACEHOLDER, schema_of
 from runner.tools.schema_refs import inlined
 from runner.tools.tool_kind import PathOption, RawOptions, ToolKind, always
-from runner.tools.tool_names import qualified
+from runner.tools.tool_names import qualified_name
 
 LARGEST_DOCUMENT = 10_000_000
 _LONGEST_DESCRIPTION = 2_000
@@ -174,7 +174,7 @@ def _tool(
     description = "\n".join(str(each) for key in ("summary", "description") if (each := operation.value.get(key)))
     return HttpTool(
         ToolSpec(
-            qualified(options.get("name", ""), operation.name),
+            qualified_name(options.get("name", ""), operation.name),
             strip_invisible(description or f"{operation.method} {operation.path}")[:_LONGEST_DESCRIPTION],
             schema,
             effects,

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from runner.core.capability import Capability
 from runner.core.errors import UsageError
 from runner.core.spelling import nearest
-from runner.tools.captured_output import Printed
+from runner.tools.captured_output import PrintedOutput
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import options_schema, shared, shorthand_schema, text
 from runner.tools.foreign_code import run_foreign
 from runner.tools.open_tools import adjusted
-from runner.tools.protocols import Source, Tool
+from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, Options, PathOption, RawOptions, SourceText, ToolKind
 from runner.tools.toolbox import as_tool
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import ast
 
 
-def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | Source]:
+def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSource]:
     """The tool at `./FILE.py:NAME` or `package.module:NAME`: function, tool or class. Raises UsageError."""
     place, _, name = entry.options["function"].rpartition(":")
-    with Printed() as printed:
+    with PrintedOutput() as printed:
         module = _file(entry.base / place, entry) if place.endswith(".py") else _package(place, entry)
     if printed.text:
         settings.notify(f"{place} printed: {printed.text.rstrip()}")

@@ -13,7 +13,7 @@ from runner.core.dirs import state_folder
 from runner.core.files import write_private
 from runner.core.messages import ToolSpec
 from runner.tools.mcp.server_config import McpServer
-from runner.tools.tool_names import difference
+from runner.tools.tool_names import changed_lines
 
 _LONGEST_DIFF = 20
 
@@ -62,7 +62,7 @@ def _pin(spec: ToolSpec) -> dict[str, Any]:
 def _diff(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
     if old is None:
         return "new since the server was first used"
-    return "\n".join(difference(_lines(old), _lines(new), _LONGEST_DIFF))
+    return "\n".join(changed_lines(_lines(old), _lines(new), _LONGEST_DIFF))
 
 
 def _lines(pin: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ from runner.tools.mcp.server_config import server_config
 from runner.tools.mcp.server_thread import ServerThread
 from runner.tools.mcp.tool_list import ListedTool, read_tool_list
 from runner.tools.protocols import Tool
-from runner.tools.tool_names import qualified
+from runner.tools.tool_names import qualified_name
 
 _GRACE_SECONDS = 2.0
 
@@ -144,7 +144,7 @@ class McpSource:
         """The tools that we add for what the server offers besides tools; its own of the same name takes precedence."""
         offers = self._listed_connection.offers if self._listed_connection is not None else frozenset()
         for extra in EXTRA_TOOLS:
-            name = qualified(self._server.name, extra.name)
+            name = qualified_name(self._server.name, extra.name)
             selected = self._server.tools is None or extra.name in self._server.tools
             if selected and name not in taken and extra.offer in offers:
                 parameters = {"type": "object", "properties": extra.properties, "additionalProperties": False}

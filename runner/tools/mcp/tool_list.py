@@ -10,7 +10,7 @@ from runner.core.messages import Effects, ToolSpec
 from runner.core.sanitize import strip_invisible
 from runner.tools.argument_validator import Checker
 from runner.tools.schema_refs import inlined
-from runner.tools.tool_names import qualified
+from runner.tools.tool_names import qualified_name
 
 LONGEST_DESCRIPTION = 8_000
 
@@ -50,7 +50,7 @@ def read_tool_list(server: str, entries: Sequence[Any], effects: Effects) -> Too
         if not isinstance(remote_name, str) or not remote_name:
             refused[""] = "it has no name"
             continue
-        name = qualified(server, remote_name)
+        name = qualified_name(server, remote_name)
         try:
             if name in tools:
                 raise ValueError(f"{tools[name].remote_name!r} came first and has the same name here")

@@ -13,12 +13,14 @@ from runner.core.errors import Unreachable
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Toolbox, ToolEntry, ToolOutput, ToolSettings, open_toolbox
 
-Converse = Callable[[Path, str, Context], ToolOutput]
+AskAgent = Callable[[Path, str, Context], ToolOutput]
 
 
-def box(converse: Converse | None, tmp_path: Path, **options: Any) -> Toolbox:
+def box(ask_agent: AskAgent | None, tmp_path: Path, **options: Any) -> Toolbox:
     declared = ToolEntry("agent", "reviewer", {"file": "reviewer.yaml", **options}, "agent.yaml:4", tmp_path)
-    return open_toolbox([declared], ToolSettings(converse=converse, describe=lambda path: f"Reads {path.name}."))
+    return open_toolbox(
+        [declared], ToolSettings(ask_agent=ask_agent, describe_agent=lambda path: f"Reads {path.name}.")
+    )
 
 
 def call(toolbox: Toolbox, context: Context | None = None) -> ToolResult:
@@ -28,11 +30,11 @@ def call(toolbox: Toolbox, context: Context | None = None) -> ToolResult:
 def test_it_gets_the_message_and_its_answer_is_the_result(tmp_path: Path) -> None:
     asked: list[tuple[Path, str, int]] = []
 
-    def converse(path: Path, message: str, context: Context) -> ToolOutput:
+    def ask_agent(path: Path, message: str, context: Context) -> ToolOutput:
         asked.append((path, message, context.depth))
         return ToolOutput("fine")
 
-    result = call(box(converse, tmp_path), Context(depth=2))
+    result = call(box(ask_agent, tmp_path), Context(depth=2))
     assert (result.output, result.failed) == ("fine", False)
     assert asked == [(tmp_path / "reviewer.yaml", "look", 2)]
 
@@ -50,23 +52,23 @@ def test_where_agents_may_not_be_nested_the_model_is_told(tmp_path: Path) -> Non
 
 
 def test_its_error_is_a_failed_result(tmp_path: Path) -> None:
-    def converse(path: Path, message: str, context: Context) -> ToolOutput:
+    def ask_agent(path: Path, message: str, context: Context) -> ToolOutput:
         raise Unreachable("nobody is there", fix="start it")
 
-    result = call(box(converse, tmp_path))
+    result = call(box(ask_agent, tmp_path))
     assert result.failed and "nobody is there" in result.output and "start it" in result.output
 
 
 def test_its_time_runs_out_and_the_agent_is_stopped(tmp_path: Path) -> None:
     stopped = threading.Event()
 
-    def converse(path: Path, message: str, context: Context) -> ToolOutput:
+    def ask_agent(path: Path, message: str, context: Context) -> ToolOutput:
         with context.cancel.on_cancel(stopped.set):
             stopped.wait(10)
         return ToolOutput("half")
 
     started = time.monotonic()
-    result = call(box(converse, tmp_path, timeout=0.1))
+    result = call(box(ask_agent, tmp_path, timeout=0.1))
     assert result.failed and "stopped after 0.1 s" in result.output
     assert stopped.is_set() and time.monotonic() - started < 5
 
@@ -74,13 +76,13 @@ def test_its_time_runs_out_and_the_agent_is_stopped(tmp_path: Path) -> None:
 def test_a_cancel_passes_through(tmp_path: Path) -> None:
     cancel, stopped = Cancel(), threading.Event()
 
-    def converse(path: Path, message: str, context: Context) -> ToolOutput:
+    def ask_agent(path: Path, message: str, context: Context) -> ToolOutput:
         with context.cancel.on_cancel(stopped.set):
             cancel.cancel()
             stopped.wait(10)
         return ToolOutput("half")
 
-    result = call(box(converse, tmp_path), Context(cancel=cancel))
+    result = call(box(ask_agent, tmp_path), Context(cancel=cancel))
     assert result.failed and stopped.is_set()
 
 

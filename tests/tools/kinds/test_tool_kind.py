@@ -16,7 +16,7 @@ import pytest
 from runner.config.validation.schema import schema
 from runner.tools import ToolEntry, ToolSettings, open_toolbox
 from runner.tools.catalogue import BUILTIN, KINDS, tool_kind, tool_kind_of
-from runner.tools.protocols import Source
+from runner.tools.protocols import ToolSource
 from runner.tools.tool_kind import ToolKind
 
 ROOT = Path(__file__).parents[3]
@@ -92,7 +92,7 @@ def test_the_names_of_its_tools_are_those_that_opening_it_gives(name: str, folde
     prefix = kind.prefix(sound)
     for spec in with_tools.specs:
         assert spec.name.startswith(prefix) if prefix is not None else spec.name == sound.name
-    assert all(not isinstance(tool, Source) for tool in kind.open(sound, ToolSettings()))
+    assert all(not isinstance(tool, ToolSource) for tool in kind.open(sound, ToolSettings()))
 
 
 @every_kind

@@ -16,7 +16,7 @@ from runner.core.sanitize import strip_invisible
 from runner.tools.context import ToolOutput
 from runner.tools.mcp import content
 from runner.tools.mcp.tool_list import read_tool_list
-from runner.tools.tool_names import qualified
+from runner.tools.tool_names import qualified_name
 from thoroughness import examples
 
 WORDS = st.sampled_from(
@@ -60,7 +60,7 @@ def test_any_answer_is_an_outcome(result: dict[str, Any]) -> None:
 
 @given(st.text(max_size=90), st.text(max_size=90))
 def test_different_names_of_one_server_collide_only_where_letters_had_to_go(one: str, two: str) -> None:
-    if one != two and qualified("it", one) == qualified("it", two):
+    if one != two and qualified_name("it", one) == qualified_name("it", two):
         assert re.sub(r"[^A-Za-z0-9_-]", "_", one) == re.sub(r"[^A-Za-z0-9_-]", "_", two)
 
 

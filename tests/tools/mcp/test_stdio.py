@@ -24,7 +24,7 @@ from runner.tools.mcp import pinned_tools as pins
 from runner.tools.mcp.server_config import server_config
 from runner.tools.mcp.tool_list import read_tool_list
 from runner.tools.schema_refs import inlined
-from runner.tools.tool_names import LONGEST_NAME, qualified
+from runner.tools.tool_names import MAX_NAME, qualified_name
 
 FAULTS = Path(__file__).parent.parent.parent / "equipment" / "mcp_fault_server.py"
 
@@ -230,7 +230,7 @@ class TestListing:
         found = {spec.name: spec for spec in box.specs}
         long = [name for name in found if name.endswith(("_one", "_two"))]
         assert {"it__good", "it__near", "it__ring", "it__with_dot", "it__sly"} == found.keys() - set(long)
-        assert len(long) == 2 and all(len(name) == LONGEST_NAME for name in long)
+        assert len(long) == 2 and all(len(name) == MAX_NAME for name in long)
         assert found["it__near"].parameters["properties"] == {"a": {"type": "null"}}
         assert found["it__sly"].description == "Nice[31m tool."
         told = "\n".join(it.told)
@@ -300,12 +300,12 @@ class TestListing:
         [("get", "it__get"), ("a b.c/d", "it__a_b_c_d"), ("é", "it___")],
     )
     def test_names_are_made_fit(self, tool: str, name: str) -> None:
-        assert qualified("it", tool) == name
+        assert qualified_name("it", tool) == name
 
     def test_long_names_keep_their_telling_end_apart(self) -> None:
-        one, two = qualified("server", "a" * 80 + "read"), qualified("server", "b" + "a" * 79 + "read")
+        one, two = qualified_name("server", "a" * 80 + "read"), qualified_name("server", "b" + "a" * 79 + "read")
         assert one != two and one.endswith("aread") and two.endswith("aread")
-        assert len(one) == len(two) == LONGEST_NAME
+        assert len(one) == len(two) == MAX_NAME
 
     def test_what_cannot_be_seen_is_not_shown(self) -> None:
         assert strip_invisible("a\u200bb\x00c\x1b]0;x\x07\u202e\ue000d\n") == "abc]0;xd\n"
