@@ -8,6 +8,7 @@ from typing import Any
 from runner.config.diagnostics import Diagnostic
 from runner.core.sanitize import escape_line, mask_unprintable
 from runner.core.secrets import dot_out
+from runner.core.workflow_command import workflow_command
 
 
 def render_text(diagnostics: Sequence[Diagnostic], source: bool = False) -> str:
@@ -67,19 +68,9 @@ def render_github(diagnostics: Sequence[Diagnostic]) -> str:
     """Workflow commands that GitHub shows beside the lines of a pull request."""
     lines = []
     for diagnostic in diagnostics:
-        location = f"file={_property(diagnostic.path)}"
-        if diagnostic.line:
-            location += f",line={diagnostic.line},col={diagnostic.column}"
-        lines.append(f"::{diagnostic.severity} {location}::{_data(diagnostic.text)}")
+        position = {"line": diagnostic.line, "col": diagnostic.column} if diagnostic.line else {}
+        lines.append(workflow_command(diagnostic.severity, diagnostic.text, file=diagnostic.path, **position))
     return "\n".join(lines)
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def render_sarif(diagnostics: Sequence[Diagnostic]) -> str:

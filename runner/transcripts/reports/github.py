@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runner.core.workflow_command import workflow_command
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import Run
 
@@ -31,13 +32,4 @@ def _cell(outcome: Outcome) -> Iterator[str]:
 
 
 def _command(name: str, path: str, line: int, column: int, title: str, body: str) -> str:
-    location = f"file={_property(path)},line={max(1, line)},col={max(1, column)},title={_property(title)}"
-    return f"::{name} {location}::{_data(body.strip())}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return workflow_command(name, body.strip(), file=path, line=max(1, line), col=max(1, column), title=title)

@@ -1,0 +1,19 @@
+"""GitHub's workflow commands: lines of a job's output that it shows beside the files of a pull request."""
+
+from __future__ import annotations
+
+from runner.core.sanitize import sanitize
+
+
+def workflow_command(name: str, message: str, **properties: str | int) -> str:
+    """`::name key=value,key=value::message` as one line, all in it escaped; `name` is error, warning or notice."""
+    listed = ",".join(f"{key}={_escape_property(str(value))}" for key, value in properties.items())
+    return f"::{name} {listed}::{_escape(message)}"
+
+
+def _escape(text: str) -> str:
+    return sanitize(text).replace("%", "%25").replace("\n", "%0A")
+
+
+def _escape_property(text: str) -> str:
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")
