@@ -5,15 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.core.errors import UsageError
+from runner.core.images import image_media_type
 from runner.core.messages import Attachment
 
 MAX_BYTES = 20 * 1024 * 1024
-_SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF87a": "image/gif",
-    b"GIF89a": "image/gif",
-}
 
 
 def attach(path: str | Path) -> Attachment:
@@ -28,9 +23,7 @@ def attach(path: str | Path) -> Attachment:
         raise UsageError(
             f"the attachment {str(path)!r} is too large", why="more than 20 MB", fix="send a smaller image"
         )
-    kind = next((kind for start, kind in _SIGNATURES.items() if data.startswith(start)), "")
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        kind = "image/webp"
-    if not kind:
+    media_type = image_media_type(data)
+    if not media_type:
         raise UsageError(f"the attachment {str(path)!r} is not an image", fix="attach a PNG, JPEG, GIF or WebP file")
-    return Attachment(kind, data, place.name)
+    return Attachment(media_type, data, place.name)

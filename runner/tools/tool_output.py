@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
+from runner.core.images import image_media_type
 from runner.core.messages import Attachment
 from runner.core.sanitize import replace_surrogates
 from runner.tools.context import ToolOutput
@@ -19,14 +20,13 @@ from runner.tools.output_limit import OutputCapture
 
 _MAX_DEPTH = 32
 _MAX_ITEMS = 10_000
-_IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 def limited_output(returned: Any, name: str, limit: int) -> ToolOutput:
     """What the model reads of what `name` returned; what is beyond `limit` bytes goes to a private file."""
     tool_output = returned if isinstance(returned, ToolOutput) else ToolOutput(returned)
     value, files = tool_output.output, tool_output.files
-    if isinstance(value, bytes) and (media_type := _image_type(value)):
+    if isinstance(value, bytes) and (media_type := image_media_type(value)):
         value = Attachment(media_type, value)
     if isinstance(value, Attachment):
         files = (*files, value)
@@ -96,12 +96,6 @@ def _text_of(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return f"({len(data)} bytes that are no text)"
-
-
-def _image_type(data: bytes) -> str:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for magic, kind in _IMAGES.items() if data.startswith(magic)), "")
 
 
 def _truncated(value: Any, name: str, limit: int) -> Any:
