@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.diagnostics import Location, SourceMap
-from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
+from runner.core.policy import DEFAULT_SYSTEM_PROMPT, ContextPolicy, Limits, Retry, Timeouts
 from runner.core.secrets import Secrets
 from runner.gateways import GatewayPreset
 from runner.tools.entry import ToolEntry
 
-DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 DEFAULT_PROMPT = "Query: "
 DEFAULT_GREETING = "Chatbot started. Type 'exit' to quit."
 

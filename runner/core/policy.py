@@ -1,4 +1,4 @@
-"""The numbers an agent file may set: limits, timers, retry, context. Field names are the file's keys."""
+"""What an agent file may set, and its defaults: limits, timers, retry, context. Field names are the file's keys."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 DEFAULT_WINDOW = 8192
+DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 
 
 @dataclass(frozen=True, slots=True)

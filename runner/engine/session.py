@@ -17,7 +17,7 @@ from runner.core.errors import SessionBusy
 from runner.core.events import Asked, Event, Notice, Replied
 from runner.core.history import History, Turn
 from runner.core.messages import Attachment, Message, Usage
-from runner.core.policy import ContextPolicy, Limits
+from runner.core.policy import DEFAULT_SYSTEM_PROMPT, ContextPolicy, Limits
 from runner.core.sanitize import replace_surrogates
 from runner.engine.approval import Approve, PermissionCheck
 from runner.engine.broker import Broker, WrapGateway
@@ -36,8 +36,6 @@ from runner.tools.context import system_clock
 if TYPE_CHECKING:
     from runner.config.agent import Agent
     from runner.engine.from_agent import AskUser
-
-DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 
 
 def new_session_id() -> str:

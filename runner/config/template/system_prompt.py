@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from runner.config.agent import DEFAULT_SYSTEM_PROMPT, PromptSource
+from runner.config.agent import PromptSource
 from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic, Location
 from runner.config.template.render import is_template
 from runner.config.text_file import read_text
 from runner.config.yaml.document import NodePath
 from runner.core.errors import ConfigError
+from runner.core.policy import DEFAULT_SYSTEM_PROMPT
 from runner.core.spelling import nearest
 
 _PATH: NodePath = ("system_prompt",)
