@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from runner.core.spelling import counted
+
 EXIT_WRONG = 2
 EXIT_NOTHING = 5
 
@@ -42,17 +44,13 @@ def check(paths: tuple[str, ...], form: str, mutate: bool, trust: bool) -> int:
             FORMATS[form](diagnostics) if form != "text" else render_text(diagnostics, source=sys.stdout.isatty())
         )
     errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
-    click.echo(f"{_count(checked.files, 'file')}: {_tally(errors, len(diagnostics) - errors)}", err=True)
+    click.echo(f"{counted(checked.files, 'file')}: {_tally(errors, len(diagnostics) - errors)}", err=True)
     if errors:
         return EXIT_WRONG
     return 0 if checked.files else EXIT_NOTHING
 
 
 def _tally(errors: int, warnings: int) -> str:
-    parts = [_count(errors, "error")] if errors else []
-    parts += [_count(warnings, "warning")] if warnings else []
+    parts = [counted(errors, "error")] if errors else []
+    parts += [counted(warnings, "warning")] if warnings else []
     return ", ".join(parts) or "no problems"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -16,6 +16,7 @@ from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingC
 from runner.core.errors import GatewayError, IncompleteReply, Rejected, Unreachable
 from runner.core.messages import Usage
 from runner.core.sanitize import replace_surrogates
+from runner.core.spelling import counted
 from runner.gateways import Capabilities, Request
 
 Entry = Mapping[str, Any]
@@ -58,7 +59,7 @@ class Scripted:
             raise Rejected(
                 "the script has no more replies",
                 where="`script:` in the agent file",
-                why=f"{_entry_count(len(self.script))} in all; reply {number + 1} was asked for",
+                why=f"{counted(len(self.script), 'entry', 'entries')} in all; reply {number + 1} was asked for",
                 fix="add an entry under `script:`",
             )
         self.position += 1
@@ -128,7 +129,3 @@ def _scripted_error(error: Mapping[str, Any], where: str) -> GatewayError:
     wait = error.get("retry_after")
     headers = {} if wait is None else {"retry-after": str(wait)}
     return error_from_server(ErrorContext("the script", where), message, status=status, headers=headers)
-
-
-def _entry_count(count: int) -> str:
-    return f"{count} entry" if count == 1 else f"{count} entries"

@@ -8,11 +8,12 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from runner.commands.doctor.gateways import check_routes
-from runner.commands.doctor.health_check import HealthCheck, counted
+from runner.commands.doctor.health_check import HealthCheck
 from runner.commands.doctor.machine import is_installed
 from runner.config.loader import load_agent
 from runner.config.trust.trust import TrustStatus, trust_status
 from runner.core.errors import ConfigError, ToolsUnavailable
+from runner.core.spelling import counted
 from runner.tools import Toolbox, ToolEntry, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.child_environment import child_environment, program_path

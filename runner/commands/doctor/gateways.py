@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.commands.doctor.health_check import HealthCheck, counted
+from runner.commands.doctor.health_check import HealthCheck
 from runner.config.agent import Agent, UserConfig
 from runner.config.trust.trust import TrustStatus, consented_hosts
 from runner.core.errors import AgentRunError, GatewayError, ModelMissing, UsageError
 from runner.core.policy import Timeouts
+from runner.core.spelling import counted
 from runner.gateways import connect, dialect_of
 
 _TIMEOUTS = Timeouts(connect=2, first_token=3, gap=3)

@@ -28,8 +28,3 @@ def exit_code(checks: Iterable[HealthCheck]) -> int:
     """0, or why the agent cannot run: 2 a file is wrong, 6 it is not trusted, 4 something that it needs is missing."""
     blocking = {check.blocks for check in checks}
     return next((code for code in _PRECEDENCE if code in blocking), 0)
-
-
-def counted(number: int, noun: str) -> str:
-    """The number with its noun, as in "1 tool" and "2 tools"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

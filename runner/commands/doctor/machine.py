@@ -11,11 +11,12 @@ from shutil import get_terminal_size
 
 from runner import __version__
 from runner.commands.doctor.gateways import check_default_server, check_embedded_model
-from runner.commands.doctor.health_check import HealthCheck, counted
+from runner.commands.doctor.health_check import HealthCheck
 from runner.config.agent import UserConfig
 from runner.config.trust.store import TrustStore
 from runner.config.user import load_user_config, user_config_path
 from runner.core.errors import ConfigError
+from runner.core.spelling import counted
 from runner.gateways import CATALOGUE, GatewayPreset
 
 EXTRAS = {"local": "xllamacpp", "mcp": "mcp"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from runner.core.spelling import counted
 from runner.transcripts.expectations import PASSED, Called, Facts, Judged, Kind
 from runner.transcripts.expectations.call_matching import in_order, most_pairs
 from runner.transcripts.expectations.matchers import differences, problem, show
@@ -89,7 +90,7 @@ def _misses(mode: str, wishes: Sequence[Wish], calls: Sequence[Called]) -> str:
         return wishes[one].fits(calls[other])
 
     if mode == "exact" and len(wishes) != len(calls):
-        return f"wanted {_calls(len(wishes))}, got {len(calls)}"
+        return f"wanted {counted(len(wishes), 'call')}, got {len(calls)}"
     if mode in ("exact", "in_order"):
         batches = [call.batch for call in calls]
         found = in_order(len(wishes), batches, fits, lambda one: wishes[one].with_previous)
@@ -115,10 +116,6 @@ def _failed(why: str, wishes: Sequence[Wish], calls: Sequence[Called]) -> Judged
 def shown(call: Called) -> str:
     """A call on one line, as a failure prints it."""
     return f"{call.name}({call.raw if call.arguments is None else show(call.arguments)[1:-1]})"
-
-
-def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count} calls"
 
 
 def _problem(wanted: Any) -> str:

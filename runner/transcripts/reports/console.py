@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from runner.core.sanitize import escape_line
+from runner.core.spelling import counted
 from runner.transcripts.outcome import Change, Finding, Outcome
 from runner.transcripts.reports import Run
 
@@ -101,7 +102,7 @@ def _summary(run: Run, paint: Paint) -> str:
     counts = [paint(f"{count} {verdict}", _COLOURS[verdict]) for verdict, count in run.counts.items()]
     judged = sum(outcome.judged for outcome in run.outcomes)
     notes = sum(finding.level == "note" for outcome in run.outcomes for finding in outcome.findings)
-    facts = [f"{judged} expectations judged" if judged != 1 else "1 expectation judged"]
+    facts = [f"{counted(judged, 'expectation')} judged"]
     if notes:
         facts.append(f"{notes} not run")
     return f"{' · '.join(counts) or 'nothing ran'}   {', '.join(facts)}, {run.seconds:.2f} s"
