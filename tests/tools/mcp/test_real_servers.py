@@ -30,7 +30,7 @@ def boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Tool
 def everything(pytestconfig: pytest.Config) -> Path:
     """The Node server's script; installed once into pytest's cache."""
     if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("node and npm are not installed")
+        missing("node and npm are not installed")
     assert pytestconfig.cache is not None
     folder = pytestconfig.cache.mkdir("server-everything")
     script = folder / "node_modules" / PACKAGE / "dist" / "index.js"
@@ -38,7 +38,7 @@ def everything(pytestconfig: pytest.Config) -> Path:
         argv = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), PACKAGE]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=300, cwd=folder)
         if done.returncode:
-            pytest.skip(f"{PACKAGE} could not be installed: {done.stderr[-200:]}")
+            missing(f"{PACKAGE} could not be installed: {done.stderr[-200:]}")
     return script
 
 
