@@ -36,6 +36,10 @@ bench:
 pin:
     uv run scripts/pin.py
 
+# the schemas of agent and transcript files, from what the code declares
+schemas:
+    uv run scripts/write_schemas.py
+
 # the wheel and the source distribution
 build:
     uv build

@@ -75,9 +75,7 @@ def test_every_kind_of_tool_is_known_to_both():
 
 
 def test_the_shipped_schema_is_the_assembled_one():
-    assert schema_text("agent") == agent_schema_text(), (
-        "write config.validation.agent_schema.agent_schema_text() into the file"
-    )
+    assert schema_text("agent") == agent_schema_text(), "run scripts/write_schemas.py"
 
 
 def test_known_dialects_are_suggested():

@@ -171,15 +171,14 @@ script: [calls: [echo: {}], text: done]
 def tree(tmp_path: Path) -> Path:
     """A copy of the program with one kind more: a file, and a row; the schema's file is written anew."""
     copy = tmp_path / "copy"
-    for name in ("runner", "schemas"):
+    for name in ("runner", "schemas", "scripts"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "runner" / "tools" / "kinds" / "echo.py").write_text(ECHO)
     catalogue = copy / "runner" / "tools" / "catalogue.py"
     row = '    "echo": "runner.tools.kinds.echo:KIND",\n'
     catalogue.write_text(catalogue.read_text().replace('    "agent": "runner', row + '    "agent": "runner', 1))
-    code = "from runner.config.validation.agent_schema import agent_schema_text as t; import sys; sys.stdout.write(t())"
-    schema_file = copy / "schemas" / "agent.schema.json"
-    schema_file.write_text(program(copy, "-c", code).stdout)
+    done = program(copy, "scripts/write_schemas.py")
+    assert done.returncode == 0, done.stderr
     return copy
 
 

@@ -141,9 +141,7 @@ def test_check_warns_of_what_is_not_wrong_yet(recorded) -> None:
 
 def test_the_shipped_schema_is_the_assembled_one() -> None:
     shipped = (ROOT / "schemas" / "transcript.schema.json").read_text("utf-8")
-    assert shipped == transcript_schema_text(), (
-        "write runner.transcripts.files.schema.transcript_schema_text() into the file"
-    )
+    assert shipped == transcript_schema_text(), "run scripts/write_schemas.py"
 
 
 def test_what_is_wrong_in_a_partial_is_told_at_its_own_place(case) -> None:
