@@ -1,1 +1,1 @@
-"""The agent file: from text with positions to a frozen Agent, or to every problem at its line."""
+"""The agent file: from text with positions to a frozen Agent, or to every diagnostic at its line."""

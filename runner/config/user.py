@@ -43,7 +43,7 @@ def load_user_config(environ: Mapping[str, str] | None = None) -> tuple[UserConf
         diagnostics += _rule_diagnostics(layers, value)
     if diagnostics:
         raise ConfigError(sorted_diagnostics(diagnostics))
-    return _user(path, value), Secrets(substitution.secrets)
+    return _user_config(path, value), Secrets(substitution.secrets)
 
 
 def _rule_diagnostics(layers: Layers, value: Mapping[str, Any]) -> list[Diagnostic]:
@@ -57,7 +57,7 @@ def _rule_diagnostics(layers: Layers, value: Mapping[str, Any]) -> list[Diagnost
     ]
 
 
-def _user(path: Path, value: Mapping[str, Any]) -> UserConfig:
+def _user_config(path: Path, value: Mapping[str, Any]) -> UserConfig:
     default = value.get("default", {})
     return UserConfig(
         path,

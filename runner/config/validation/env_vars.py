@@ -1,4 +1,4 @@
-"""The one substitution, `${env:NAME}` or `${env:NAME:-default}`, in urls, headers, tool environments and paths.
+"""Environment variables in agent files: `${env:NAME}` or `${env:NAME:-default}` in urls, headers, `env:` and paths.
 
 Anything that looks like a placeholder elsewhere is an error, so that none is ever sent to a model as it stands.
 """
