@@ -12,7 +12,15 @@ from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolSpec
 from runner.tools.context import Context, ToolFailed
-from runner.tools.function_schema import Shape, Unfit, Unshapely, at, default_of, object_schema, shape_of
+from runner.tools.function_schema import (
+    HintSchema,
+    UnsupportedHint,
+    ValueMismatch,
+    convert_at,
+    hint_schema,
+    json_default,
+    object_schema,
+)
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -52,32 +60,35 @@ class FunctionTool:
     @cached_property
     def spec(self) -> ToolSpec:
         """What the model is told. Raises UsageError for a signature that JSON cannot express."""
-        summary, described = _documented(self._function.__doc__)
-        properties = {name: described.get(name, {}) | self._schema(name) for name in self._shapes}
+        summary, descriptions = _parse_docstring(self._function.__doc__)
+        properties = {name: descriptions.get(name, {}) | self._schema(name) for name in self._hint_schemas}
         required = [name for name in properties if self._parameters[name].default is inspect.Parameter.empty]
         return ToolSpec(self._name, self._description or summary, object_schema(properties, required), self._effects)
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
         """Call the function with the arguments as its hints say; an async one is run to its end."""
-        given = {name: self._as_hinted(name, value) for name, value in arguments.items()}
-        given |= dict.fromkeys(self._context_names, context)
+        arguments_by_name = {name: self._convert(name, value) for name, value in arguments.items()}
+        arguments_by_name |= dict.fromkeys(self._context_names, context)
         positional = [
-            given.pop(name)
+            arguments_by_name.pop(name)
             for name, parameter in self._parameters.items()
-            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY and name in given
+            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY and name in arguments_by_name
         ]
-        returned = self._function(*positional, **given)
-        return _finish(returned, context.cancel) if inspect.isawaitable(returned) else returned
+        returned = self._function(*positional, **arguments_by_name)
+        return _run_awaitable(returned, context.cancel) if inspect.isawaitable(returned) else returned
 
-    def _as_hinted(self, name: str, value: Any) -> Any:
+    def _convert(self, name: str, value: Any) -> Any:
         try:
-            return at(name, self._shapes[name].convert, value)
-        except Unfit as misfit:
-            raise ToolFailed(f"The arguments do not fit, so it was not run:\n{misfit}") from None
+            return convert_at(name, self._hint_schemas[name].convert, value)
+        except ValueMismatch as mismatch:
+            raise ToolFailed(f"The arguments do not fit, so it was not run:\n{mismatch}") from None
 
     def _schema(self, name: str) -> dict[str, Any]:
         default = self._parameters[name].default
-        return {**self._shapes[name].schema, **({} if default is inspect.Parameter.empty else default_of(default))}
+        return {
+            **self._hint_schemas[name].schema,
+            **({} if default is inspect.Parameter.empty else json_default(default)),
+        }
 
     @cached_property
     def _parameters(self) -> dict[str, inspect.Parameter]:
@@ -88,26 +99,26 @@ class FunctionTool:
         try:
             return typing.get_type_hints(self._function, include_extras=True)
         except (NameError, TypeError, AttributeError) as error:
-            raise self._refusal(f"its type hints cannot be read: {error}") from None
+            raise self._unusable(f"its type hints cannot be read: {error}") from None
 
     @cached_property
     def _context_names(self) -> tuple[str, ...]:
         return tuple(name for name in self._parameters if self._hints.get(name) is Context)
 
     @cached_property
-    def _shapes(self) -> dict[str, Shape]:
-        shapes = {}
+    def _hint_schemas(self) -> dict[str, HintSchema]:
+        schemas = {}
         for name, parameter in self._parameters.items():
             if parameter.kind in _VARIADIC:
-                raise self._refusal(f"a model cannot fill {parameter}; name each parameter")
+                raise self._unusable(f"a model cannot fill {parameter}; name each parameter")
             if name not in self._context_names:
                 try:
-                    shapes[name] = shape_of(self._hints.get(name, Any))
-                except Unshapely as error:
-                    raise self._refusal(f"parameter {name!r}: {error}") from None
-        return shapes
+                    schemas[name] = hint_schema(self._hints.get(name, Any))
+                except UnsupportedHint as error:
+                    raise self._unusable(f"parameter {name!r}: {error}") from None
+        return schemas
 
-    def _refusal(self, why: str) -> UsageError:
+    def _unusable(self, why: str) -> UsageError:
         code = getattr(inspect.unwrap(self._function), "__code__", None)
         where = f"{code.co_filename}:{code.co_firstlineno}" if code else ""
         return UsageError(f"the function {self._name!r} cannot be a tool", where=where, why=why)
@@ -132,11 +143,11 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     A parameter hinted `Context` is filled in and not shown to the model.
     """
     if function is None:
-        return lambda each: FunctionTool(each, **options)
+        return lambda decorated: FunctionTool(decorated, **options)
     return FunctionTool(function, **options)
 
 
-def _documented(docstring: str | None) -> tuple[str, Mapping[str, dict[str, Any]]]:
+def _parse_docstring(docstring: str | None) -> tuple[str, Mapping[str, dict[str, Any]]]:
     """A docstring's prose, and its descriptions of the parameters: Google, NumPy, reST or Epydoc."""
     text = inspect.cleandoc(docstring or "")
     if "\n" not in text:
@@ -147,11 +158,11 @@ def _documented(docstring: str | None) -> tuple[str, Mapping[str, dict[str, Any]
         parsed = docstring_parser.parse(text)
     except docstring_parser.ParseError:
         return text, {}
-    described = {each.arg_name: {"description": each.description} for each in parsed.params if each.description}
-    return "\n\n".join(filter(None, (parsed.short_description, parsed.long_description))) or text, described
+    descriptions = {param.arg_name: {"description": param.description} for param in parsed.params if param.description}
+    return "\n\n".join(filter(None, (parsed.short_description, parsed.long_description))) or text, descriptions
 
 
-def _finish(awaitable: Any, cancel: Cancel) -> Any:
+def _run_awaitable(awaitable: Any, cancel: Cancel) -> Any:
     """Run an awaitable to its end, or until the session is stopped."""
     import asyncio  # lazy: 70 ms that only async tools pay
 

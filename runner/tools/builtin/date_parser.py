@@ -1,4 +1,4 @@
-"""What day an English expression means: rules for what has one meaning, dateparser for the rest, and never a guess.
+"""Date expressions in English to calendar days: rules for what has one meaning, dateparser for the rest, no guesses.
 
 A week begins on Monday. "Friday" and "this Friday" are the first Friday from today on, "next Friday" is that of the
 following week, "last Friday" the newest before today. A date without a year is the first one from today on.
@@ -30,7 +30,7 @@ _OFFSET = rf"{_COUNT} (?P<unit>day|week|fortnight|month|year)s?"
 _TIME = re.compile(r"(?P<day>.+?),?(?: at)? (?P<hour>\d{1,2})(?::(?P<minute>\d\d))? ?(?P<half>[ap]m)?")
 _NUMERIC = re.compile(r"(\d{1,2})([/.-])(\d{1,2})(?:\2(\d{4}))?")
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
-_NO_SINGLE_DAY = re.compile(r"(?:this|next|last|coming|past) (?:week|weekend|month|quarter|year|decade)")
+_NOT_ONE_DAY = re.compile(r"(?:this|next|last|coming|past) (?:week|weekend|month|quarter|year|decade)")
 _WORD = re.compile(r"[^\W\d_]{3}|\d(?:st|nd|rd|th)\b")
 _STRANGE = re.compile(r"[^\w ,.:/'+-]")
 _SHORT_YEAR = re.compile(r".*\d.*[ ']\d\d")
@@ -74,7 +74,7 @@ def _resolve(text: str, now: datetime, languages: Sequence[str]) -> Day:
             return Day(found)
     if offset := re.fullmatch(rf"(?:in )?{_OFFSET} (?P<way>from|after|before) (?P<anchor>.+)", text):
         anchor = now.date() if offset["anchor"] == "now" else _resolve(offset["anchor"], now, languages).date
-        return Day(_moved(anchor, offset, -1 if offset["way"] == "before" else 1))
+        return Day(_shifted(anchor, offset, -1 if offset["way"] == "before" else 1))
     return _parsed(text, now, languages)
 
 
@@ -110,9 +110,9 @@ def _numeric(text: str, today: date) -> date | None:
     if match is None:
         return None
     first, second, year = int(match[1]), int(match[3]), match[4]
-    readings = {_from(today, second, first, year)} if second <= 12 else set()
+    readings = {_this_year_or_next(today, second, first, year)} if second <= 12 else set()
     if match[2] != "." and first <= 12:
-        readings.add(_from(today, first, second, year))
+        readings.add(_this_year_or_next(today, first, second, year))
     if len(readings) > 1:
         either = " or ".join(f"{each} ({WEEKDAYS[each.weekday()]})" for each in sorted(readings))
         raise Unresolved(f"{text!r} is ambiguous: {either}. Ask which one is meant, or write YYYY-MM-DD.")
@@ -124,11 +124,11 @@ def _weekday(text: str, today: date) -> date | None:
     match = re.fullmatch(which + _WEEKDAY + week, text)
     if match is None or (match["which"] and match["week"]):
         return None
-    wanted = _number_of(match)
+    weekday = _number_of(match)
     monday = today - timedelta(today.weekday())
     if match["which"] == "next" or match["week"]:
-        return monday + timedelta(wanted + 7 * _NEAR[match["week"] or "next"])
-    ahead = (wanted - today.weekday()) % 7
+        return monday + timedelta(weekday + 7 * _NEAR[match["week"] or "next"])
+    ahead = (weekday - today.weekday()) % 7
     return today + timedelta(ahead - 7 if match["which"] in ("last", "past") else ahead)
 
 
@@ -159,10 +159,10 @@ def _in_month(what: str, first: date) -> date | None:
     if match := re.fullmatch(r"(\d\d?)(?:st|nd|rd|th)?", what):
         return first + timedelta(int(match[1]) - 1) if 1 <= int(match[1]) <= last.day else None
     if match := re.fullmatch(rf"(?P<place>{'|'.join(_ORDINALS)}|last) {_WEEKDAY}", what):
-        wanted = _number_of(match)
+        weekday = _number_of(match)
         if match["place"] == "last":
-            return last - timedelta((last.weekday() - wanted) % 7)
-        found = first + timedelta((wanted - first.weekday()) % 7 + 7 * _ORDINALS.index(match["place"]))
+            return last - timedelta((last.weekday() - weekday) % 7)
+        found = first + timedelta((weekday - first.weekday()) % 7 + 7 * _ORDINALS.index(match["place"]))
         return found if found <= last else None
     return None
 
@@ -171,10 +171,10 @@ def _offset(text: str, today: date) -> date | None:
     match = re.fullmatch(rf"(?P<ahead>in )?{_OFFSET}(?P<back> ago)?", text)
     if match is None or bool(match["ahead"]) == bool(match["back"]):
         return None
-    return _moved(today, match, -1 if match["back"] else 1)
+    return _shifted(today, match, -1 if match["back"] else 1)
 
 
-def _moved(start: date, match: re.Match[str], sign: int) -> date:
+def _shifted(start: date, match: re.Match[str], sign: int) -> date:
     count, unit = match["count"], match["unit"]
     number = 1 if count in ("a", "an") else _NUMBERS.index(count) if count in _NUMBERS else int(count)
     number *= sign
@@ -195,7 +195,7 @@ _RULES: tuple[Callable[[str, date], date | None], ...] = (_plain, _numeric, _wee
 
 def _parsed(text: str, now: datetime, languages: Sequence[str]) -> Day:
     """dateparser's answer, where it is no guess."""
-    if _NO_SINGLE_DAY.fullmatch(text):
+    if _NOT_ONE_DAY.fullmatch(text):
         raise Unresolved(f"{text!r} is no single day. Say which, such as 'Monday next week' or '5th of next month'.")
     vague = _SHORT_YEAR.fullmatch(text) or not _WORD.search(text)
     if vague or _STRANGE.search(text) or re.search(r" (?:from|after|before) ", text):
@@ -218,7 +218,7 @@ def _parsed(text: str, now: datetime, languages: Sequence[str]) -> Day:
     return day
 
 
-def _from(today: date, month: int, day: int, year: str | None) -> date:
+def _this_year_or_next(today: date, month: int, day: int, year: str | None) -> date:
     """The day of that year, or the first one from today on."""
     if year:
         return date(int(year), month, day)

@@ -1,4 +1,4 @@
-"""The calendar, on the session's clock."""
+"""The date tools, on the session's clock: `resolve_date` and `current_datetime`."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class DateResolver:
             day = resolve(arguments["date"], now, self._languages)
         except Unresolved as problem:
             raise ToolFailed(str(problem)) from None
-        found = {"date": day.date.isoformat(), "weekday": day.weekday}
-        return found if day.time is None else found | {"time": day.time.isoformat("minutes")}
+        resolved = {"date": day.date.isoformat(), "weekday": day.weekday}
+        return resolved if day.time is None else resolved | {"time": day.time.isoformat("minutes")}
 
 
 class CurrentDateTime:

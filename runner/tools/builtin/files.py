@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 from runner.core.errors import UsageError
-from runner.tools.builtin.rooted_folder import Refused, Rooted, names_of
+from runner.tools.builtin.rooted_folder import PathRefused, RootedFolder, path_names
 from runner.tools.context import ToolFailed
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.function import FunctionTool
@@ -29,13 +29,13 @@ def open_files(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool]:
     root = (entry.base / options.get("root", ".")).resolve()
     if not root.is_dir() and (root.exists() or not options.get("write")):
         raise UsageError(f"there is no folder {root}", where=entry.where, fix="make it, or change files.root")
-    files = Files(Rooted(root))
+    files = Files(RootedFolder(root))
     timeout = options.get("timeout")
     readers: list[Callable[..., Any]] = [files.read, files.list, files.search]
     writers: list[Callable[..., Any]] = [files.write, files.edit] if options.get("write") else []
     return [
-        *(_FileTool(each, name=f"files_{each.__name__}", effects="read", timeout=timeout) for each in readers),
-        *(_FileTool(each, name=f"files_{each.__name__}", effects="write", timeout=timeout) for each in writers),
+        *(_FileTool(method, name=f"files_{method.__name__}", effects="read", timeout=timeout) for method in readers),
+        *(_FileTool(method, name=f"files_{method.__name__}", effects="write", timeout=timeout) for method in writers),
     ]
 
 
@@ -45,8 +45,8 @@ class _FileTool(FunctionTool):
     kind = "files"
 
     def canonical(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        with _told():
-            return {**arguments, "path": "/".join(names_of(arguments["path"])) or "."}
+        with _errors_for_the_model():
+            return {**arguments, "path": "/".join(path_names(arguments["path"])) or "."}
 
     def subjects(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         return (arguments["path"],)
@@ -55,7 +55,7 @@ class _FileTool(FunctionTool):
 class Files:
     """What can be done with the files below a root."""
 
-    def __init__(self, root: Rooted) -> None:
+    def __init__(self, root: RootedFolder) -> None:
         self._root = root
 
     def read(
@@ -80,12 +80,12 @@ class Files:
         pattern: Annotated[str, "A glob such as '*.md', or '**/*.md' for subfolders, too."] = "*",
     ) -> str:
         """List files and folders; folders end with '/'."""
-        with _told():
-            found = [
+        with _errors_for_the_model():
+            paths = [
                 f"{name}/" if folder else name
                 for name, folder in islice(self._root.files(path, pattern), _MOST_PATHS + 1)
             ]
-        return _listed(found, _MOST_PATHS, "Nothing matches.")
+        return _listed(paths, _MOST_PATHS, "Nothing matches.")
 
     def search(
         self,
@@ -97,13 +97,13 @@ class Files:
         """Find the lines that contain a text."""
         if not text:
             raise ToolFailed("There is nothing to look for: text is empty.")
-        with _told():
-            found = list(islice(self._matches(text, path, pattern, ignore_case), _MOST_MATCHES + 1))
-        return _listed(found, _MOST_MATCHES, "No line contains it.")
+        with _errors_for_the_model():
+            lines = list(islice(self._matches(text, path, pattern, ignore_case), _MOST_MATCHES + 1))
+        return _listed(lines, _MOST_MATCHES, "No line contains it.")
 
     def write(self, path: FilePath, content: str) -> str:
         """Write a text file; one that is there is replaced."""
-        with _told():
+        with _errors_for_the_model():
             new = self._root.write(path, content.encode())
         return f"{'Wrote' if new else 'Replaced'} {path} ({len(content.encode())} bytes)."
 
@@ -125,12 +125,12 @@ class Files:
                 else "does not occur: read the file first"
             )
             raise ToolFailed(f"Nothing was changed. The passage must occur exactly once in {path}, but it {why}.")
-        with _told():
+        with _errors_for_the_model():
             self._root.write(path, text.replace(old, new).encode())
         return f"Edited {path}, at line {text[: text.index(old)].count(chr(10)) + 1}."
 
     def _text(self, path: str) -> str:
-        with _told():
+        with _errors_for_the_model():
             data = self._root.read(path)
         try:
             text = data.decode()
@@ -141,14 +141,14 @@ class Files:
         return text
 
     def _matches(self, text: str, path: str, pattern: str, ignore_case: bool) -> Iterator[str]:
-        wanted = text.casefold() if ignore_case else text
+        text_sought = text.casefold() if ignore_case else text
         for name, folder in self._root.files(path, pattern):
             try:
                 lines = [] if folder else _lines(self._text(name))
             except ToolFailed:
                 continue
             for number, line in enumerate(lines, 1):
-                if wanted in (line.casefold() if ignore_case else line):
+                if text_sought in (line.casefold() if ignore_case else line):
                     yield f"{name}:{number}: {line.strip()[:_LINE]}"
 
 
@@ -157,19 +157,19 @@ def _lines(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
-def _listed(found: Sequence[str], most: int, none: str) -> str:
-    if len(found) > most:
-        found = [*found[:most], f"(more than {most}: narrow it down)"]
-    return "\n".join(found) or none
+def _listed(entries: Sequence[str], most: int, none: str) -> str:
+    if len(entries) > most:
+        entries = [*entries[:most], f"(more than {most}: narrow it down)"]
+    return "\n".join(entries) or none
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What goes wrong with a file, in words for the model."""
+def _errors_for_the_model() -> Iterator[None]:
+    """Turn errors of a file into failed results for the model."""
     try:
         yield
-    except Refused as refusal:
-        raise ToolFailed(f"{refusal}.") from None
+    except PathRefused as error:
+        raise ToolFailed(f"{error}.") from None
     except OSError as error:
         raise ToolFailed(_reason(error)) from None
 

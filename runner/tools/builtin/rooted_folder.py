@@ -18,22 +18,22 @@ _FILE = os.O_RDONLY | open_flags("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | open_flags("O_NOFOLLOW", "O_CLOEXEC")
 
 
-class Refused(Exception):
+class PathRefused(Exception):
     """The path or the file is not one that may be reached; the text says why."""
 
 
-def names_of(path: str) -> tuple[str, ...]:
-    """The names on the way from the root, without `.`. Raises Refused for what could lead elsewhere."""
+def path_names(path: str) -> tuple[str, ...]:
+    """The names on the way from the root, without `.`. Raises PathRefused for what could lead elsewhere."""
     if "\0" in path or path.startswith(("/", "~")) or re.match(r"[A-Za-z]:|\\", path):
-        raise Refused(f"{path!r} is not a path below the root folder; name files relative to it")
+        raise PathRefused(f"{path!r} is not a path below the root folder; name files relative to it")
     names = tuple(name for name in path.split("/") if name not in ("", "."))
     if ".." in names:
-        raise Refused(f"{path!r} leads upwards with '..'; name files relative to the root folder")
+        raise PathRefused(f"{path!r} leads upwards with '..'; name files relative to the root folder")
     return names
 
 
-class Rooted:
-    """The files below one folder, by their paths with `/`. Methods raise Refused, and the system's OSError."""
+class RootedFolder:
+    """The files below one folder, by their paths with `/`. Methods raise PathRefused, and the system's OSError."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -71,17 +71,17 @@ class Rooted:
 
         `*` stays within a name, `**` spans folders; only a pattern that names a dot looks into hidden folders.
         """
-        wanted = _parts(pattern)
+        glob = _glob_parts(pattern)
         deep, hidden = "/" in pattern or "**" in pattern, pattern.startswith(".") or "/." in pattern
-        above = names_of(path)
+        above = path_names(path)
         with self._folder(above) as top:
-            for where, folders, files, _ in os.fwalk(".", dir_fd=top, follow_symlinks=False):
-                here = where.removeprefix(".").removeprefix("/")
+            for folder, folders, files, _ in os.fwalk(".", dir_fd=top, follow_symlinks=False):
+                here = folder.removeprefix(".").removeprefix("/")
                 for name in sorted((*folders, *files)):
                     below = f"{here}/{name}" if here else name
-                    if _fits(wanted, below.split("/")):
+                    if _glob_matches(glob, below.split("/")):
                         yield "/".join((*above, below)), name in folders
-                folders[:] = [each for each in sorted(folders) if deep and (hidden or not each.startswith("."))]
+                folders[:] = [name for name in sorted(folders) if deep and (hidden or not name.startswith("."))]
 
     @contextmanager
     def _folder(self, names: tuple[str, ...] | list[str], *, make: bool = False) -> Iterator[int]:
@@ -102,25 +102,25 @@ class Rooted:
             yield folder
 
     def _names(self, path: str) -> tuple[str, ...]:
-        names = names_of(path)
+        names = path_names(path)
         if not names:
-            raise Refused(f"{path!r} is the root folder, not a file")
+            raise PathRefused(f"{path!r} is the root folder, not a file")
         return names
 
     def _mode(self, path: str, name: str, folder: int) -> int | None:
         """The permission bits of the file that is there, None if none is."""
         try:
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
             return None
-        self._check(path, found)
-        return stat.S_IMODE(found.st_mode)
+        self._check(path, status)
+        return stat.S_IMODE(status.st_mode)
 
-    def _check(self, path: str, found: os.stat_result) -> None:
-        if not stat.S_ISREG(found.st_mode):
-            raise Refused(f"{path!r} is no regular file")
-        if found.st_size > MOST_BYTES:
-            raise Refused(f"{path!r} has {found.st_size} bytes; {MOST_BYTES} are the most")
+    def _check(self, path: str, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise PathRefused(f"{path!r} is no regular file")
+        if status.st_size > MOST_BYTES:
+            raise PathRefused(f"{path!r} has {status.st_size} bytes; {MOST_BYTES} are the most")
 
 
 @contextmanager
@@ -131,11 +131,11 @@ def _closing(descriptor: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _parts(pattern: str) -> tuple[str, ...]:
+def _glob_parts(pattern: str) -> tuple[str, ...]:
     return tuple(part.replace("[", "[[]") for part in pattern.removeprefix("./").split("/"))
 
 
-def _fits(parts: Sequence[str], names: Sequence[str]) -> bool:
+def _glob_matches(parts: Sequence[str], names: Sequence[str]) -> bool:
     """Whether a glob's parts stand for the names: `**` for any number of them, each other part for one.
 
     All places that the parts up to one can end at are kept side by side, so that no pattern takes long.

@@ -1,4 +1,4 @@
-"""The session's task list, by which a model keeps track of longer work."""
+"""The tools of the task list, by which a model keeps track of longer work; one list a session."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TaskList:
                 raise IndexError(number)
             self._tasks[number - 1] = (self._tasks[number - 1][0], status)
 
-    def shown(self) -> list[dict[str, Any]]:
+    def as_list(self) -> list[dict[str, Any]]:
         return [{"number": n, "title": title, "status": status} for n, (title, status) in enumerate(self._tasks, 1)]
 
 
@@ -44,7 +44,7 @@ def tasks_add(context: Context, titles: Annotated[list[str], "One short line eac
     """Add tasks to the session's list; gives the whole list."""
     tasks = TaskList.of(context)
     tasks.add(titles)
-    return tasks.shown()
+    return tasks.as_list()
 
 
 @tool(effects="none")
@@ -56,14 +56,14 @@ def tasks_mark(
     try:
         tasks.mark(number, status)
     except IndexError:
-        raise ToolFailed(f"There is no task {number}; the list has {len(tasks.shown())}.") from None
-    return tasks.shown()
+        raise ToolFailed(f"There is no task {number}; the list has {len(tasks.as_list())}.") from None
+    return tasks.as_list()
 
 
 @tool(effects="none")
 def tasks_list(context: Context) -> list[dict[str, Any]]:
     """The session's tasks."""
-    return TaskList.of(context).shown()
+    return TaskList.of(context).as_list()
 
 
 TASKS = (tasks_add, tasks_mark, tasks_list)
