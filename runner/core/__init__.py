@@ -1,1 +1,1 @@
-"""What is said and what happens: frozen values and pure functions, the standard library alone, no I/O."""
+"""Values and rules that every room shares: frozen values and pure functions, by the standard library alone."""

@@ -1,4 +1,4 @@
-"""One way to stop what is under way, from any thread."""
+"""Cancellation of replies and tools, from any thread."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Cancelled(Exception):
 
 
 class Cancel:
-    """Remembers that somebody wants to stop, and runs what was registered to make blocking calls return.
+    """A flag that is set once, and callbacks that make blocking calls return when it is.
 
-    `cancelled` says whether it has come to that; `cancel` alone sets it.
+    `cancelled` is set by `cancel` alone.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Cancel:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Stop: safe to call from any thread and more than once."""
+        """Set the flag and run the callbacks; safe to call from any thread and more than once."""
         with self._lock:
             if self.cancelled:
                 return
@@ -34,12 +34,12 @@ class Cancel:
                 callback()
 
     def check(self) -> None:
-        """Raise Cancelled if somebody wants to stop."""
+        """Raise Cancelled after `cancel`."""
         if self.cancelled:
             raise Cancelled
 
     def wait(self, seconds: float) -> None:
-        """Sleep for `seconds`; raise Cancelled as soon as somebody wants to stop."""
+        """Sleep for `seconds`; raise Cancelled as soon as `cancel` is called."""
         stopped = threading.Event()
         with self.on_cancel(stopped.set):
             if stopped.wait(seconds):
@@ -49,10 +49,10 @@ class Cancel:
     def on_cancel(self, callback: Callable[[], object]) -> Iterator[None]:
         """Run `callback` on cancellation (at once if it has already come) while the block is open."""
         with self._lock:
-            late = self.cancelled
-            if not late:
+            already_cancelled = self.cancelled
+            if not already_cancelled:
                 self._callbacks.append(callback)
-        if late:
+        if already_cancelled:
             with suppress(OSError):
                 callback()
         try:

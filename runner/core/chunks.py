@@ -1,4 +1,4 @@
-"""What a gateway yields while a reply arrives, and how the pieces become one message again."""
+"""Chunks of a streamed reply, and their assembly into one message."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Assembly:
         if kind is TextChunk:
             self.text.append(chunk.text)  # type: ignore[union-attr]
         elif isinstance(chunk, CallChunk):
-            self._streaming = self._place(chunk)
+            self._streaming = self._call_of(chunk)
             self._streaming.add(chunk)
         elif isinstance(chunk, ThinkingChunk):
             self.thinking.append(chunk.text)
@@ -97,20 +97,21 @@ class Assembly:
             opaque=done.opaque if done else None,
         )
 
-    def _place(self, chunk: CallChunk) -> _OpenCall:
+    def _call_of(self, chunk: CallChunk) -> _OpenCall:
         """The call that the piece belongs to, a new one if it belongs to none."""
         if chunk.id:
             for call in reversed(self._calls):
-                if call.id == chunk.id and not (call.differs(chunk) or (call.moved(chunk) and call.begins(chunk))):
+                if call.id == chunk.id and not _starts_call_of_same_id(call, chunk):
                     return call
-        found = self._slot(chunk)
-        if found is not None and not (chunk.id and found.id) and not (found.differs(chunk) or found.begins(chunk)):
-            return found
+        candidate = self._call_by_index(chunk)
+        if candidate is not None and not (chunk.id and candidate.id) and candidate.continues_with(chunk):
+            return candidate
         opened = _OpenCall(chunk.index)
         self._calls.append(opened)
         return opened
 
-    def _slot(self, chunk: CallChunk) -> _OpenCall | None:
+    def _call_by_index(self, chunk: CallChunk) -> _OpenCall | None:
+        """The newest call of the piece's index; without an index and an id, the call now streaming."""
         if chunk.index is None:
             return None if chunk.id else self._streaming
         return next((call for call in reversed(self._calls) if call.index == chunk.index), None)
@@ -126,8 +127,13 @@ class Assembly:
         return tuple(closed)
 
 
+def _starts_call_of_same_id(call: _OpenCall, chunk: CallChunk) -> bool:
+    """Some servers give several calls of one reply the same id: another name, or index and arguments, tell them."""
+    return call.has_other_name(chunk) or (call.has_other_index(chunk) and call.cannot_take(chunk))
+
+
 class _OpenCall:
-    """A call whose pieces are still arriving."""
+    """A tool call whose pieces are still arriving."""
 
     def __init__(self, index: int | None) -> None:
         self.index = index
@@ -137,34 +143,38 @@ class _OpenCall:
         self._length = 0
         self._object: Mapping[str, Any] | None = None
 
-    def differs(self, chunk: CallChunk) -> bool:
-        """The piece names another tool."""
+    def has_other_name(self, chunk: CallChunk) -> bool:
+        """Whether the piece names another tool."""
         return bool(chunk.name and self.name and chunk.name != self.name)
 
-    def moved(self, chunk: CallChunk) -> bool:
-        """The piece stands in another slot."""
+    def continues_with(self, chunk: CallChunk) -> bool:
+        """Whether the piece may belong to this call, by its name and its arguments."""
+        return not (self.has_other_name(chunk) or self.cannot_take(chunk))
+
+    def has_other_index(self, chunk: CallChunk) -> bool:
+        """Whether the piece has another index."""
         return chunk.index is not None and chunk.index != self.index
 
-    def begins(self, chunk: CallChunk) -> bool:
-        """The piece has a name and arguments, and this call's arguments are whole: nothing can be added to them."""
-        given = chunk.arguments
-        said = given.strip() if isinstance(given, str) else given is not None
-        return bool(chunk.name and said) and self._whole()
+    def cannot_take(self, chunk: CallChunk) -> bool:
+        """Whether the piece has a name and arguments although this call's arguments are complete JSON."""
+        arguments = chunk.arguments
+        has_arguments = arguments.strip() if isinstance(arguments, str) else arguments is not None
+        return bool(chunk.name and has_arguments) and self._is_complete()
 
-    def _whole(self) -> bool:
+    def _is_complete(self) -> bool:
         return self._object is not None or (
             bool(self._pieces) and self._pieces[-1].endswith("}") and parse_arguments("".join(self._pieces))[1] == ""
         )
 
-    def _said_again(self, piece: str) -> bool:
-        """Some servers give the whole arguments once more at the end."""
-        return len(piece) == self._length > 0 and self._whole() and piece == "".join(self._pieces)
+    def _is_repeated(self, piece: str) -> bool:
+        """Whether the piece is the complete arguments once more, which some servers send at the end."""
+        return len(piece) == self._length > 0 and self._is_complete() and piece == "".join(self._pieces)
 
     def add(self, chunk: CallChunk) -> None:
         self.id = chunk.id or self.id
         self.name = chunk.name or self.name
         if isinstance(chunk.arguments, str):
-            if not self._said_again(chunk.arguments):
+            if not self._is_repeated(chunk.arguments):
                 self._pieces.append(chunk.arguments)
                 self._length += len(chunk.arguments)
         elif chunk.arguments is not None:

@@ -1,4 +1,4 @@
-"""What happens in a session: the events of `ChatSession.send`, and their one JSON form."""
+"""Events of a session, as `ChatSession.send` yields them, and their one JSON form."""
 
 from __future__ import annotations
 

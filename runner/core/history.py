@@ -1,4 +1,4 @@
-"""A conversation that grows by whole exchanges, and so is a valid request at every instant."""
+"""The history of a conversation: turns of whole exchanges, a valid request at every instant."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Exchange:
     @classmethod
     def of(cls, reply: Message, results: Iterable[ToolResult | None] = ()) -> Exchange:
         """The exchange with every call answered: those without a result get one that says `interrupted`."""
-        given = {result.call_id: result for result in results if result is not None}
+        by_call = {result.call_id: result for result in results if result is not None}
         return cls(
             reply,
             tuple(
-                given.get(call.id) or ToolResult(call.id, call.name, INTERRUPTED, failed=True) for call in reply.calls
+                by_call.get(call.id) or ToolResult(call.id, call.name, INTERRUPTED, failed=True) for call in reply.calls
             ),
         )
 
@@ -47,31 +47,31 @@ class Turn:
     another exchange comes, since each request looks at every turn there is.
     """
 
-    __slots__ = ("_counted", "_messages", "_tokens", "exchanges", "user", "user_tokens")
+    __slots__ = ("_cached_exchanges", "_messages", "_tokens", "exchanges", "user", "user_tokens")
 
     def __init__(self, user: Message, exchanges: Iterable[Exchange] = ()) -> None:
         self.user = user
         self.exchanges = list(exchanges)
         self.user_tokens = estimate_message(user)
-        self._counted = -1
+        self._cached_exchanges = -1
 
     @property
     def tokens(self) -> int:
-        if self._counted != len(self.exchanges):
-            self._count()
+        if self._cached_exchanges != len(self.exchanges):
+            self._cache()
         return self._tokens
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        if self._counted != len(self.exchanges):
-            self._count()
+        if self._cached_exchanges != len(self.exchanges):
+            self._cache()
         return self._messages
 
-    def _count(self) -> None:
+    def _cache(self) -> None:
         exchanges = tuple(self.exchanges)
         self._tokens = self.user_tokens + sum(exchange.tokens for exchange in exchanges)
         self._messages = (self.user, *(message for exchange in exchanges for message in exchange.messages))
-        self._counted = len(exchanges)
+        self._cached_exchanges = len(exchanges)
 
 
 class History:
@@ -87,7 +87,7 @@ class History:
         return turn
 
     def settle(self, turn: Turn) -> None:
-        """End a turn: one in which the model never got to say anything leaves no trace."""
+        """End a turn; one without an exchange is removed."""
         if not turn.exchanges and self.turns and self.turns[-1] is turn:
             self.turns.pop()
 

@@ -1,4 +1,4 @@
-"""What is said: messages, tool calls and their results, as frozen values of no provider's shape."""
+"""Messages, tool calls and their results, as frozen values that are no server's own format."""
 
 from __future__ import annotations
 

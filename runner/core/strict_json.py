@@ -1,4 +1,4 @@
-"""JSON as models write it, read strictly: what passes can be sent again to any server, and means one thing only."""
+"""Strict JSON, for what models write: no duplicate keys, no NaN, bounded numbers and depth."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 from runner.core.sanitize import replace_surrogates
 
-_DEEPEST = 100
+_MAX_DEPTH = 100
 
 
 def loads(text: str) -> Any:
     """The JSON value of a text, its lone surrogates replaced.
 
-    Raises ValueError, in words fit for the model: for what is no JSON, for NaN and numbers without bound, for a key
-    that stands twice, for what is nested too deeply.
+    Raises ValueError, in words fit for the model: for what is no JSON, for NaN and numbers without bound, for a
+    duplicate key, for what is nested too deeply.
     """
     try:
         value = _parsed(replace_surrogates(text))
-        if "\\u" in text:  # an escape can smuggle in half a character
+        if "\\u" in text:  # an escape can hold a lone surrogate
             value = _parsed(replace_surrogates(json.dumps(value, ensure_ascii=False)))
     except RecursionError:
         raise _too_deep() from None
-    if text.count("[") + text.count("{") > _DEEPEST and _deeper(value, _DEEPEST):
+    if text.count("[") + text.count("{") > _MAX_DEPTH and _deeper(value, _MAX_DEPTH):
         raise _too_deep()
     return value
 
@@ -33,22 +33,22 @@ def _parsed(text: str) -> Any:
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    """Whether lists and objects stand in each other beyond so many levels."""
+    """Whether lists and objects are nested more than so many levels deep."""
     inner = value.values() if isinstance(value, dict) else value
-    return levels < 0 or any(_deeper(each, levels - 1) for each in inner if isinstance(each, dict | list))
+    return levels < 0 or any(_deeper(item, levels - 1) for item in inner if isinstance(item, dict | list))
 
 
 def _too_deep() -> ValueError:
-    return ValueError(f"it is nested more than {_DEEPEST} levels deep")
+    return ValueError(f"it is nested more than {_MAX_DEPTH} levels deep")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    unique: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in unique:
             raise ValueError(f"duplicate key {key!r}")
-        found[key] = value
-    return found
+        unique[key] = value
+    return unique
 
 
 def _finite(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Work side by side on daemon threads, so that a hung job can be left behind and never holds the process."""
+"""Jobs in parallel on daemon threads: one that hangs is abandoned when its time is up, and never holds the process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-AT_ONCE = 32
+MAX_RUNNING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,15 @@ class Job(Generic[T]):
 def side_by_side(jobs: Sequence[Job[T]], late: Callable[[int], T]) -> Iterator[tuple[int, T]]:
     """Yield (position, value) as each job ends; `late(position)` stands in for one that ran out of time.
 
-    A job must not raise: what it raises would be lost with its thread, so it is reported as late. No more than AT_ONCE
-    run at a time; the seconds of the others begin when they do.
+    A job must not raise: what it raises would be lost with its thread, so it is reported as late. No more than
+    MAX_RUNNING run at a time; the seconds of the others begin when they do.
     """
     ended: queue.SimpleQueue[tuple[int, T]] = queue.SimpleQueue()
     waiting: dict[int, float] = {}
     next_up = iter([(position, job, job.seconds) for position, job in enumerate(jobs) if job.seconds is not None])
 
     def fill() -> None:
-        for position, job, seconds in islice(next_up, AT_ONCE - len(waiting)):
+        for position, job, seconds in islice(next_up, MAX_RUNNING - len(waiting)):
             waiting[position] = time.monotonic() + seconds
             thread = threading.Thread(target=_work, args=(job, position, ended), daemon=True, name=f"tool-{position}")
             thread.start()

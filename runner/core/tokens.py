@@ -1,4 +1,4 @@
-"""How many tokens a text may be: an estimate that needs no tokenizer, corrected by what servers count."""
+"""Token counts: an estimate that needs no tokenizer, calibrated by what servers count."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def estimate_tools(specs: tuple[ToolSpec, ...]) -> int:
 
 
 class Calibration:
-    """Learns from each usage report how far the estimate is off for the model now spoken to."""
+    """The factor between estimated and counted tokens of one model, learned from each usage report."""
 
     def __init__(self) -> None:
         self.factor = 1.0
@@ -61,8 +61,8 @@ class Calibration:
         """`counted` tokens were what the server made of a prompt we took for `estimated`."""
         if estimated < 32 or counted <= 0:
             return
-        seen = min(4.0, max(0.4, counted / estimated))
-        self.factor += _SMOOTHING * (seen - self.factor)
+        ratio = min(4.0, max(0.4, counted / estimated))
+        self.factor += _SMOOTHING * (ratio - self.factor)
 
     def __call__(self, estimated: int) -> int:
         return int(estimated * self.factor) + 1

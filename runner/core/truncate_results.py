@@ -1,4 +1,4 @@
-"""Tool results cut in the middle for one request, where the newest exchange alone is too much for the window."""
+"""Tool results truncated in the middle for one request, where the newest exchange alone exceeds the window."""
 
 from __future__ import annotations
 

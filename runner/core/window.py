@@ -1,4 +1,4 @@
-"""What of a conversation fits the model's context window: the newest whole exchanges, never half a pair."""
+"""Which messages fit the context window: the newest whole exchanges, never a call without its result."""
 
 from __future__ import annotations
 

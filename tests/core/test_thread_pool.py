@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from runner.core.thread_pool import AT_ONCE, Job, side_by_side
+from runner.core.thread_pool import MAX_RUNNING, Job, side_by_side
 
 
 def late(position: int) -> str:
@@ -47,4 +47,4 @@ def test_thousands_of_jobs_are_a_few_at_a_time_and_all_answered():
 
     found = dict(side_by_side([Job(job, 30)] * 500, late))
     assert len(found) == 500 and set(found.values()) == {"done"}
-    assert most[0] <= AT_ONCE
+    assert most[0] <= MAX_RUNNING
