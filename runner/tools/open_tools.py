@@ -1,4 +1,4 @@
-"""From the entries of an agent file to a toolbox: each opened by its kind, and adjusted to what the entry says."""
+"""From the entries of an agent file to a toolbox: each opened by its kind, and given the options that it sets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def open_toolbox(entries: Iterable[ToolEntry], settings: ToolSettings | None = N
 
 
 @dataclass(frozen=True, slots=True)
-class _Adjusted:
+class _ToolWithOptions:
     """A tool as the agent file wants it."""
 
     tool: Tool
@@ -48,10 +48,10 @@ class _Adjusted:
         return getattr(self.tool, name)
 
 
-def adjusted(tool: Tool | ToolSource, entry: ToolEntry) -> Tool | ToolSource:
+def with_entry_options(tool: Tool | ToolSource, entry: ToolEntry) -> Tool | ToolSource:
     """The tool with the name, description, effects and timeout that its declaration sets."""
     options = entry.options
     if isinstance(tool, ToolSource) or not COMMON_OPTIONS & options.keys():
         return tool
     spec = replace(tool.spec, **{key: options[key] for key in ("name", "description", "effects") if key in options})
-    return _Adjusted(tool, spec, options.get("timeout", getattr(tool, "timeout", None)))
+    return _ToolWithOptions(tool, spec, options.get("timeout", getattr(tool, "timeout", None)))

@@ -72,6 +72,16 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def placeholder_error(parameters: Mapping[str, Any], *templates: Any) -> str:
+    """What keeps a tool from being made: a placeholder without a parameter, or a parameter without one; else ""."""
+    used, declared = {name for template in templates for name in placeholders(template)}, set(parameters)
+    if undeclared := sorted(used - declared):
+        return f"{{{undeclared[0]}}} stands in it, but is not among its parameters"
+    if unused := sorted(declared - used):
+        return f"its parameter {unused[0]!r} is used nowhere"
+    return ""
+
+
 def parameter_problems(
     parameters: Mapping[str, Any], templates: Iterable[tuple[tuple[str | int, ...], Any]], used: Iterable[str] = ()
 ) -> Iterator[EntryProblem]:

@@ -14,7 +14,7 @@ from runner.tools.catalogue import BUILT_INS, BUILTIN, KINDS, load
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import Schema, options_schema, shared, text, texts
 from runner.tools.foreign_code import run_foreign
-from runner.tools.open_tools import COMMON_OPTIONS, adjusted
+from runner.tools.open_tools import COMMON_OPTIONS, with_entry_options
 from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind
 from runner.tools.toolbox import as_tool
@@ -46,7 +46,7 @@ def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSourc
     thing = load(BUILT_INS[entry.name]) if entry.name in BUILT_INS else _installed(entry)
     things = thing if isinstance(thing, tuple) else (thing,)
     options = {key: value for key, value in entry.options.items() if key not in COMMON_OPTIONS}
-    return [adjusted(as_tool(each, options, entry.where), entry) for each in things]
+    return [with_entry_options(as_tool(each, options, entry.where), entry) for each in things]
 
 
 def _installed(entry: ToolEntry) -> Any:

@@ -23,6 +23,7 @@ from runner.tools.parameters import (
     as_text,
     fill,
     parameter_problems,
+    placeholder_error,
     placeholders,
     schema_of,
     with_defaults,
@@ -144,12 +145,7 @@ def _declaration_error(tool: CommandTool, base: Path) -> str:
         return "the program itself may not be chosen by a parameter"
     if not tool.folder.is_relative_to(base):
         return f"its cwd leads out of {base}"
-    used, known = {*placeholders(tool.template), *placeholders(tool.stdin)}, set(tool.parameters)
-    if undeclared := sorted(used - known):
-        return f"{{{undeclared[0]}}} stands in it, but is not among its parameters"
-    if unused := sorted(known - used):
-        return f"its parameter {unused[0]!r} is used nowhere"
-    return ""
+    return placeholder_error(tool.parameters, tool.template, tool.stdin)
 
 
 def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:

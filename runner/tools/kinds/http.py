@@ -25,6 +25,7 @@ from runner.tools.parameters import (
     fill,
     fill_json,
     parameter_problems,
+    placeholder_error,
     placeholders,
     schema_of,
 )
@@ -32,7 +33,7 @@ from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKin
 
 DEFAULT_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
-_HEAD = 2_000
+_SHOWN_CHARACTERS = 2_000
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -82,7 +83,7 @@ class HttpTool:
         parts = urlsplit(self.url)
         path = "/".join(_segment(each, values) for each in parts.path.split("/"))
         fixed = "&".join(fill(each, values, _component) for each in parts.query.split("&") if each)
-        query = "&".join(filter(None, (fixed, urlencode(_flat(self.query, values), quote_via=quote))))
+        query = "&".join(filter(None, (fixed, urlencode(_query_pairs(self.query, values), quote_via=quote))))
         return parts._replace(path=path, query=query, fragment="").geturl()
 
     def _body(self, values: Mapping[str, Any]) -> tuple[bytes | None, str]:
@@ -109,7 +110,7 @@ def open_http(entry: ToolEntry, settings: ToolSettings) -> Sequence[HttpTool]:
         query=options.get("query", {}),
         headers=options.get("headers", {}),
         body=options.get("body"),
-        defaults={name: each["default"] for name, each in parameters.items() if "default" in each},
+        defaults={name: schema["default"] for name, schema in parameters.items() if "default" in schema},
         hosts=tuple(options.get("hosts", ())),
         seconds=options.get("timeout", min(DEFAULT_SECONDS, settings.seconds)),
     )
@@ -127,18 +128,12 @@ def _declaration_error(tool: HttpTool) -> str:
         return "a place in its url may stand in the path or the query, never in the host"
     if tool.body is not None and tool.method not in (*_BODY_METHODS, "DELETE"):
         return f"a {tool.method} request carries no body"
-    used = {*placeholders(tool.url), *placeholders(tool.query), *placeholders(tool.headers), *placeholders(tool.body)}
-    known = set(tool.spec.parameters["properties"])
-    if stray := sorted(used - known):
-        return f"{{{stray[0]}}} stands in it, but is not among its parameters"
-    if idle := sorted(known - used):
-        return f"its parameter {idle[0]!r} is used nowhere"
-    return ""
+    return placeholder_error(tool.spec.parameters["properties"], tool.url, tool.query, tool.headers, tool.body)
 
 
 def _component(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return ",".join(_component(each) for each in value)
+        return ",".join(_component(item) for item in value)
     return quote(as_text(value), safe="")
 
 
@@ -152,12 +147,12 @@ def _segment(template: str, values: Mapping[str, Any]) -> str:
     return segment
 
 
-def _flat(query: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _query_pairs(query: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for key, template in query.items():
         value = fill_json(template, values)
-        each = value if isinstance(value, list) else [value]
-        pairs.extend((fill(key, values, as_text), as_text(one)) for one in each if one is not None)
+        items = value if isinstance(value, list) else [value]
+        pairs.extend((fill(key, values, as_text), as_text(item)) for item in items if item is not None)
     return pairs
 
 
@@ -172,23 +167,25 @@ def _tool_output(response: GuardedResponse) -> ToolOutput:
     """What the model reads of a response."""
     if not 200 <= response.status < 300:
         text = f"HTTP {response.status} {response.reason}".rstrip()
-        return ToolOutput(f"{text}\n{response.text[:_HEAD]}".rstrip(), failed=True)
+        return ToolOutput(f"{text}\n{response.text[:_SHOWN_CHARACTERS]}".rstrip(), failed=True)
     if response.cut:
-        head = response.text[:_HEAD]
+        head = response.text[:_SHOWN_CHARACTERS]
         return ToolOutput(f"the answer is larger than {MAX_BODY} bytes; it begins:\n{head}", failed=True)
     if not response.body:
         return ToolOutput(f"HTTP {response.status} {response.reason}, with an empty body")
-    kind = response.media_type
-    if kind.startswith("image/"):
-        return ToolOutput(f"an image ({kind}, {len(response.body)} bytes)", files=(Attachment(kind, response.body),))
-    if kind == "application/json" or kind.endswith("+json"):
+    media_type = response.media_type
+    if media_type.startswith("image/"):
+        return ToolOutput(
+            f"an image ({media_type}, {len(response.body)} bytes)", files=(Attachment(media_type, response.body),)
+        )
+    if media_type == "application/json" or media_type.endswith("+json"):
         try:
             return ToolOutput(json.loads(response.body))
         except (ValueError, RecursionError):
             return ToolOutput(response.text)
-    if b"\0" in response.body[:_HEAD]:
+    if b"\0" in response.body[:_SHOWN_CHARACTERS]:
         return ToolOutput(
-            f"{len(response.body)} bytes of {kind or 'an unknown kind'}, which cannot be shown", failed=True
+            f"{len(response.body)} bytes of {media_type or 'an unknown kind'}, which cannot be shown", failed=True
         )
     return ToolOutput(response.text)
 

@@ -18,7 +18,7 @@ from runner.tools.captured_output import PrintedOutput
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import options_schema, shared, shorthand_schema, text
 from runner.tools.foreign_code import run_foreign
-from runner.tools.open_tools import adjusted
+from runner.tools.open_tools import with_entry_options
 from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, Options, PathOption, RawOptions, SourceText, ToolKind
 from runner.tools.toolbox import as_tool
@@ -29,41 +29,42 @@ if TYPE_CHECKING:
 
 def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSource]:
     """The tool at `./FILE.py:NAME` or `package.module:NAME`: function, tool or class. Raises UsageError."""
-    place, _, name = entry.options["function"].rpartition(":")
+    source, _, name = entry.options["function"].rpartition(":")
     with PrintedOutput() as printed:
-        module = _file(entry.base / place, entry) if place.endswith(".py") else _package(place, entry)
+        is_file = source.endswith(".py")
+        module = _module_of_file(entry.base / source, entry) if is_file else _module_of_package(source, entry)
     if printed.text:
-        settings.notify(f"{place} printed: {printed.text.rstrip()}")
-    thing: Any = module
+        settings.notify(f"{source} printed: {printed.text.rstrip()}")
+    found: Any = module
     for part in name.split("."):
-        if not hasattr(thing, part):
-            raise UsageError(f"{place} has no {name!r}", where=entry.where, why=_known(module))
-        thing = getattr(thing, part)
-    return [adjusted(as_tool(thing, where=entry.where), entry)]
+        if not hasattr(found, part):
+            raise UsageError(f"{source} has no {name!r}", where=entry.where, why=_callables_of(module))
+        found = getattr(found, part)
+    return [with_entry_options(as_tool(found, where=entry.where), entry)]
 
 
-def _file(path: Path, entry: ToolEntry) -> ModuleType:
+def _module_of_file(path: Path, entry: ToolEntry) -> ModuleType:
     """The module of a file, under a name of its own; the same content is run once.
 
     The source itself is compiled: a stale or planted `.pyc` beside it is never used.
     """
     try:
-        source = path.read_bytes()
+        code = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read", where=entry.where, why=error.strerror or "") from None
-    name = "agent_run_tools_" + hashlib.blake2b(bytes(path.resolve()) + b"\0" + source, digest_size=8).hexdigest()
+    name = "agent_run_tools_" + hashlib.blake2b(bytes(path.resolve()) + b"\0" + code, digest_size=8).hexdigest()
     if name not in sys.modules:
         module = ModuleType(name)
         module.__file__ = str(path)
         sys.modules[name] = module
-        _, failure = run_foreign(lambda: exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__))
+        _, failure = run_foreign(lambda: exec(compile(code, str(path), "exec", dont_inherit=True), module.__dict__))
         if failure is not None:
             del sys.modules[name]
             raise _not_imported(str(path), failure, entry)
     return sys.modules[name]
 
 
-def _package(name: str, entry: ToolEntry) -> ModuleType:
+def _module_of_package(name: str, entry: ToolEntry) -> ModuleType:
     module, error = run_foreign(lambda: import_module(name))
     if module is None or error is not None:
         raise _not_imported(name, error, entry)
@@ -72,13 +73,13 @@ def _package(name: str, entry: ToolEntry) -> ModuleType:
 
 def _not_imported(what: str, error: BaseException | None, entry: ToolEntry) -> UsageError:
     """Says in which line of the file it happened."""
-    frames = [each for each in traceback.extract_tb(error.__traceback__ if error else None) if each.filename == what]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__ if error else None) if frame.filename == what]
     line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
     why = f"{what}:{line}: " if line else ""
     return UsageError(f"{what} could not be imported", where=entry.where, why=f"{why}{type(error).__name__}: {error}")
 
 
-def _known(module: ModuleType) -> str:
+def _callables_of(module: ModuleType) -> str:
     names = [name for name, thing in vars(module).items() if not name.startswith("_") and callable(thing)]
     return f"it has {', '.join(sorted(names)[:10])}" if names else "it defines nothing that could be called"
 
