@@ -33,24 +33,20 @@ def check(paths: tuple[str, ...], form: str, mutate: bool, trust: bool) -> int:
     from runner.commands.check import check_paths  # lazy: `--help` needs neither
     from runner.config.diagnostic_formats import FORMATS, render_text
 
-    checked = check_paths(paths)
+    checked = check_paths(paths, mutate=mutate, trust=trust)
     diagnostics = checked.diagnostics
-    if mutate and not any(diagnostic.severity == "error" for diagnostic in diagnostics):
-        from runner.commands.mutations import unbreakable_in  # lazy: it replays
-
-        diagnostics = (*diagnostics, *unbreakable_in(paths, trust=trust))
     if form != "text" or diagnostics:
         click.echo(
             FORMATS[form](diagnostics) if form != "text" else render_text(diagnostics, source=sys.stdout.isatty())
         )
-    errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
-    click.echo(f"{counted(checked.files, 'file')}: {_tally(errors, len(diagnostics) - errors)}", err=True)
+    errors = checked.errors
+    click.echo(f"{counted(checked.files, 'file')}: {_counts(errors, len(diagnostics) - errors)}", err=True)
     if errors:
         return EXIT_WRONG
     return 0 if checked.files else EXIT_NOTHING
 
 
-def _tally(errors: int, warnings: int) -> str:
+def _counts(errors: int, warnings: int) -> str:
     parts = [counted(errors, "error")] if errors else []
     parts += [counted(warnings, "warning")] if warnings else []
     return ", ".join(parts) or "no problems"

@@ -1,10 +1,10 @@
-"""What `check` looks at: the files that are named, and in a folder all that are agents or transcripts."""
+"""What `check` does: the problems of files, and of all agents and transcripts in folders."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,31 +27,47 @@ class Checked:
     files: int
     diagnostics: tuple[Diagnostic, ...]
 
+    @property
+    def errors(self) -> int:
+        """How many of the problems are errors, and not warnings."""
+        return sum(diagnostic.severity == "error" for diagnostic in self.diagnostics)
 
-def check_paths(paths: Iterable[str], environ: Mapping[str, str] | None = None) -> Checked:
-    """Every problem of the files, and of those in the folders. Runs and imports nothing that they name."""
+
+def check_paths(
+    paths: Sequence[str], environ: Mapping[str, str] | None = None, *, mutate: bool = False, trust: bool = False
+) -> Checked:
+    """Every problem of the files, and of those in the folders. Runs and imports nothing that they name.
+
+    With `mutate`, recordings are altered and replayed if no file has an error, to find expectations that nothing
+    breaks; `trust` consents to what the agents can execute then.
+    """
     diagnostics: list[Diagnostic] = []
     try:
         user, _ = load_user_config(environ)
     except ConfigError as error:
         diagnostics += error.problems
         user = UserConfig()
-    examined: dict[Path, CheckedAgent] = {}
+    agents: dict[Path, CheckedAgent] = {}
     files = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
     for file in files:
         if is_transcript(file):
             diagnostics += _transcript_diagnostics(file)
         else:
-            examined[file] = check_agent(file, environ=environ, user=user, missing_variable="warning")
-    extended = {real_path(based_on) for each in examined.values() for based_on in each.files[1:]}
-    for file, each in examined.items():
-        if not (real_path(file) in extended and _incomplete(each)):  # a base's mistakes come with those who extend it
-            diagnostics += each.diagnostics
-    return Checked(len(files), sorted_diagnostics(diagnostics))
+            agents[file] = check_agent(file, environ=environ, user=user, missing_variable="warning")
+    bases = {real_path(base) for agent in agents.values() for base in agent.files[1:]}
+    for file, agent in agents.items():
+        if not (real_path(file) in bases and _incomplete(agent)):  # a base's mistakes come with those who extend it
+            diagnostics += agent.diagnostics
+    checked = Checked(len(files), sorted_diagnostics(diagnostics))
+    if mutate and not checked.errors:
+        from runner.commands.mutations import unbreakable_in  # lazy: it replays
+
+        return Checked(checked.files, (*checked.diagnostics, *unbreakable_in(paths, trust=trust)))
+    return checked
 
 
-def _incomplete(examined: CheckedAgent) -> bool:
-    return any(diagnostic.message in _NEEDED for diagnostic in examined.diagnostics)
+def _incomplete(agent: CheckedAgent) -> bool:
+    return any(diagnostic.message in _NEEDED for diagnostic in agent.diagnostics)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -60,7 +76,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
         return
     for folder, folders, names in os.walk(path):
-        folders[:] = sorted(each for each in folders if not each.startswith(".") and each != "node_modules")
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "node_modules")
         for name in sorted(names):
             if name.endswith((".yaml", ".yml")) and not name.startswith("."):
                 file = Path(folder, name)

@@ -1,4 +1,4 @@
-"""Expectations that nothing could break: recordings are spoilt in every way that counts, to see which ones notice."""
+"""Mutation testing of expectations: recordings are altered in every way that counts, to see which ones fail."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from runner.transcripts.replaying.replay import replay
 from runner.transcripts.suite.run import find_transcripts
 from runner.transcripts.suite.shared import Stage
 
-SPOILT = "(nothing of the kind)"
-_MANY = 50
+ALTERED = "(nothing of the kind)"
+_REPEATS = 50
 
-# What a recording cannot break: it is the agent file that makes the request.
-_BEYOND = frozenset({"request"})
+# No change of a recording can make these fail: the agent file makes the request.
+_ABOUT_REQUESTS = frozenset({"request"})
 
 
 def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Diagnostic]:
-    """A warning for each expectation that holds, and still holds when the recording is spoilt. Raises ConfigError."""
+    """A warning for each expectation that holds, and still holds when the recording is altered. Raises ConfigError."""
     stage = Stage(trust=trust)
     try:
         return [
-            diagnostic for path in paths for diagnostic in _of_file(load_transcript(path, stage.suite_files), stage)
+            diagnostic
+            for path in paths
+            for diagnostic in _unbreakable_of(load_transcript(path, stage.suite_files), stage)
         ]
     finally:
         stage.close()
@@ -40,68 +42,73 @@ def unbreakable_in(paths: Iterable[str], *, trust: bool = False) -> list[Diagnos
     return unbreakable(filter(is_transcript, find_transcripts(map(Path, paths))), trust=trust)
 
 
-def _of_file(transcript: Transcript, stage: Stage) -> Iterator[Diagnostic]:
-    patient = transcript._replace(keep_going=True)
+def _unbreakable_of(transcript: Transcript, stage: Stage) -> Iterator[Diagnostic]:
+    continuing = transcript._replace(keep_going=True)
     judged: dict[tuple[str, int, int], bool] = {}
     for recording in transcript.recordings:
-        wanted = list(_expectations(transcript, recording))
-        unjudged = _said(replay(patient, recording, stage), ("note", "fail", "warn"))
-        spoilt = [_noticed(patient, mutant, stage, ("fail", "warn")) for mutant in mutants(recording, wanted)]
-        for expectation in wanted:
-            if expectation.kind not in _BEYOND and _key(expectation) not in unjudged:
+        expectations = list(_expectations(transcript, recording))
+        unjudged = _reported(replay(continuing, recording, stage), ("note", "fail", "warn"))
+        reported = [
+            _reported_of(continuing, mutant, stage, ("fail", "warn")) for mutant in mutants(recording, expectations)
+        ]
+        for expectation in expectations:
+            if expectation.kind not in _ABOUT_REQUESTS and _key(expectation) not in unjudged:
                 key = _key(expectation)
-                judged[key] = judged.get(key, False) or any(key in each for each in spoilt)
-    for (kind, line, column), noticed in judged.items():
-        if not noticed:
+                judged[key] = judged.get(key, False) or any(key in keys for keys in reported)
+    for (kind, line, column), breakable in judged.items():
+        if not breakable:
             message = f"{kind}: nothing that the model could say or do breaks this"
             yield Diagnostic(str(transcript.path), line, column, message, "say more exactly what counts", "warning")
 
 
-def mutants(recording: Recording, wanted: Iterable[Expectation]) -> Iterator[Recording]:
-    """The recording spoilt in one way at a time: answers blanked, calls dropped, altered and repeated, ends changed."""
-    forbidden = " ".join(_texts([each.expected for each in wanted if each.negated]))
+def mutants(recording: Recording, expectations: Iterable[Expectation]) -> Iterator[Recording]:
+    """The recording altered in one way at a time: answers replaced, calls dropped, changed and repeated, other ends."""
+    forbidden = " ".join(_texts([expectation.expected for expectation in expectations if expectation.negated]))
     for turn, replies in recording.turns.items():
         for position, reply in enumerate(replies):
-            for spoilt in _spoilt(reply, last=position == len(replies) - 1, forbidden=forbidden):
-                changed = (*replies[:position], *spoilt, *replies[position + 1 :])
+            for altered in _altered_replies(reply, last=position == len(replies) - 1, forbidden=forbidden):
+                changed = (*replies[:position], *altered, *replies[position + 1 :])
                 yield recording._replace(turns={**recording.turns, turn: changed})
 
 
-def _spoilt(reply: RecordedReply, *, last: bool, forbidden: str) -> Iterator[tuple[RecordedReply, ...]]:
+def _altered_replies(reply: RecordedReply, *, last: bool, forbidden: str) -> Iterator[tuple[RecordedReply, ...]]:
     yield RecordedReply(error=RecordedError(429)), reply
     if reply.error is not None:
         yield ()
         return
-    yield reply._replace(calls=(RecordedCall("unheard_of", {}, returned=SPOILT, ran=True),), finish="tool_calls"), reply
+    yield (
+        reply._replace(calls=(RecordedCall("unheard_of", {}, returned=ALTERED, ran=True),), finish="tool_calls"),
+        reply,
+    )
     if last:
-        yield (reply._replace(text=SPOILT, chunk_lengths=()),)
+        yield (reply._replace(text=ALTERED, chunk_lengths=()),)
         yield (reply._replace(text=f"{reply.text} {forbidden} {' word' * 1000}", chunk_lengths=()),)
         yield (reply._replace(finish="length"),)
         yield (RecordedReply(error=RecordedError(401)),)
     yield (reply._replace(usage=Usage(10**9, 10**9)),)
     if reply.calls:
-        yield (reply._replace(calls=(), text=SPOILT, finish="stop"),)
-        yield (reply._replace(calls=reply.calls * _MANY),)
-        yield (reply,) * _MANY
+        yield (reply._replace(calls=(), text=ALTERED, finish="stop"),)
+        yield (reply._replace(calls=reply.calls * _REPEATS),)
+        yield (reply,) * _REPEATS
     for position, call in enumerate(reply.calls):
         before, after = reply.calls[:position], reply.calls[position + 1 :]
         if len(reply.calls) > 1:
             yield (reply._replace(calls=(*before, *after)),)
-        yield from ((reply._replace(calls=(*before, spoilt, *after)),) for spoilt in _spoilt_calls(call))
+        yield from ((reply._replace(calls=(*before, altered, *after)),) for altered in _altered_calls(call))
 
 
-def _spoilt_calls(call: RecordedCall) -> Iterator[RecordedCall]:
-    yield call._replace(returned=SPOILT)
+def _altered_calls(call: RecordedCall) -> Iterator[RecordedCall]:
+    yield call._replace(returned=ALTERED)
     yield call._replace(failed=not call.failed)
     for name, value in (call.arguments or {}).items():
-        yield call._replace(arguments={**(call.arguments or {}), name: _altered(value)})
-    yield call._replace(arguments={**(call.arguments or {}), "unheard_of": SPOILT})
+        yield call._replace(arguments={**(call.arguments or {}), name: _altered_value(value)})
+    yield call._replace(arguments={**(call.arguments or {}), "unheard_of": ALTERED})
 
 
-def _altered(value: Any) -> Any:
+def _altered_value(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
-    return value + 1_000_003 if isinstance(value, (int, float)) else SPOILT
+    return value + 1_000_003 if isinstance(value, (int, float)) else ALTERED
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -109,11 +116,11 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
+        for item in value.values():
+            yield from _texts(item)
     elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
+        for item in value:
+            yield from _texts(item)
 
 
 def _expectations(transcript: Transcript, recording: Recording) -> Iterator[Expectation]:
@@ -126,17 +133,17 @@ def _expectations(transcript: Transcript, recording: Recording) -> Iterator[Expe
     yield from transcript.finally_
 
 
-def _noticed(
+def _reported_of(
     transcript: Transcript, recording: Recording, stage: Stage, levels: tuple[str, ...]
 ) -> set[tuple[str, int, int]]:
-    """Which expectations say something of these levels about the recording."""
+    """The expectations of which a replay of the recording reports something of these levels."""
     try:
-        return _said(replay(transcript, recording, stage), levels)
+        return _reported(replay(transcript, recording, stage), levels)
     except AgentRunError:
         return set()
 
 
-def _said(outcome: Outcome, levels: tuple[str, ...]) -> set[tuple[str, int, int]]:
+def _reported(outcome: Outcome, levels: tuple[str, ...]) -> set[tuple[str, int, int]]:
     return {
         (finding.kind, finding.location.line, finding.location.column)
         for finding in outcome.findings

@@ -1,4 +1,4 @@
-"""What an agent would send, told without sending, running or importing anything that its file names."""
+"""What `show` does: the request that an agent would send, without sending, running or importing anything."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from runner.tools.context import Context, ToolFailed, system_clock
 from runner.tools.entry import ToolEntry
 
 
-def describe(agent: Agent, given: Mapping[str, Any]) -> dict[str, Any]:
+def describe(agent: Agent, variables: Mapping[str, Any]) -> dict[str, Any]:
     """The rendered system prompt, tool schemas, options, gateways and window. Raises ConfigError and UsageError."""
-    values = bind_variables(agent.variables, given, where=agent.location("variables"))
-    asked = _connected(agent, agent.gateway)
+    values = bind_variables(agent.variables, variables, where=agent.location("variables"))
+    gateway = _connected(agent, agent.gateway)
     return {
         "name": agent.name,
         "description": agent.description,
         "file": str(agent.path),
-        "asks": _choice(agent.gateway, agent.model, asked),
-        "fallback": [_choice(each.gateway, each.model, _connected(agent, each.gateway)) for each in agent.fallback],
-        "window": agent.context.max_tokens or _window(agent, asked),
+        "asks": _route(agent.gateway, agent.model, gateway),
+        "fallback": [_route(other.gateway, other.model, _connected(agent, other.gateway)) for other in agent.fallback],
+        "window": agent.context.max_tokens or _window(agent, gateway),
         "options": dict(agent.options),
         "variables": values,
         "system": agent.secrets.redact(render(agent.system_prompt, values, now=system_clock)),
-        "tools": [shown for entry in agent.tools for shown in _tool(entry)],
+        "tools": [fields for entry in agent.tools for fields in _tools(entry)],
         "tool_choice": agent.tool_choice,
         "reply": dict(agent.reply.schema) if agent.reply else None,
     }
@@ -43,11 +43,11 @@ def describe(agent: Agent, given: Mapping[str, Any]) -> dict[str, Any]:
 def _connected(agent: Agent, name: str) -> Gateway | None:
     try:
         return connect(name, agent.gateways, hosts=agent.user.hosts)
-    except AgentRunError:  # it will be told when it is asked; here it must not hide the rest
+    except AgentRunError:  # it is raised when the gateway is asked; here it must not hide the rest
         return None
 
 
-def _choice(name: str, model: str, gateway: Gateway | None) -> dict[str, str]:
+def _route(name: str, model: str, gateway: Gateway | None) -> dict[str, str]:
     where = gateway.where if gateway else ""
     return {"gateway": name, "model": model, "url": where if "://" in where else ""}
 
@@ -62,24 +62,24 @@ def _window(agent: Agent, gateway: Gateway | None) -> int | None:
         return None
 
 
-def _tool(entry: ToolEntry) -> Iterable[dict[str, Any]]:
-    if _is_inert(entry):
+def _tools(entry: ToolEntry) -> Iterable[dict[str, Any]]:
+    if _opens_without_running(entry):
         with closing(open_toolbox([entry])) as toolbox:
-            return [{**_told(entry, spec), "parameters": dict(spec.parameters)} for spec in toolbox.specs]
-    return [{**_told(entry, _Unopened(entry, entry.name).spec), "parameters": None}]
+            return [{**_tool_fields(entry, spec), "parameters": dict(spec.parameters)} for spec in toolbox.specs]
+    return [{**_tool_fields(entry, _UnopenedTool(entry, entry.name).spec), "parameters": None}]
 
 
-def _told(entry: ToolEntry, spec: ToolSpec) -> dict[str, Any]:
+def _tool_fields(entry: ToolEntry, spec: ToolSpec) -> dict[str, Any]:
     return {"name": spec.name, "kind": entry.kind, "description": spec.description, "effects": spec.effects}
 
 
-def _is_inert(entry: ToolEntry) -> bool:
-    """Opening the entry runs and imports nothing of the file's."""
+def _opens_without_running(entry: ToolEntry) -> bool:
+    """Whether opening the tool runs and imports nothing of the file's."""
     return tool_kind_of(entry).inert(entry)
 
 
 @dataclass(frozen=True, slots=True)
-class _Unopened:
+class _UnopenedTool:
     """What is known of a tool that cannot be opened without running something: of its effects, the worst."""
 
     entry: ToolEntry
@@ -113,12 +113,12 @@ def explain(agent: Agent, text: str) -> str:
         RuleLayer.of(AGENT_FILE, allow=own.allow, ask=own.ask, deny=own.deny),
         RuleLayer.of(USER_FILE, allow=users.allow, ask=users.ask, deny=users.deny),
     )
-    with closing(open_toolbox(filter(_is_inert, agent.tools))) as toolbox:
+    with closing(open_toolbox(filter(_opens_without_running, agent.tools))) as toolbox:
         if (tool := toolbox.find(call.name)) is not None:
             return PermissionPolicy(layers, toolbox.find).explain(call, tool.spec)
         for entry in agent.tools:
-            if not _is_inert(entry) and call.name.partition("__")[0] == entry.name:
-                tool = _Unopened(entry, call.name)
+            if not _opens_without_running(entry) and call.name.partition("__")[0] == entry.name:
+                tool = _UnopenedTool(entry, call.name)
                 return PermissionPolicy(layers, {call.name: tool}.get).explain(call, tool.spec)
         known = [*(spec.name for spec in toolbox.specs), *(entry.name for entry in agent.tools)]
     raise UsageError(f"the agent has no tool {call.name!r}", where=str(agent.path), fix=nearest(call.name, known))
