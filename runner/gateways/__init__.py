@@ -65,7 +65,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One model call, in no dialect's words.
+    """One model call, independent of any dialect.
 
     `window` is the context window in tokens that the conversation was fitted to; `stream` False asks for the reply
     in one piece; `seconds` bounds the whole call; `cancel` makes it stop from any thread.

@@ -1,4 +1,4 @@
-"""Who was asked for what: the words that an error of a server needs besides the server's own."""
+"""The server and the model that an error message names, and the fixes that it offers."""
 
 from __future__ import annotations
 

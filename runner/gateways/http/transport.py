@@ -48,7 +48,7 @@ _JSON_TIMEOUTS = Timeouts(connect=10, first_token=10, gap=10)
 
 
 class HttpTransport:
-    """The way to one server. Making one does no I/O; threads may share it, each call has a connection of its own.
+    """Sends requests to one server. Making one does no I/O; threads may share it, each call has its own connection.
 
     `first_token`: seconds to the first event where the agent file says nothing. `fixes`: the server's own remedies,
     by the name of the error class; {model} stands for the model.
@@ -80,7 +80,7 @@ class HttpTransport:
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     def error_context(self, model: str = "") -> ErrorContext:
-        """Who is asked for what, for the words of errors."""
+        """The server and the model, for the messages of errors."""
         return ErrorContext(self.name, self.where, model, {"KeyRefused": self.credentials.fix, **self._fixes})
 
     def stream(
