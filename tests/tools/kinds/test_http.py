@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -438,6 +440,22 @@ class TestTimeAndTrouble:
             result = call({"url": site.url + "/", "timeout": 20}, Context(cancel=cancel))
         finally:
             release.set()
+        assert result.failed and "stopped" in result.output
+        assert time.monotonic() - started < 10
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="a full backlog answers otherwise elsewhere")
+    def test_a_cancel_ends_the_connecting_too(self) -> None:
+        cancel = Cancel()
+        with ExitStack() as sockets:
+            full = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _ in range(4):
+                waiting = sockets.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            threading.Timer(0.2, cancel.cancel).start()
+            started = time.monotonic()
+            url = f"http://127.0.0.1:{full.getsockname()[1]}/"
+            result = call({"url": url, "timeout": 20}, Context(cancel=cancel))
         assert result.failed and "stopped" in result.output
         assert time.monotonic() - started < 10
 
