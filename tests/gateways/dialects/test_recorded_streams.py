@@ -29,7 +29,7 @@ from runner.gateways.http.error_context import ErrorContext
 from thoroughness import examples
 
 RECORDED = Path(__file__).parents[4] / "shared" / "wire"
-SCENE = ErrorContext("the server", "https://server", "m")
+CONTEXT = ErrorContext("the server", "https://server", "m")
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -156,7 +156,7 @@ def test_anthropics_sdk_makes_the_same_of_it(data, fault_server):
     client = sdk.Anthropic(base_url=fault_server.url, api_key="k", max_retries=0)
     with client, client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "x"}]) as stream:
         wanted = stream.get_final_message()
-    reply = assembled(chunks_of(AnthropicDecoder(SCENE), [data]))
+    reply = assembled(chunks_of(AnthropicDecoder(CONTEXT), [data]))
     message = reply.message()
     assert message.text == "".join(block.text for block in wanted.content if block.type == "text")
     assert message.thinking == "".join(block.thinking for block in wanted.content if block.type == "thinking")
@@ -180,7 +180,7 @@ def test_openais_sdk_makes_the_same_of_it(data, fault_server):
     client = sdk.OpenAI(base_url=fault_server.url, api_key="k", max_retries=0)
     with client, client.responses.stream(model="m", input="x") as stream:
         wanted = stream.get_final_response()
-    reply = assembled(chunks_of(ResponsesDecoder(SCENE), [data]))
+    reply = assembled(chunks_of(ResponsesDecoder(CONTEXT), [data]))
     message = reply.message()
     assert message.text == wanted.output_text
     calls = [(each.call_id, each.name, each.arguments) for each in wanted.output if each.type == "function_call"]
@@ -205,7 +205,7 @@ def test_googles_sdk_makes_the_same_of_it(data, fault_server):
     arrived = list(client.models.generate_content_stream(model="m", contents="x"))
     client.close()
     parts = [part for each in arrived for part in each.candidates[0].content.parts or []]
-    reply = assembled(chunks_of(GeminiDecoder(SCENE), [data]))
+    reply = assembled(chunks_of(GeminiDecoder(CONTEXT), [data]))
     message = reply.message()
     assert message.text == "".join(part.text or "" for part in parts if not part.thought)
     calls = [(part.function_call.name, part.function_call.args) for part in parts if part.function_call]
@@ -223,7 +223,7 @@ def test_googles_sdk_makes_the_same_of_it(data, fault_server):
 
 @each_dialect
 def test_the_stream_that_the_properties_use_says_what_it_should(dialect):
-    reply = assembled(chunks_of(dialect.decoder(SCENE), [dialect.stream]))
+    reply = assembled(chunks_of(dialect.decoder(CONTEXT), [dialect.stream]))
     message = reply.message()
     assert spoken(message) == ("Grüße, 世界 \u2028😀!", "hm…", [("f", {"a": "é"})])
     assert (message.calls[0].id, message.finish, reply.done.model) == ("t1", "tool_calls", "m-1")
@@ -245,7 +245,7 @@ def test_any_split_gives_the_same_chunks(case, places):
     dialect, data = case
     cuts = [0, *sorted(int(place * len(data)) for place in places), len(data)]
     pieces = [data[start:end] for start, end in pairwise(cuts)]
-    assert chunks_of(dialect.decoder(SCENE), pieces) == chunks_of(dialect.decoder(SCENE), [data])
+    assert chunks_of(dialect.decoder(CONTEXT), pieces) == chunks_of(dialect.decoder(CONTEXT), [data])
 
 
 @each_dialect
@@ -253,23 +253,23 @@ def test_any_split_gives_the_same_chunks(case, places):
 def test_byte_by_byte_with_any_line_end_gives_the_same_chunks(dialect, line_end):
     data = dialect.stream.replace(b"\n", line_end)
     pieces = [data[at : at + 1] for at in range(len(data))]
-    assert chunks_of(dialect.decoder(SCENE), pieces) == chunks_of(dialect.decoder(SCENE), [dialect.stream])
+    assert chunks_of(dialect.decoder(CONTEXT), pieces) == chunks_of(dialect.decoder(CONTEXT), [dialect.stream])
 
 
 @each_dialect
 def test_nothing_follows_the_end(dialect):
-    once = chunks_of(dialect.decoder(SCENE), [dialect.stream])
+    once = chunks_of(dialect.decoder(CONTEXT), [dialect.stream])
     late = dialect.bytes_of([{"error": {"message": "late"}, "type": "error"}] if dialect.name != "gemini" else [])
-    assert chunks_of(dialect.decoder(SCENE), [dialect.stream + late]) == once
+    assert chunks_of(dialect.decoder(CONTEXT), [dialect.stream + late]) == once
 
 
 @each_dialect
 def test_a_stream_cut_at_every_byte_is_whole_or_says_that_it_is_not(dialect):
     data = dialect.stream
-    whole = spoken(assembled(chunks_of(dialect.decoder(SCENE), [data])).message())
+    whole = spoken(assembled(chunks_of(dialect.decoder(CONTEXT), [data])).message())
     complete = 0
     for cut in range(len(data)):
-        decoder = dialect.decoder(SCENE)
+        decoder = dialect.decoder(CONTEXT)
         assembly = assembled(decoder.feed(data[:cut]))
         try:
             for chunk in () if decoder.ended else decoder.end():
@@ -288,12 +288,12 @@ def test_a_stream_cut_at_every_byte_is_whole_or_says_that_it_is_not(dialect):
 @settings(max_examples=examples(60), deadline=None)
 def test_a_recorded_stream_cut_anywhere_is_never_a_silent_success(case, place):
     dialect, data = case
-    decoder = dialect.decoder(SCENE)
+    decoder = dialect.decoder(CONTEXT)
     try:
         done = [each for each in chunks_of(decoder, [data[: int(place * len(data))]]) if isinstance(each, DoneChunk)]
     except IncompleteReply:
         return
-    whole = chunks_of(dialect.decoder(SCENE), [data])
+    whole = chunks_of(dialect.decoder(CONTEXT), [data])
     assert decoder.events == 0 or done[0].finish == whole[-1].finish
 
 
@@ -322,7 +322,7 @@ def test_whatever_stands_in_an_event_there_is_no_other_error_than_ours(data):
         lambda decoder: decoder.decode_document(json.dumps(events[-1]).encode()),
     ):
         try:
-            chunks = list(take(dialect.decoder(SCENE)))
+            chunks = list(take(dialect.decoder(CONTEXT)))
         except GatewayError:
             continue
         message = assembled(chunks).message()
@@ -394,7 +394,7 @@ names = st.sampled_from(["f", "get_weather", "no such/tool", "", "ü" * 70])
 kept = st.sampled_from(
     [
         None,
-        *(assembled(chunks_of(each.decoder(SCENE), [each.stream])).done.opaque for each in DIALECTS),
+        *(assembled(chunks_of(each.decoder(CONTEXT), [each.stream])).done.opaque for each in DIALECTS),
         Opaque("anthropic", "m", [{"type": "thinking", "thinking": "", "signature": "s"}]),
     ]
 )

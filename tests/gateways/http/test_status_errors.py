@@ -29,7 +29,7 @@ from runner.gateways.http.error_context import ErrorContext
 from runner.gateways.http.retry_after import retry_after
 from runner.gateways.http.status_errors import error_from_server
 
-SCENE = ErrorContext("it", "https://it.example", "m-1")
+CONTEXT = ErrorContext("it", "https://it.example", "m-1")
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ SCENE = ErrorContext("it", "https://it.example", "m-1")
 )
 def test_errors_are_typed(status: int, said: Any, kind: type[GatewayError]):
     body = said if isinstance(said, str) else json.dumps(said)
-    error = error_from_server(SCENE, body.encode(), status=status)
+    error = error_from_server(CONTEXT, body.encode(), status=status)
     assert type(error) is kind
     assert error.what
     assert error.why
     assert error.fix
-    assert error.where == SCENE.where
+    assert error.where == CONTEXT.where
 
 
 def test_a_server_may_have_its_own_remedy():
@@ -128,7 +128,7 @@ def test_a_server_may_have_its_own_remedy():
     ],
 )
 def test_how_long_a_prompt_may_be(message: str, window: int | None):
-    error = error_from_server(SCENE, {"error": {"message": message}}, status=400)
+    error = error_from_server(CONTEXT, {"error": {"message": message}}, status=400)
     assert isinstance(error, PromptTooLong)
     assert error.window == window
     assert window is None or f"to {window}," in error.fix
@@ -137,14 +137,14 @@ def test_how_long_a_prompt_may_be(message: str, window: int | None):
 def test_how_long_a_prompt_may_be_by_llama_cpp_s_field():
     said = {"error": {"code": 400, "message": "too big", "type": "exceed_context_size_error", "n_ctx": 700}}
     for payload in (said, json.dumps(said), json.dumps(said).encode()):
-        error = error_from_server(SCENE, payload, status=400)
+        error = error_from_server(CONTEXT, payload, status=400)
         assert isinstance(error, PromptTooLong)
         assert error.window == 700
 
 
 @pytest.mark.parametrize("code", ["²²²", "9" * 5000, "-429", "0x1ad", "429.0", "٤٢٩"])
 def test_codes_that_are_no_status(code: str):
-    assert error_from_server(SCENE, {"error": {"code": code, "message": "x"}}).status == 0
+    assert error_from_server(CONTEXT, {"error": {"code": code, "message": "x"}}).status == 0
 
 
 @pytest.mark.parametrize("depth", [900, 9000])
@@ -152,12 +152,12 @@ def test_errors_within_errors_within_errors(depth: int):
     said: Any = "x"
     for _ in range(depth):
         said = {"error": said}
-    assert isinstance(error_from_server(SCENE, said), ServerFailed)
-    assert isinstance(error_from_server(SCENE, json.dumps({"error": [[[[[["x"]]]]]]}), status=500), ServerFailed)
+    assert isinstance(error_from_server(CONTEXT, said), ServerFailed)
+    assert isinstance(error_from_server(CONTEXT, json.dumps({"error": [[[[[["x"]]]]]]}), status=500), ServerFailed)
 
 
 def test_long_words_are_cut():
-    assert len(error_from_server(SCENE, "x" * 100_000, status=500).why) < 1000
+    assert len(error_from_server(CONTEXT, "x" * 100_000, status=500).why) < 1000
 
 
 @pytest.mark.parametrize(
@@ -205,11 +205,11 @@ VALUES = st.recursive(
 
 @given(VALUES, st.sampled_from([0, 400, 404, 429, 500]))
 def test_any_body_gives_an_error(said: Any, status: int):
-    error = error_from_server(SCENE, json.dumps(said).encode(), status=status)
+    error = error_from_server(CONTEXT, json.dumps(said).encode(), status=status)
     assert isinstance(error, GatewayError)
     assert isinstance(read_error_body(said)[1], str)
 
 
 @given(st.binary(max_size=40))
 def test_any_bytes_give_an_error(said: bytes):
-    assert isinstance(error_from_server(SCENE, said, status=500), GatewayError)
+    assert isinstance(error_from_server(CONTEXT, said, status=500), GatewayError)
