@@ -16,8 +16,7 @@ from runner.core.messages import ToolCall
 from runner.engine.session import ChatSession
 from runner.gateways import Request
 from runner.tools.context import system_clock
-from runner.transcripts.expectations import Facts
-from runner.transcripts.expectations.turn_result import facts_of
+from runner.transcripts.expectations.turn_result import TurnResult, turn_result
 from runner.transcripts.model import Expectation, LazyLocation, ReplayInputs, ScriptTurn, Transcript
 
 
@@ -99,7 +98,7 @@ class Play(NamedTuple):
     live: bool = False
     trusted: bool = False
 
-    def turn(self, turn: ScriptTurn, requests: Callable[[], Sequence[Request]]) -> Facts:
+    def turn(self, turn: ScriptTurn, requests: Callable[[], Sequence[Request]]) -> TurnResult:
         """Say the turn and listen until the agent is done; a failure is one of the facts. Raises ConfigError."""
         self.person.attend(turn)
         text = self.voice.said(turn)
@@ -116,11 +115,11 @@ class Play(NamedTuple):
         except AgentRunError as failure:
             error = failure
         ended = time.monotonic()
-        facts = facts_of(events, requests(), error, self.transcript.path.parent, self.trusted)
+        result = turn_result(events, requests(), error, self.transcript.path.parent, self.trusted)
         if self.live:
             times = 1000 * ((first or ended) - started), 1000 * (ended - started)
-            facts = facts._replace(live=True, first_token_ms=times[0], total_ms=times[1])
-        return facts
+            result = result._replace(live=True, first_token_ms=times[0], total_ms=times[1])
+        return result
 
 
 def _attached(turn: ScriptTurn) -> list[Any]:

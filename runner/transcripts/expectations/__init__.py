@@ -1,56 +1,19 @@
-"""What may be expected of a turn: one file a family, each bringing its keys, their schema and their judge."""
+"""The kinds of expectation: a module a family, each with the keys, their schema and their evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from runner.core.errors import AgentRunError
-from runner.core.events import Event
-from runner.core.messages import Usage
-from runner.gateways import Request
+from runner.transcripts.expectations.turn_result import TurnResult
 
 
-class Called(NamedTuple):
-    """A tool call that the model made, its result, and the number of the reply that made it."""
+class Result(NamedTuple):
+    """The result of one expectation: `why` tells a failure or what kept it from being evaluated, `diff` shows it.
 
-    name: str
-    arguments: Mapping[str, Any] | None
-    raw: str
-    batch: int
-    returned: Any = None
-    failed: bool = False
-
-
-class Facts(NamedTuple):
-    """What happened in one turn, or with the turns' facts added up in the whole conversation.
-
-    `first_token_ms` and `total_ms` are None in a replay: times exist only live. `folder` is where the transcript lies.
-    """
-
-    text: str = ""
-    calls: tuple[Called, ...] = ()
-    events: tuple[Event, ...] = ()
-    requests: tuple[Request, ...] = ()
-    finish: str = ""
-    reason: str = ""
-    error: AgentRunError | None = None
-    usage: Usage = Usage()
-    cost_usd: float | None = None
-    first_token_ms: float | None = None
-    total_ms: float | None = None
-    live: bool = False
-    trusted: bool = False
-    folder: Path = Path()
-
-
-class Judged(NamedTuple):
-    """One expectation's outcome: `why` tells a failure or what kept it from running, `diff` shows it.
-
-    `actual` is what could stand in the file instead, for the kinds that want a literal.
+    `captured` are the named groups of a regex; `actual` is what could stand in the file instead of a literal.
     """
 
     state: Literal["pass", "fail", "not_run"] = "pass"
@@ -60,31 +23,31 @@ class Judged(NamedTuple):
     actual: str | int | None = None
 
     @classmethod
-    def unless(cls, failure: str, diff: str = "", actual: str | int | None = None) -> Judged:
-        """A failure if there are words for one, else a pass."""
+    def unless(cls, failure: str, diff: str = "", actual: str | int | None = None) -> Result:
+        """A failure for these reasons, a pass if they are empty."""
         return cls("fail", failure, diff, actual=actual) if failure else PASSED
 
 
-PASSED = Judged()
+PASSED = Result()
 
-Judge = Callable[[Any, Facts, tuple[str, ...]], Judged]
-"""Judges (wanted, facts, normalize)."""
+Evaluate = Callable[[Any, TurnResult, tuple[str, ...]], Result]
+"""Takes the expected value, the turn's result and the names of `normalize`."""
 
 
-def no_problem(wanted: Any) -> str:
-    """Nothing can be wrong that the schema does not see."""
+def no_problem(expected: Any) -> str:
+    """Nothing can be wrong with the value beyond what its schema checks."""
     return ""
 
 
-class Kind(NamedTuple):
-    """One key of an expectation: the schema of its value, its judge, and what may be wrong beyond the schema."""
+class ExpectationKind(NamedTuple):
+    """One key of an expectation: the schema of its value, its evaluation, and what is wrong beyond the schema."""
 
     schema: Mapping[str, Any]
-    judge: Judge
+    evaluate: Evaluate
     problem: Callable[[Any], str] = no_problem
 
 
-FAMILY_OF: Mapping[str, str] = {
+MODULES: Mapping[str, str] = {
     "text": "text",
     "contains": "text",
     "icontains": "text",
@@ -99,15 +62,16 @@ FAMILY_OF: Mapping[str, str] = {
     "budget": "budget",
     "python": "python",
 }
+"""The module of each key, whose `KINDS` hold it; imported when a transcript uses the key."""
 
 
 @cache
-def kind(key: str) -> Kind:
-    """The kind behind a key of FAMILY_OF."""
-    kinds: Mapping[str, Kind] = import_module(f"{__name__}.{FAMILY_OF[key]}").KINDS
+def expectation_kind(key: str) -> ExpectationKind:
+    """The kind of a key of MODULES."""
+    kinds: Mapping[str, ExpectationKind] = import_module(f"{__name__}.{MODULES[key]}").KINDS
     return kinds[key]
 
 
-def all_kinds() -> Mapping[str, Kind]:
-    """Every kind, in the order in which the schema lists them."""
-    return {key: kind(key) for key in FAMILY_OF}
+def expectation_kinds() -> Mapping[str, ExpectationKind]:
+    """Every kind by its key, in the order in which the schema lists them."""
+    return {key: expectation_kind(key) for key in MODULES}

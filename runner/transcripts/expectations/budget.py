@@ -1,4 +1,4 @@
-"""What a turn, or in `finally` the conversation, may cost: counts come from the recording, times exist only live."""
+"""The expectation `budget`: limits of a turn, or in `finally` of the conversation, on counts, cost and time."""
 
 from __future__ import annotations
 
@@ -6,44 +6,45 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runner.core.events import Replied
-from runner.transcripts.expectations import Facts, Judged, Kind
+from runner.transcripts.expectations import ExpectationKind, Result
+from runner.transcripts.expectations.turn_result import TurnResult
 
-_MEASURES: Mapping[str, Callable[[Facts], float | None]] = {
-    "calls": lambda facts: len(facts.requests),
-    "tool_calls": lambda facts: len(facts.calls),
-    "in_tokens": lambda facts: _counted(facts, facts.usage.input_tokens),
-    "out_tokens": lambda facts: _counted(facts, facts.usage.output_tokens),
-    "cost_usd": lambda facts: facts.cost_usd,
-    "first_token_ms": lambda facts: facts.first_token_ms,
-    "total_ms": lambda facts: facts.total_ms,
+_MEASURES: Mapping[str, Callable[[TurnResult], float | None]] = {
+    "calls": lambda turn: len(turn.requests),
+    "tool_calls": lambda turn: len(turn.calls),
+    "in_tokens": lambda turn: _tokens(turn, turn.usage.input_tokens),
+    "out_tokens": lambda turn: _tokens(turn, turn.usage.output_tokens),
+    "cost_usd": lambda turn: turn.cost_usd,
+    "first_token_ms": lambda turn: turn.first_token_ms,
+    "total_ms": lambda turn: turn.total_ms,
 }
 
 
-def _budget(wanted: Mapping[str, Any], facts: Facts, normalize: tuple[str, ...]) -> Judged:
-    ((key, most),) = wanted.items()
-    spent = _MEASURES[key](facts)
-    if spent is None:
-        return Judged("not_run", f"{key}: {_unknown(key, facts)}")
-    return Judged.unless(f"{key}: {spent:g} is more than {most:g}" if spent > most else "")
+def _budget(expected: Mapping[str, Any], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
+    ((key, limit),) = expected.items()
+    used = _MEASURES[key](turn)
+    if used is None:
+        return Result("not_run", f"{key}: {_why_unknown(key)}")
+    return Result.unless(f"{key}: {used:g} is more than {limit:g}" if used > limit else "")
 
 
-def _counted(facts: Facts, tokens: int) -> int | None:
-    """Tokens, unless no reply says how many."""
+def _tokens(turn: TurnResult, tokens: int) -> int | None:
+    """The tokens; None if no reply says how many."""
     return (
         tokens
-        if tokens or any(isinstance(event, Replied) and event.usage.total_tokens for event in facts.events)
+        if tokens or any(isinstance(event, Replied) and event.usage.total_tokens for event in turn.events)
         else None
     )
 
 
-def _unknown(key: str, facts: Facts) -> str:
+def _why_unknown(key: str) -> str:
     if key.endswith("_ms"):
         return "times exist only live"
     return "no price is known for this model" if key == "cost_usd" else "the replies do not say"
 
 
-KINDS: Mapping[str, Kind] = {
-    "budget": Kind(
+KINDS: Mapping[str, ExpectationKind] = {
+    "budget": ExpectationKind(
         {
             "type": "object",
             "minProperties": 1,

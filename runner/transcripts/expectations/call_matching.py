@@ -1,45 +1,49 @@
-"""Which actual call answers which wanted one: the best assignment there is, not the first that comes."""
+"""Matching of expected to actual tool calls: a maximum bipartite matching, and one that keeps the order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-Fits = Callable[[int, int], bool]
+Matches = Callable[[int, int], bool]
+"""Whether the expected call at one position matches the actual call at the other."""
 
 
-def most_pairs(wanted: int, actual: int, fits: Fits) -> dict[int, int]:
-    """As many pairs (wanted: actual) as can be made at once, each side used once."""
-    taken: dict[int, int] = {}
-    table = [[other for other in range(actual) if fits(one, other)] for one in range(wanted)]
+def most_pairs(expected: int, actual: int, matches: Matches) -> dict[int, int]:
+    """A maximum matching of so many expected and actual calls: the actual position for each paired expected one."""
+    expected_of: dict[int, int] = {}
+    candidates = [[other for other in range(actual) if matches(position, other)] for position in range(expected)]
 
-    def place(one: int, tried: set[int]) -> bool:
-        for other in table[one]:
+    def place(position: int, tried: set[int]) -> bool:
+        """Pair an expected call, moving those that are paired already where that makes room."""
+        for other in candidates[position]:
             if other not in tried:
                 tried.add(other)
-                if other not in taken or place(taken[other], tried):
-                    taken[other] = one
+                if other not in expected_of or place(expected_of[other], tried):
+                    expected_of[other] = position
                     return True
         return False
 
-    for one in range(wanted):
-        place(one, set())
-    return {one: other for other, one in taken.items()}
+    for position in range(expected):
+        place(position, set())
+    return {position: other for other, position in expected_of.items()}
 
 
-def in_order(wanted: int, batches: Sequence[int], fits: Fits, with_previous: Callable[[int], bool]) -> int:
-    """How many of the wanted, from the first on, are found in their order among the actual.
+def count_in_order(
+    expected: int, batches: Sequence[int], matches: Matches, with_previous: Callable[[int], bool]
+) -> int:
+    """How many expected calls, from the first on, are found among the actual ones in their order.
 
-    `batches` gives each actual call's batch; a wanted one that goes with its predecessor must share its batch.
+    `batches` gives the reply of each actual call; an expected one that goes with its predecessor must share its reply.
     """
-    reached: set[int] = {-1}
-    for one in range(wanted):
-        together = one > 0 and with_previous(one)
-        reached = {
+    ends: set[int] = {-1}
+    for position in range(expected):
+        same_reply = position > 0 and with_previous(position)
+        ends = {
             other
             for other in range(len(batches))
-            if fits(one, other)
-            and any(before < other and (not together or batches[before] == batches[other]) for before in reached)
+            if matches(position, other)
+            and any(before < other and (not same_reply or batches[before] == batches[other]) for before in ends)
         }
-        if not reached:
-            return one
-    return wanted
+        if not ends:
+            return position
+    return expected

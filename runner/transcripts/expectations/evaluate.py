@@ -1,4 +1,4 @@
-"""Expectations against facts: what holds, what does not, and what cannot be judged here."""
+"""Evaluating expectations on the result of a turn: what holds, what does not, and what cannot be evaluated here."""
 
 from __future__ import annotations
 
@@ -7,98 +7,80 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.config.diagnostics import Location
-from runner.transcripts.expectations import PASSED, Facts, Judged, kind
-from runner.transcripts.expectations.matchers import same, show
+from runner.transcripts.expectations import PASSED, Result, expectation_kind
+from runner.transcripts.expectations.matchers import json_line
+from runner.transcripts.expectations.turn_result import TurnResult
 from runner.transcripts.model import Expectation, RecordedReply, ScriptTurn
 from runner.transcripts.outcome import Finding
 from runner.transcripts.redaction import Redactor
 
 
 @dataclass(slots=True)
-class Tally:
-    """What was judged so far: `held` of `judged` hold; `captured` are the named groups of regexes.
+class Evaluation:
+    """The expectations of one cell that were evaluated so far: `held` of `judged` hold.
 
-    `mask` takes secrets out of what is told, since reports are files, too.
+    `captured` are the named groups of regexes. `redact` takes secrets out of findings, since reports are files too.
     """
 
-    mask: Redactor
+    redact: Redactor
     held: int = 0
     judged: int = 0
     findings: list[Finding] = field(default_factory=list)
     captured: dict[str, str] = field(default_factory=dict)
 
-    def judge(self, expectations: Sequence[Expectation], facts: Facts, turn: str) -> None:
-        """Judge each of the expectations."""
+    def evaluate(self, expectations: Sequence[Expectation], result: TurnResult, turn_id: str) -> None:
+        """Evaluate each of the expectations on the turn's result."""
         for expectation in expectations:
-            self.take(expectation, outcome(expectation, facts), turn)
+            self._add_result(expectation, evaluate(expectation, result), turn_id)
 
-    def take(self, expectation: Expectation, judged: Judged, turn: str) -> None:
-        if judged.state == "not_run":
-            self.note("note", expectation.kind, judged.why, expectation.location, turn)
-            return
-        self.judged += 1
-        if judged.state == "pass":
-            self.held += 1
-            self.captured.update(judged.captured)
-        else:
-            level = "warn" if expectation.severity == "warn" else "fail"
-            self.note(level, expectation.kind, judged.why, expectation.location, turn, judged.diff, judged.actual)
+    def evaluate_golden(self, replies: Sequence[RecordedReply], result: TurnResult, turn: ScriptTurn) -> None:
+        """Evaluate a turn without expectations: it must equal the recording."""
+        from runner.transcripts.expectations.golden import compare_with_recording  # lazy: most turns expect something
 
-    def golden(self, replies: Sequence[RecordedReply], facts: Facts, said: ScriptTurn) -> None:
-        """A turn without expectations: what is shown, called and finished must equal the recording."""
         self.judged += 1
-        judged = _golden(replies, facts)
-        if judged.state == "pass":
+        compared = compare_with_recording(replies, result)
+        if compared.state == "pass":
             self.held += 1
         else:
-            self.note("fail", "golden", judged.why, said.location, said.id, judged.diff)
+            self.add_finding("fail", "golden", compared.why, turn.location, turn.id, compared.diff)
 
-    def note(
+    def add_finding(
         self, level: Any, kind: str, what: str, location: Location, turn: str = "", diff: str = "", actual: Any = None
     ) -> None:
-        mask = self.mask
-        actual = mask(actual) if isinstance(actual, str) else actual
-        self.findings.append(Finding(level, kind, mask(what), location, turn, mask(diff), actual))
+        redact = self.redact
+        actual = redact(actual) if isinstance(actual, str) else actual
+        self.findings.append(Finding(level, kind, redact(what), location, turn, redact(diff), actual))
 
     @property
     def failed(self) -> bool:
         return any(finding.level == "fail" for finding in self.findings)
 
+    def _add_result(self, expectation: Expectation, result: Result, turn_id: str) -> None:
+        if result.state == "not_run":
+            self.add_finding("note", expectation.kind, result.why, expectation.location, turn_id)
+            return
+        self.judged += 1
+        if result.state == "pass":
+            self.held += 1
+            self.captured.update(result.captured)
+        else:
+            level = "warn" if expectation.severity == "warn" else "fail"
+            location = expectation.location
+            self.add_finding(level, expectation.kind, result.why, location, turn_id, result.diff, result.actual)
 
-def outcome(expectation: Expectation, facts: Facts) -> Judged:
-    """One expectation's outcome, its modifiers heeded."""
-    if expectation.when != "both" and (expectation.when == "live") != facts.live:
-        return Judged("not_run", f"judged {'live' if expectation.when == 'live' else 'in replays'} only")
-    judged = kind(expectation.kind).judge(expectation.expected, facts, expectation.normalize)
-    if not expectation.negated or judged.state == "not_run":
-        return judged
-    if judged.state == "fail":
+
+def evaluate(expectation: Expectation, turn: TurnResult) -> Result:
+    """The result of one expectation, with its modifiers `when` and `not`."""
+    if expectation.when != "both" and (expectation.when == "live") != turn.live:
+        return Result("not_run", f"judged {'live' if expectation.when == 'live' else 'in replays'} only")
+    result = expectation_kind(expectation.kind).evaluate(expectation.expected, turn, expectation.normalize)
+    if not expectation.negated or result.state == "not_run":
+        return result
+    if result.state == "fail":
         return PASSED
-    return Judged("fail", f"not: {expectation.kind} {show(expectation.expected)} holds, and must not")
+    return Result("fail", f"not: {expectation.kind} {json_line(expectation.expected)} holds, and must not")
 
 
-def _golden(replies: Sequence[RecordedReply], facts: Facts) -> Judged:
-    if not replies:
-        return PASSED
-    last = replies[-1]
-    calls = [call for reply in replies for call in reply.calls]
-    dispatched = [(call.name, call.raw if call.arguments is None else call.arguments) for call in calls]
-    made = [(call.name, call.raw if call.arguments is None else call.arguments) for call in facts.calls]
-    if not same(dispatched, made) and last.error is None:
-        from runner.transcripts.expectations.tools import shown  # lazy: for a failure
-
-        wanted = "\n".join(f"-{name}({show(arguments)})" for name, arguments in dispatched)
-        return Judged("fail", "other tools were called", wanted + "".join(f"\n+{shown(call)}" for call in facts.calls))
-    if last.text != facts.text:
-        from runner.transcripts.expectations.text import diff  # lazy: for a failure
-
-        return Judged("fail", "the text is not the recorded one", diff(last.text, facts.text))
-    ended = {facts.finish, facts.reason}
-    if last.error is None and last.finish not in ended:
-        return Judged("fail", f"the turn ended with {facts.finish or facts.reason}, recorded is {last.finish}")
-    return PASSED
-
-
-def recorded_failure(replies: Sequence[RecordedReply]) -> bool:
-    """The recording itself ends the turn in a failure, so that a failure is what is expected."""
+def expects_failure(replies: Sequence[RecordedReply]) -> bool:
+    """The recorded turn ends in a failure itself, so that a failure is expected of its replay."""
     return bool(replies) and (replies[-1].error is not None or replies[-1].finish in ("incomplete", "content_filter"))

@@ -1,4 +1,4 @@
-"""What the final text must be as JSON: the only value it is, or the first fenced block holds."""
+"""The expectation `json`: the final text as JSON, its only value or that of the first fenced block."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from typing import Any
 
 from runner.engine.structured import json_value
 from runner.tools.argument_validator import validator
-from runner.transcripts.expectations import Facts, Judged, Kind
-from runner.transcripts.expectations.jsonpath import compiled, find
+from runner.transcripts.expectations import ExpectationKind, Result
+from runner.transcripts.expectations.jsonpath import compile_path, values_at
 from runner.transcripts.expectations.matchers import differences, problem
+from runner.transcripts.expectations.turn_result import TurnResult
 from runner.transcripts.fingerprint import canonical_json
 
 
-def _json(wanted: Mapping[str, Any], facts: Facts, normalize: tuple[str, ...]) -> Judged:
+def _json(expected: Mapping[str, Any], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
     try:
-        value = json_value(facts.text.strip())
+        value = json_value(turn.text.strip())
     except ValueError as error:
-        return Judged("fail", str(error), f"+{facts.text.strip() or '(nothing)'}")
-    wrong = list(chain(_schema_errors(wanted, value), _place_errors(wanted, value)))
-    return Judged.unless("the JSON is not as wanted" if wrong else "", "\n".join(f"!{line}" for line in wrong[:12]))
+        return Result("fail", str(error), f"+{turn.text.strip() or '(nothing)'}")
+    errors = list(chain(_schema_errors(expected, value), _path_errors(expected, value)))
+    return Result.unless("the JSON is not as wanted" if errors else "", "\n".join(f"!{line}" for line in errors[:12]))
 
 
-def _schema_errors(wanted: Mapping[str, Any], value: Any) -> list[str]:
-    if "schema" not in wanted:
+def _schema_errors(expected: Mapping[str, Any], value: Any) -> list[str]:
+    if "schema" not in expected:
         return []
-    errors = _validator(canonical_json(wanted["schema"])).iter_errors(value)
-    return ["$" + "".join(f"[{part!r}]" for part in each.instance_path) + f": {each.message}" for each in errors]
+    errors = _validator(canonical_json(expected["schema"])).iter_errors(value)
+    return ["$" + "".join(f"[{key!r}]" for key in error.instance_path) + f": {error.message}" for error in errors]
 
 
-def _place_errors(wanted: Mapping[str, Any], value: Any) -> list[str]:
-    wrong: list[str] = []
-    for path, matcher in wanted.get("at", {}).items():
-        found = find(path, value)
-        if not found and not (isinstance(matcher, Mapping) and "$ignore" in matcher):
-            wrong.append(f"{path}: nothing is there")
-        wrong += chain.from_iterable(differences(matcher, each, path) for each in found)
-    return wrong
+def _path_errors(expected: Mapping[str, Any], value: Any) -> list[str]:
+    errors: list[str] = []
+    for path, matcher in expected.get("at", {}).items():
+        values = values_at(path, value)
+        if not values and not (isinstance(matcher, Mapping) and "$ignore" in matcher):
+            errors.append(f"{path}: nothing is there")
+        errors += chain.from_iterable(differences(matcher, value, path) for value in values)
+    return errors
 
 
 @lru_cache(maxsize=256)
@@ -48,24 +49,24 @@ def _validator(schema: str) -> Any:
     return validator(loads(schema))
 
 
-def _problem(wanted: Mapping[str, Any]) -> str:
-    for path, matcher in wanted.get("at", {}).items():
+def _problem(expected: Mapping[str, Any]) -> str:
+    for path, matcher in expected.get("at", {}).items():
         try:
-            compiled(path)
+            compile_path(path)
         except ValueError as error:
             return str(error)
-        if wrong := problem(matcher):
-            return f"{path}: {wrong}"
-    if "schema" in wanted:
+        if text := problem(matcher):
+            return f"{path}: {text}"
+    if "schema" in expected:
         try:
-            _validator(canonical_json(wanted["schema"]))
+            _validator(canonical_json(expected["schema"]))
         except ValueError as error:
             return f"schema: not a JSON Schema: {str(error).splitlines()[0]}"
     return ""
 
 
-KINDS: Mapping[str, Kind] = {
-    "json": Kind(
+KINDS: Mapping[str, ExpectationKind] = {
+    "json": ExpectationKind(
         {
             "type": "object",
             "description": "The text's only JSON value, or its first fenced block; `{}` wants JSON of any kind.",

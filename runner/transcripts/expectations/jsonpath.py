@@ -1,4 +1,4 @@
-"""Places in a JSON value: `$.a.b[0]`, `['a key']`, `[-1]`, `[*]`, `.*` and `..name`."""
+"""JSONPath, a subset: `$.a.b[0]`, `['a key']`, `[-1]`, `[*]`, `.*` and `..name`."""
 
 from __future__ import annotations
 
@@ -7,46 +7,47 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-_PART = re.compile(
+_SEGMENT = re.compile(
     r"""\.\.(?P<deep>[\w-]+) | \.(?P<name>[\w-]+) | (?P<every>\.\*|\[\*\])
       | \[(?P<index>-?\d+)\] | \[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]""",
     re.VERBOSE,
 )
-Walk = Callable[[Any], Iterable[Any]]
+Selector = Callable[[Any], Iterable[Any]]
+"""The values that one segment of a path selects from a value."""
 
 
-def find(path: str, value: Any) -> list[Any]:
-    """All values at the path. Raises ValueError for a path that is none."""
-    found = [value]
-    for walk in compiled(path):
-        found = [each for one in found for each in walk(one)]
-    return found
+def values_at(path: str, value: Any) -> list[Any]:
+    """All values at the path, in order. Raises ValueError for an invalid path."""
+    values = [value]
+    for select in compile_path(path):
+        values = [selected for node in values for selected in select(node)]
+    return values
 
 
 @lru_cache(maxsize=512)
-def compiled(path: str) -> tuple[Walk, ...]:
-    """The path as the walks it is made of. Raises ValueError."""
+def compile_path(path: str) -> tuple[Selector, ...]:
+    """The selectors of the path's segments. Raises ValueError."""
     if not path.startswith("$"):
         raise ValueError(f"a JSON path begins with $: {path!r}")
-    walks, position = [], 1
+    selectors, position = [], 1
     while position < len(path):
-        part = _PART.match(path, position)
-        if part is None:
+        segment = _SEGMENT.match(path, position)
+        if segment is None:
             raise ValueError(f"cannot read {path[position:]!r} in the JSON path {path!r}")
-        walks.append(_walk(part))
-        position = part.end()
-    return tuple(walks)
+        selectors.append(_selector(segment))
+        position = segment.end()
+    return tuple(selectors)
 
 
-def _walk(part: re.Match[str]) -> Walk:
-    if (deep := part["deep"]) is not None:
+def _selector(segment: re.Match[str]) -> Selector:
+    if (deep := segment["deep"]) is not None:
         return lambda value: _descend(value, deep)
-    if part["every"] is not None:
+    if segment["every"] is not None:
         return _children
-    if (index := part["index"]) is not None:
-        at = int(index)
-        return lambda value: value[at : at + 1 or None] if isinstance(value, list) else ()
-    key = part["name"] if part["name"] is not None else part["key"]
+    if (index := segment["index"]) is not None:
+        number = int(index)
+        return lambda value: value[number : number + 1 or None] if isinstance(value, list) else ()
+    key = segment["name"] if segment["name"] is not None else segment["key"]
     return lambda value: (value[key],) if isinstance(value, Mapping) and key in value else ()
 
 

@@ -1,7 +1,7 @@
-"""Values that may be matched instead of equalled: `{$regex: …}` and its kin, in tool arguments, results and JSON.
+"""Comparing values with expected ones that may hold matchers (`{$regex: …}`): tool arguments, results and JSON.
 
-A plain mapping wants its keys and lets others be; a list wants the same length; a scalar wants the same value, and
-`true` is not `1`. A mapping whose one key begins with `$` is a matcher.
+An expected mapping requires its keys and allows others; a list requires the same length; a scalar the same value, and
+`true` is not `1`. A mapping whose only key begins with `$` is a matcher.
 """
 
 from __future__ import annotations
@@ -21,100 +21,100 @@ Differences = Iterator[str]
 _DATE_FORMATS = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%A, %B %d, %Y", "%Y/%m/%d", "%d.%m.%Y")
 
 
-def matches(wanted: Any, actual: Any, *, exact: bool = False) -> bool:
-    """The value is as wanted; `exact` allows a mapping no further keys."""
-    return next(differences(wanted, actual, exact=exact), None) is None
+def matches(expected: Any, actual: Any, *, exact: bool = False) -> bool:
+    """The value is as expected; `exact` allows a mapping no further keys."""
+    return next(differences(expected, actual, exact=exact), None) is None
 
 
-def differences(wanted: Any, actual: Any, path: str = "$", *, exact: bool = False) -> Differences:
-    """What is not as wanted, one line a place."""
-    matcher = _matcher(wanted)
+def differences(expected: Any, actual: Any, path: str = "$", *, exact: bool = False) -> Differences:
+    """What is not as expected, one line a place."""
+    matcher = _matcher(expected)
     if matcher is not None:
-        yield from matcher(wanted, actual, path)
-    elif isinstance(wanted, Mapping):
-        yield from _mapping(wanted, actual, path, exact)
-    elif isinstance(wanted, (list, tuple)):
-        yield from _list(wanted, actual, path, exact)
-    elif not same(wanted, actual):
-        yield f"{path}: wanted {show(wanted)}, got {show(actual)}"
+        yield from matcher(expected, actual, path)
+    elif isinstance(expected, Mapping):
+        yield from _mapping(expected, actual, path, exact)
+    elif isinstance(expected, (list, tuple)):
+        yield from _list(expected, actual, path, exact)
+    elif not json_equal(expected, actual):
+        yield f"{path}: wanted {json_line(expected)}, got {json_line(actual)}"
 
 
-def problem(wanted: Any) -> str:
-    """Why a wanted value can never be matched against, such as a broken pattern; empty if it can."""
-    if isinstance(wanted, Mapping):
-        for key, value in wanted.items():
+def problem(expected: Any) -> str:
+    """Why nothing can be compared with an expected value, such as a broken pattern; empty if it is valid."""
+    if isinstance(expected, Mapping):
+        for key, value in expected.items():
             if key.startswith("$") and key not in MATCHERS:
                 return f"there is no matcher {key}; known are {', '.join(sorted(MATCHERS))}"
-            if key.startswith("$") and len(wanted) > 1:
+            if key.startswith("$") and len(expected) > 1:
                 return f"{key} must stand alone in its mapping"
-            if wrong := _PROBLEMS.get(key, problem)(value):
-                return wrong
-    elif isinstance(wanted, (list, tuple)):
-        return next(filter(None, map(problem, wanted)), "")
+            if text := _PROBLEMS.get(key, problem)(value):
+                return text
+    elif isinstance(expected, (list, tuple)):
+        return next(filter(None, map(problem, expected)), "")
     return ""
 
 
-def same(one: Any, other: Any) -> bool:
+def json_equal(one: Any, other: Any) -> bool:
     """Equal as JSON values: numbers by value, but never a boolean and a number."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(json_equal(one[key], other[key]) for key in one)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(json_equal, one, other))
     return bool(one == other)
 
 
-def show(value: Any, longest: int = 120) -> str:
-    """A value as JSON on one line, cut where it is long."""
+def json_line(value: Any, longest: int = 120) -> str:
+    """A value as JSON on one line, truncated to `longest` characters."""
     return truncate(json.dumps(value, ensure_ascii=False, default=str), longest)
 
 
 @lru_cache(maxsize=1024)
 def pattern(text: str) -> re.Pattern[str]:
-    """A compiled regular expression, kept. Raises re.error."""
+    """A compiled regular expression, cached. Raises re.error."""
     return re.compile(text)
 
 
-def _matcher(wanted: Any) -> Callable[[Any, Any, str], Differences] | None:
-    if isinstance(wanted, Mapping) and len(wanted) == 1:
-        return MATCHERS.get(next(iter(wanted)))
+def _matcher(expected: Any) -> Callable[[Any, Any, str], Differences] | None:
+    if isinstance(expected, Mapping) and len(expected) == 1:
+        return MATCHERS.get(next(iter(expected)))
     return None
 
 
-def _mapping(wanted: Mapping[str, Any], actual: Any, path: str, exact: bool) -> Differences:
+def _mapping(expected: Mapping[str, Any], actual: Any, path: str, exact: bool) -> Differences:
     if not isinstance(actual, Mapping):
-        yield f"{path}: wanted {show(wanted)}, got {show(actual)}"
+        yield f"{path}: wanted {json_line(expected)}, got {json_line(actual)}"
         return
-    for key, value in wanted.items():
+    for key, value in expected.items():
         if key in actual:
             yield from differences(value, actual[key], f"{path}.{key}", exact=exact)
         elif not (isinstance(value, Mapping) and "$ignore" in value):
-            yield f"{path}.{key}: wanted {show(value)}, but it is missing"
+            yield f"{path}.{key}: wanted {json_line(value)}, but it is missing"
     if exact:
         for key in actual:
-            if key not in wanted:
-                yield f"{path}.{key}: not wanted, got {show(actual[key])}"
+            if key not in expected:
+                yield f"{path}.{key}: not wanted, got {json_line(actual[key])}"
 
 
-def _list(wanted: Sequence[Any], actual: Any, path: str, exact: bool) -> Differences:
+def _list(expected: Sequence[Any], actual: Any, path: str, exact: bool) -> Differences:
     if not isinstance(actual, (list, tuple)):
-        yield f"{path}: wanted {show(wanted)}, got {show(actual)}"
-    elif len(wanted) != len(actual):
-        yield f"{path}: wanted {len(wanted)} items, got {len(actual)}: {show(actual)}"
+        yield f"{path}: wanted {json_line(expected)}, got {json_line(actual)}"
+    elif len(expected) != len(actual):
+        yield f"{path}: wanted {len(expected)} items, got {len(actual)}: {json_line(actual)}"
     else:
-        for position, (one, other) in enumerate(zip(wanted, actual, strict=True)):
-            yield from differences(one, other, f"{path}[{position}]", exact=exact)
+        for position, (item, actual_item) in enumerate(zip(expected, actual, strict=True)):
+            yield from differences(item, actual_item, f"{path}[{position}]", exact=exact)
 
 
-def _test(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any, str], Differences]:
-    """A matcher from a predicate over its operand and the value."""
+def _from_predicate(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any, str], Differences]:
+    """The matcher whose predicate takes its operand and the value."""
 
-    def check(wanted: Any, actual: Any, path: str) -> Differences:
-        if not holds(next(iter(wanted.values())), actual):
-            yield f"{path}: wanted {show(wanted)}, got {show(actual)}"
+    def matcher(expected: Any, actual: Any, path: str) -> Differences:
+        if not holds(next(iter(expected.values())), actual):
+            yield f"{path}: wanted {json_line(expected)}, got {json_line(actual)}"
 
-    return check
+    return matcher
 
 
 def _in_range(bounds: Any, actual: Any) -> bool:
@@ -132,13 +132,13 @@ def _approx(operand: Any, actual: Any) -> bool:
 
 
 def _same_date(operand: Any, actual: Any) -> bool:
-    found = as_date(actual)
-    return found is not None and (operand is True or found == as_date(operand))
+    actual_date = as_date(actual)
+    return actual_date is not None and (operand is True or actual_date == as_date(operand))
 
 
 @lru_cache(maxsize=1024)
 def as_date(text: Any) -> date | None:
-    """The calendar date that a text names, in ISO or in words."""
+    """The calendar date that a text names, in ISO format or in words."""
     if not isinstance(text, str):
         return None
     try:
@@ -157,27 +157,31 @@ def _length(operand: Any, actual: Any) -> bool:
     return isinstance(actual, (str, list, tuple, Mapping)) and matches(operand, len(actual))
 
 
-def _all(wanted: Any, actual: Any, path: str) -> Differences:
-    return chain.from_iterable(differences(each, actual, path) for each in wanted["$all"])
+def _all(expected: Any, actual: Any, path: str) -> Differences:
+    return chain.from_iterable(differences(item, actual, path) for item in expected["$all"])
 
 
 MATCHERS: Mapping[str, Callable[[Any, Any, str], Differences]] = {
-    "$regex": _test(lambda text, actual: isinstance(actual, str) and pattern(text).search(actual) is not None),
-    "$icontains": _test(lambda text, actual: isinstance(actual, str) and text.casefold() in actual.casefold()),
-    "$any": _test(lambda choices, actual: any(matches(each, actual) for each in choices)),
+    "$regex": _from_predicate(
+        lambda text, actual: isinstance(actual, str) and pattern(text).search(actual) is not None
+    ),
+    "$icontains": _from_predicate(
+        lambda text, actual: isinstance(actual, str) and text.casefold() in actual.casefold()
+    ),
+    "$any": _from_predicate(lambda choices, actual: any(matches(choice, actual) for choice in choices)),
     "$all": _all,
-    "$oneof": _test(lambda values, actual: any(same(each, actual) for each in values)),
-    "$range": _test(_in_range),
-    "$approx": _test(_approx),
-    "$date": _test(_same_date),
-    "$ignore": _test(lambda _, actual: True),
-    "$eq": _test(same),
-    "$len": _test(_length),
-    "$not": _test(lambda wanted, actual: not matches(wanted, actual)),
+    "$oneof": _from_predicate(lambda values, actual: any(json_equal(value, actual) for value in values)),
+    "$range": _from_predicate(_in_range),
+    "$approx": _from_predicate(_approx),
+    "$date": _from_predicate(_same_date),
+    "$ignore": _from_predicate(lambda _, actual: True),
+    "$eq": _from_predicate(json_equal),
+    "$len": _from_predicate(_length),
+    "$not": _from_predicate(lambda expected, actual: not matches(expected, actual)),
 }
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -190,15 +194,19 @@ def _pattern_problem(text: Any) -> str:
 
 
 def _range_problem(bounds: Any) -> str:
-    good = isinstance(bounds, list) and len(bounds) == 2 and all(each is None or _number(each) for each in bounds)
-    return "" if good else "$range takes [LOW, HIGH], either of them null for no bound"
+    valid = (
+        isinstance(bounds, list) and len(bounds) == 2 and all(bound is None or _is_number(bound) for bound in bounds)
+    )
+    return "" if valid else "$range takes [LOW, HIGH], either of them null for no bound"
 
 
 def _approx_problem(operand: Any) -> str:
     pair = (
-        isinstance(operand, Mapping) and operand.keys() == {"value", "within"} and all(map(_number, operand.values()))
+        isinstance(operand, Mapping)
+        and operand.keys() == {"value", "within"}
+        and all(map(_is_number, operand.values()))
     )
-    return "" if pair or _number(operand) else "$approx takes a number or {value: NUMBER, within: NUMBER}"
+    return "" if pair or _is_number(operand) else "$approx takes a number or {value: NUMBER, within: NUMBER}"
 
 
 def _choices_problem(choices: Any) -> str:

@@ -1,4 +1,4 @@
-"""The escape hatch: a function of the user's judges the facts. It runs code, so it needs trust."""
+"""The expectation `python`: a function of the user's gets the turn's result. It runs code, so it needs trust."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.errors import NeedsTrust, UsageError
-from runner.transcripts.expectations import Facts, Judged, Kind
+from runner.transcripts.expectations import ExpectationKind, Result
+from runner.transcripts.expectations.turn_result import TurnResult
 
-# What a check of the user's may raise by mistake: a failed expectation with these words, never a traceback.
-_MISTAKES = (
+# What a check of the user's may raise by mistake: told as a failed expectation, never as a traceback.
+_CHECK_ERRORS = (
     ArithmeticError,
     AttributeError,
     ImportError,
@@ -26,24 +27,24 @@ _MISTAKES = (
 _LOADED: dict[Path, Any] = {}
 
 
-def _python(wanted: str, facts: Facts, normalize: tuple[str, ...]) -> Judged:
-    if not facts.trusted:
+def _python(expected: str, turn: TurnResult, normalize: tuple[str, ...]) -> Result:
+    if not turn.trusted:
         raise NeedsTrust(
-            f"the expectation python: {wanted} runs code of the transcript's folder",
+            f"the expectation python: {expected} runs code of the transcript's folder",
             fix="look at it, then pass --trust",
         )
     try:
-        said = _function(wanted, facts.folder)(facts)
+        returned = _function(expected, turn.folder)(turn)
     except AssertionError as error:
-        return Judged("fail", f"{wanted}: {error or 'an assertion failed'}")
-    except _MISTAKES as error:
-        return Judged("fail", f"{wanted}: {type(error).__name__}: {error}")
-    if said is None or said is True:
-        return Judged()
-    return Judged("fail", f"{wanted}: {said}")
+        return Result("fail", f"{expected}: {error or 'an assertion failed'}")
+    except _CHECK_ERRORS as error:
+        return Result("fail", f"{expected}: {type(error).__name__}: {error}")
+    if returned is None or returned is True:
+        return Result()
+    return Result("fail", f"{expected}: {returned}")
 
 
-def _function(reference: str, folder: Path) -> Callable[[Facts], Any]:
+def _function(reference: str, folder: Path) -> Callable[[TurnResult], Any]:
     """`checks.py:function`, relative to the transcript. Raises UsageError."""
     file, _, name = reference.rpartition(":")
     path = (folder / file).resolve()
@@ -62,8 +63,8 @@ def _function(reference: str, folder: Path) -> Callable[[Facts], Any]:
     return function  # type: ignore[no-any-return]
 
 
-KINDS: Mapping[str, Kind] = {
-    "python": Kind(
+KINDS: Mapping[str, ExpectationKind] = {
+    "python": ExpectationKind(
         {
             "type": "string",
             "pattern": r"^[^:]+\.py:[A-Za-z_]\w*$",

@@ -1,18 +1,19 @@
-"""What the engine sent to the model: its last request of the turn."""
+"""The expectation `request`: what the engine sent to the model in the last request of the turn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from runner.transcripts.expectations import Facts, Judged, Kind
+from runner.transcripts.expectations import ExpectationKind, Result
 from runner.transcripts.expectations.matchers import differences, problem
+from runner.transcripts.expectations.turn_result import TurnResult
 
 
-def _request(wanted: Mapping[str, Any], facts: Facts, normalize: tuple[str, ...]) -> Judged:
-    if not facts.requests:
-        return Judged("fail", "nothing was sent")
-    sent = facts.requests[-1]
+def _request(expected: Mapping[str, Any], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
+    if not turn.requests:
+        return Result("fail", "nothing was sent")
+    sent = turn.requests[-1]
     actual = {
         "model": sent.model,
         "system": sent.system.strip(),
@@ -20,20 +21,20 @@ def _request(wanted: Mapping[str, Any], facts: Facts, normalize: tuple[str, ...]
         "options": dict(sent.options),
         "messages": len(sent.messages),
     }
-    wrong = [line for key, wish in wanted.items() for line in differences(_trimmed(wish), actual[key], f"$.{key}")]
-    return Judged.unless("the request is not as wanted" if wrong else "", "\n".join(f"!{line}" for line in wrong))
+    lines = [line for key, value in expected.items() for line in differences(_stripped(value), actual[key], f"$.{key}")]
+    return Result.unless("the request is not as wanted" if lines else "", "\n".join(f"!{line}" for line in lines))
 
 
-def _trimmed(wish: Any) -> Any:
-    return wish.strip() if isinstance(wish, str) else wish
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
-def _problem(wanted: Mapping[str, Any]) -> str:
-    return next((f"{key}: {wrong}" for key, wish in wanted.items() if (wrong := problem(wish))), "")
+def _problem(expected: Mapping[str, Any]) -> str:
+    return next((f"{key}: {text}" for key, value in expected.items() if (text := problem(value))), "")
 
 
-KINDS: Mapping[str, Kind] = {
-    "request": Kind(
+KINDS: Mapping[str, ExpectationKind] = {
+    "request": ExpectationKind(
         {
             "type": "object",
             "minProperties": 1,

@@ -1,4 +1,7 @@
-"""What the turn's final text must be, hold or look like; compared with CRLF folded and trimmed, more by `normalize`."""
+"""The expectations on the final text: `text`, `contains`, `icontains`, `regex` and `words`.
+
+Both sides are compared with CRLF folded and stripped; `normalize` folds more.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runner.core.truncate import truncate_list
-from runner.transcripts.expectations import PASSED, Facts, Judged, Kind
-from runner.transcripts.expectations.matchers import pattern, show
+from runner.transcripts.expectations import PASSED, ExpectationKind, Result
+from runner.transcripts.expectations.matchers import json_line, pattern
+from runner.transcripts.expectations.turn_result import TurnResult
 
 _QUOTES = str.maketrans("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2013\u2014", '\'\'\'"""""--')
 _MARKS = re.compile(r"(?m)^ {0,3}(?:#{1,6}|>|[-*+]|\d+\.) +|[*_`~]{1,3}(?=\S)|(?<=\S)[*_`~]{1,3}|^```.*$")
@@ -31,60 +35,62 @@ def normalized(text: str, names: Iterable[str]) -> str:
     return text
 
 
-def diff(wanted: str, got: str) -> str:
+def text_diff(expected: str, actual: str) -> str:
     """Two texts line by line, as in a patch."""
     from difflib import unified_diff  # lazy: only a failure is shown
 
-    lines = list(unified_diff(wanted.splitlines(), got.splitlines(), lineterm="", n=2))[2:]
+    lines = list(unified_diff(expected.splitlines(), actual.splitlines(), lineterm="", n=2))[2:]
     return "\n".join(line for line in lines if not line.startswith("@@"))
 
 
-def _text(wanted: str, facts: Facts, normalize: tuple[str, ...]) -> Judged:
-    expected, got = normalized(wanted, normalize), normalized(facts.text, normalize)
-    return PASSED if expected == got else Judged.unless("the text is another", diff(expected, got), got)
+def _text(expected: str, turn: TurnResult, normalize: tuple[str, ...]) -> Result:
+    expected, actual = normalized(expected, normalize), normalized(turn.text, normalize)
+    return PASSED if expected == actual else Result.unless("the text is another", text_diff(expected, actual), actual)
 
 
-def _holds(fold: Callable[[str], str]) -> Callable[[Any, Facts, tuple[str, ...]], Judged]:
-    def judge(wanted: str | Mapping[str, Sequence[str]], facts: Facts, normalize: tuple[str, ...]) -> Judged:
-        got = fold(normalized(facts.text, normalize))
+def _contains(fold: Callable[[str], str]) -> Callable[[Any, TurnResult, tuple[str, ...]], Result]:
+    def evaluate(expected: str | Mapping[str, Sequence[str]], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
+        text = fold(normalized(turn.text, normalize))
 
         def missing(pieces: Sequence[str]) -> list[str]:
-            return [piece for piece in pieces if fold(normalized(piece, normalize)) not in got]
+            return [piece for piece in pieces if fold(normalized(piece, normalize)) not in text]
 
-        groups: Mapping[str, Sequence[str]] = {"all": [wanted]} if isinstance(wanted, str) else wanted
-        lost = missing(groups.get("all", ()))
+        groups: Mapping[str, Sequence[str]] = {"all": [expected]} if isinstance(expected, str) else expected
+        absent = missing(groups.get("all", ()))
         choices = groups.get("any", ())
         if choices and len(missing(choices)) == len(choices):
-            lost.append(" | ".join(choices))
-        return Judged.unless(f"the text lacks {', '.join(map(show, lost))}" if lost else "", _quoted(facts.text))
+            absent.append(" | ".join(choices))
+        return Result.unless(
+            f"the text lacks {', '.join(map(json_line, absent))}" if absent else "", _quoted(turn.text)
+        )
 
-    return judge
-
-
-def _regex(wanted: str, facts: Facts, normalize: tuple[str, ...]) -> Judged:
-    found = pattern(wanted).search(normalized(facts.text, normalize))
-    if found is None:
-        return Judged("fail", f"the text does not match {wanted}", _quoted(facts.text))
-    return Judged(captured={name: value for name, value in found.groupdict().items() if value is not None})
+    return evaluate
 
 
-def _words(wanted: int | Mapping[str, int], facts: Facts, normalize: tuple[str, ...]) -> Judged:
-    count = len(normalized(facts.text, normalize).split())
-    bounds = {"max": wanted} if isinstance(wanted, int) else wanted
+def _regex(expected: str, turn: TurnResult, normalize: tuple[str, ...]) -> Result:
+    match = pattern(expected).search(normalized(turn.text, normalize))
+    if match is None:
+        return Result("fail", f"the text does not match {expected}", _quoted(turn.text))
+    return Result(captured={name: value for name, value in match.groupdict().items() if value is not None})
+
+
+def _words(expected: int | Mapping[str, int], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
+    count = len(normalized(turn.text, normalize).split())
+    bounds = {"max": expected} if isinstance(expected, int) else expected
     if count > bounds.get("max", count):
-        return Judged("fail", f"{count} words are more than {bounds['max']}")
-    return Judged.unless(f"{count} words are fewer than {bounds['min']}" if count < bounds.get("min", 0) else "")
+        return Result("fail", f"{count} words are more than {bounds['max']}")
+    return Result.unless(f"{count} words are fewer than {bounds['min']}" if count < bounds.get("min", 0) else "")
 
 
 def _quoted(text: str) -> str:
-    """The text that was judged, as a diff's only side."""
+    """The actual text, as the only side of a diff."""
     lines = text.strip().splitlines() or ["(nothing)"]
     return "\n".join(f"+{line}" for line in truncate_list(lines, 12, "… {} more lines"))
 
 
-def _regex_problem(wanted: Any) -> str:
+def _regex_problem(expected: Any) -> str:
     try:
-        pattern(wanted)
+        pattern(expected)
     except re.error as error:
         return f"not a regular expression: {error}"
     return ""
@@ -105,13 +111,15 @@ _PIECES = {
     ]
 }
 
-KINDS: Mapping[str, Kind] = {
-    "text": Kind({"type": "string", "description": "The final text, whole."}, _text),
-    "contains": Kind(
-        {"description": "A piece of the final text, or `{all: […]}`, `{any: […]}`.", **_PIECES}, _holds(str)
+KINDS: Mapping[str, ExpectationKind] = {
+    "text": ExpectationKind({"type": "string", "description": "The final text, whole."}, _text),
+    "contains": ExpectationKind(
+        {"description": "A piece of the final text, or `{all: […]}`, `{any: […]}`.", **_PIECES}, _contains(str)
     ),
-    "icontains": Kind({"description": "The same, upper and lower case alike.", **_PIECES}, _holds(str.casefold)),
-    "regex": Kind(
+    "icontains": ExpectationKind(
+        {"description": "The same, upper and lower case alike.", **_PIECES}, _contains(str.casefold)
+    ),
+    "regex": ExpectationKind(
         {
             "type": "string",
             "minLength": 1,
@@ -120,7 +128,7 @@ KINDS: Mapping[str, Kind] = {
         _regex,
         _regex_problem,
     ),
-    "words": Kind(
+    "words": ExpectationKind(
         {
             "description": "How many words the final text may have: the most, or `{min, max}`.",
             "anyOf": [

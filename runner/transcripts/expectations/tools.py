@@ -1,4 +1,4 @@
-"""Which tools the model called, with what, and what they gave."""
+"""The expectation `tools`: which tools the model called, with which arguments, and what they returned."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.core.spelling import counted
-from runner.transcripts.expectations import PASSED, Called, Facts, Judged, Kind
-from runner.transcripts.expectations.call_matching import in_order, most_pairs
-from runner.transcripts.expectations.matchers import differences, problem, show
+from runner.transcripts.expectations import PASSED, ExpectationKind, Result
+from runner.transcripts.expectations.call_matching import count_in_order, most_pairs
+from runner.transcripts.expectations.matchers import differences, json_line, problem
+from runner.transcripts.expectations.turn_result import ActualCall, TurnResult
 
 MODES = {
     "exact": "the same calls in the same order",
@@ -20,8 +21,8 @@ MODES = {
 _MODIFIERS = frozenset({"args", "times", "returned", "with_previous", "failed"})
 
 
-class Wish(NamedTuple):
-    """One wanted call."""
+class ExpectedCall(NamedTuple):
+    """One call of the list; `times` is None where the file does not say how many there must be."""
 
     name: str
     arguments: Any
@@ -29,11 +30,12 @@ class Wish(NamedTuple):
     times: int | None = None
     with_previous: bool = False
     returned: Any = None
-    judges_result: bool = False
+    checks_returned: bool = False
     failed: bool | None = None
 
     @classmethod
-    def of(cls, item: Mapping[str, Any]) -> Wish:
+    def of(cls, item: Mapping[str, Any]) -> ExpectedCall:
+        """From an item of the file's list."""
         name = tool_name(item)
         return cls(
             name,
@@ -46,88 +48,99 @@ class Wish(NamedTuple):
             item.get("failed"),
         )
 
-    def fits(self, call: Called) -> bool:
-        return call.name == self.name and next(iter(self.wrong(call)), None) is None
+    def matches(self, call: ActualCall) -> bool:
+        return call.name == self.name and not self.mismatches(call)
 
-    def wrong(self, call: Called) -> list[str]:
-        """What about a call of the same tool is not as wished."""
-        wrong: list[str] = []
+    def mismatches(self, call: ActualCall) -> list[str]:
+        """What differs in an actual call of the same tool, one line a place."""
+        lines: list[str] = []
         if self.arguments or call.arguments is not None:
-            got = call.raw if call.arguments is None else call.arguments
-            wrong += differences(self.arguments or {}, got, self.name, exact=self.exact)
-        if self.judges_result:
-            wrong += differences(self.returned, call.returned, f"{self.name} returned")
+            arguments = call.raw if call.arguments is None else call.arguments
+            lines += differences(self.arguments or {}, arguments, self.name, exact=self.exact)
+        if self.checks_returned:
+            lines += differences(self.returned, call.returned, f"{self.name} returned")
         if self.failed is not None and self.failed != call.failed:
-            wrong.append(f"{self.name}: {'did not fail' if self.failed else 'failed'}")
-        return wrong
+            lines.append(f"{self.name}: {'did not fail' if self.failed else 'failed'}")
+        return lines
 
     def __str__(self) -> str:
-        return f"{self.name}({show(self.arguments or {})[1:-1]})"
+        return f"{self.name}({json_line(self.arguments or {})[1:-1]})"
 
 
 def tool_name(item: Mapping[str, Any]) -> str:
-    """The one key of a wanted call that is no modifier; empty if there is not exactly one."""
+    """The one key of a listed call that is no modifier; empty if there is not exactly one."""
     names = [key for key in item if key not in _MODIFIERS]
     return names[0] if len(names) == 1 else ""
 
 
-def _tools(wanted: Any, facts: Facts, normalize: tuple[str, ...]) -> Judged:
-    mode, items = ("exact", wanted) if isinstance(wanted, list) else (wanted.get("mode", "exact"), wanted["calls"])
-    wishes = [Wish.of(item) for item in items]
-    for wish in wishes:
-        count = sum(map(wish.fits, facts.calls))
-        if wish.times is not None and count != wish.times:
-            return _failed(f"{wish} was called {count} times, not {wish.times}", wishes, facts.calls)
-    repeated = [wish for wish in wishes for _ in range(1 if wish.times is None else wish.times)]
-    why = _misses(mode, repeated, facts.calls)
-    return _failed(why, repeated, facts.calls) if why else PASSED
-
-
-def _misses(mode: str, wishes: Sequence[Wish], calls: Sequence[Called]) -> str:
-    """Why the calls are not the wished ones under this mode, empty if they are."""
-
-    def fits(one: int, other: int) -> bool:
-        return wishes[one].fits(calls[other])
-
-    if mode == "exact" and len(wishes) != len(calls):
-        return f"wanted {counted(len(wishes), 'call')}, got {len(calls)}"
-    if mode in ("exact", "in_order"):
-        batches = [call.batch for call in calls]
-        found = in_order(len(wishes), batches, fits, lambda one: wishes[one].with_previous)
-        return "" if found == len(wishes) else f"{wishes[found]} did not come where it was wanted"
-    pairs = most_pairs(len(wishes), len(calls), fits)
-    lost = [wish for one, wish in enumerate(wishes) if one not in pairs] if mode != "subset" else []
-    extra = [call for other, call in enumerate(calls) if other not in pairs.values()] if mode != "superset" else []
-    words = [f"{wish} did not come" for wish in lost] + [f"{shown(call)} was not wanted" for call in extra]
-    return "; ".join(words)
-
-
-def _failed(why: str, wishes: Sequence[Wish], calls: Sequence[Called]) -> Judged:
-    """The failure with both sides, and what keeps each unmet wish from the nearest call that is left of its tool."""
-    lines = [f"-{wish}" for wish in wishes] + [f"+{shown(call)}" for call in calls or ()] or ["+(no call)"]
-    pairs = most_pairs(len(wishes), len(calls), lambda one, other: wishes[one].fits(calls[other]))
-    free = [call for other, call in enumerate(calls) if other not in pairs.values()]
-    for wish in (wish for one, wish in enumerate(wishes) if one not in pairs):
-        rivals = [wish.wrong(call) for call in free if call.name == wish.name]
-        lines += [f"!{line}" for line in min(rivals, key=len, default=())]
-    return Judged("fail", why, "\n".join(dict.fromkeys(lines)))
-
-
-def shown(call: Called) -> str:
+def call_line(call: ActualCall) -> str:
     """A call on one line, as a failure prints it."""
-    return f"{call.name}({call.raw if call.arguments is None else show(call.arguments)[1:-1]})"
+    return f"{call.name}({call.raw if call.arguments is None else json_line(call.arguments)[1:-1]})"
 
 
-def _problem(wanted: Any) -> str:
-    mode, items = ("exact", wanted) if isinstance(wanted, list) else (wanted.get("mode", "exact"), wanted["calls"])
+def _mode_and_items(expected: Any) -> tuple[str, list[Any]]:
+    return ("exact", expected) if isinstance(expected, list) else (expected.get("mode", "exact"), expected["calls"])
+
+
+def _tools(expected: Any, turn: TurnResult, normalize: tuple[str, ...]) -> Result:
+    mode, items = _mode_and_items(expected)
+    calls = [ExpectedCall.of(item) for item in items]
+    for call in calls:
+        count = sum(map(call.matches, turn.calls))
+        if call.times is not None and count != call.times:
+            return _failure(f"{call} was called {count} times, not {call.times}", calls, turn.calls)
+    repeated = [call for call in calls for _ in range(1 if call.times is None else call.times)]
+    why = _mismatch(mode, repeated, turn.calls)
+    return _failure(why, repeated, turn.calls) if why else PASSED
+
+
+def _mismatch(mode: str, expected: Sequence[ExpectedCall], actual: Sequence[ActualCall]) -> str:
+    """Why the actual calls are not the expected ones under this mode; empty if they are."""
+
+    def matches(position: int, actual_position: int) -> bool:
+        return expected[position].matches(actual[actual_position])
+
+    if mode == "exact" and len(expected) != len(actual):
+        return f"wanted {counted(len(expected), 'call')}, got {len(actual)}"
+    if mode in ("exact", "in_order"):
+        batches = [call.batch for call in actual]
+        count = count_in_order(len(expected), batches, matches, lambda position: expected[position].with_previous)
+        return "" if count == len(expected) else f"{expected[count]} did not come where it was wanted"
+    pairs = most_pairs(len(expected), len(actual), matches)
+    missing = [call for position, call in enumerate(expected) if position not in pairs] if mode != "subset" else []
+    extra = _unpaired(actual, pairs) if mode != "superset" else []
+    return "; ".join(
+        [*(f"{call} did not come" for call in missing), *(f"{call_line(call)} was not wanted" for call in extra)]
+    )
+
+
+def _failure(why: str, expected: Sequence[ExpectedCall], actual: Sequence[ActualCall]) -> Result:
+    """The failure with both sides, and how each unmatched call differs from the nearest one left of the same tool."""
+    lines = [*(f"-{call}" for call in expected), *(f"+{call_line(call)}" for call in actual)] or ["+(no call)"]
+    pairs = most_pairs(len(expected), len(actual), lambda one, other: expected[one].matches(actual[other]))
+    unpaired = _unpaired(actual, pairs)
+    for position, call in enumerate(expected):
+        if position not in pairs:
+            candidates = [call.mismatches(other) for other in unpaired if other.name == call.name]
+            lines += [f"!{line}" for line in min(candidates, key=len, default=())]
+    return Result("fail", why, "\n".join(dict.fromkeys(lines)))
+
+
+def _unpaired(actual: Sequence[ActualCall], pairs: Mapping[int, int]) -> list[ActualCall]:
+    paired = set(pairs.values())
+    return [call for position, call in enumerate(actual) if position not in paired]
+
+
+def _problem(expected: Any) -> str:
+    mode, items = _mode_and_items(expected)
     for position, item in enumerate(items):
         if not tool_name(item):
             return f"call {position + 1} must name exactly one tool"
         if item.get("with_previous") and (not position or mode not in ("exact", "in_order")):
             return f"call {position + 1}: with_previous needs a call before it, and mode exact or in_order"
-        for part in (item[tool_name(item)], item.get("returned")):
-            if wrong := problem(part):
-                return f"call {position + 1}: {wrong}"
+        for value in (item[tool_name(item)], item.get("returned")):
+            if text := problem(value):
+                return f"call {position + 1}: {text}"
     return ""
 
 
@@ -145,8 +158,8 @@ _CALL = {
     "additionalProperties": {"type": ["object", "null"], "description": "A tool, and its arguments."},
 }
 
-KINDS: Mapping[str, Kind] = {
-    "tools": Kind(
+KINDS: Mapping[str, ExpectationKind] = {
+    "tools": ExpectationKind(
         {
             "description": "`[]` for none; a list for exactly these; or `{mode, calls}`.",
             "anyOf": [

@@ -1,21 +1,54 @@
-"""A turn's events as the facts that expectations judge."""
+"""The result of a turn, which expectations are evaluated on: made of its events, or of all turns of a conversation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from runner.core.errors import AgentRunError
 from runner.core.events import Event, Replied, TextDelta, ToolFinished, ToolStarted, TurnEnded
 from runner.core.messages import ToolCall, ToolResult, Usage
 from runner.gateways import Request
-from runner.transcripts.expectations import Called, Facts
 
 
-def facts_of(
+class ActualCall(NamedTuple):
+    """A tool call that the model made and its result; `batch` is the number of the reply that made it, from 1."""
+
+    name: str
+    arguments: Mapping[str, Any] | None
+    raw: str
+    batch: int
+    returned: Any = None
+    failed: bool = False
+
+
+class TurnResult(NamedTuple):
+    """What happened in one turn, or in all turns of a conversation; a Python check gets it as `facts`.
+
+    `first_token_ms` and `total_ms` are None in a replay: times exist only live. `folder` is the transcript's.
+    """
+
+    text: str = ""
+    calls: tuple[ActualCall, ...] = ()
+    events: tuple[Event, ...] = ()
+    requests: tuple[Request, ...] = ()
+    finish: str = ""
+    reason: str = ""
+    error: AgentRunError | None = None
+    usage: Usage = Usage()
+    cost_usd: float | None = None
+    first_token_ms: float | None = None
+    total_ms: float | None = None
+    live: bool = False
+    trusted: bool = False
+    folder: Path = Path()
+
+
+def turn_result(
     events: Sequence[Event], requests: Sequence[Request], error: AgentRunError | None, folder: Path, trusted: bool
-) -> Facts:
-    """What the events of one turn say."""
+) -> TurnResult:
+    """The result of the turn with these events; its times are None."""
     text, finish, reason = "", "", ""
     pieces: list[str] = []
     started: list[tuple[ToolCall, int]] = []
@@ -38,24 +71,35 @@ def facts_of(
             reason, usage, cost = event.reason, event.usage, event.cost_usd
     if pieces:  # of a reply that broke off
         text, finish = "".join(pieces), reason
-    calls = tuple(_called(call, batch, results.get(call.id)) for call, batch in started)
-    sent = tuple(requests)
-    return Facts(text, calls, tuple(events), sent, finish, reason, error, usage, cost, trusted=trusted, folder=folder)
+    calls = tuple(_actual_call(call, batch, results.get(call.id)) for call, batch in started)
+    return TurnResult(
+        text,
+        calls,
+        tuple(events),
+        tuple(requests),
+        finish,
+        reason,
+        error,
+        usage,
+        cost,
+        trusted=trusted,
+        folder=folder,
+    )
 
 
-def summed(turns: Sequence[Facts]) -> Facts:
-    """The facts of the whole conversation: the last turn's text, and everything of all turns."""
+def conversation_result(turns: Sequence[TurnResult]) -> TurnResult:
+    """The last turn's text and end, and the calls, events, requests, usage, cost and time of all turns."""
     last = turns[-1]
-    costs = [each.cost_usd for each in turns if each.cost_usd is not None]
-    times = [each.total_ms for each in turns if each.total_ms is not None]
+    costs = [turn.cost_usd for turn in turns if turn.cost_usd is not None]
+    times = [turn.total_ms for turn in turns if turn.total_ms is not None]
     usage = Usage()
-    for each in turns:
-        usage += each.usage
-    return Facts(
+    for turn in turns:
+        usage += turn.usage
+    return TurnResult(
         last.text,
-        tuple(call for each in turns for call in each.calls),
-        tuple(event for each in turns for event in each.events),
-        tuple(request for each in turns for request in each.requests),
+        tuple(call for turn in turns for call in turn.calls),
+        tuple(event for turn in turns for event in turn.events),
+        tuple(request for turn in turns for request in turn.requests),
         last.finish,
         last.reason,
         last.error,
@@ -69,7 +113,7 @@ def summed(turns: Sequence[Facts]) -> Facts:
     )
 
 
-def _called(call: ToolCall, batch: int, result: ToolResult | None) -> Called:
+def _actual_call(call: ToolCall, batch: int, result: ToolResult | None) -> ActualCall:
     if result is None:
-        return Called(call.name, call.arguments, call.raw, batch)
-    return Called(call.name, call.arguments, call.raw, batch, result.output, result.failed)
+        return ActualCall(call.name, call.arguments, call.raw, batch)
+    return ActualCall(call.name, call.arguments, call.raw, batch, result.output, result.failed)

@@ -139,7 +139,7 @@ def parse_expectations(
             continue
         ((kind, expected),) = body.items()
         kind_path: NodePath = (*item_path, "not", kind) if negated else (*item_path, kind)
-        if problem := expectations.kind(kind).problem(expected):
+        if problem := expectations.expectation_kind(kind).problem(expected):
             source.report(kind_path, f"{kind}: {problem}")
             continue
         parts = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from runner.transcripts.expectations import all_kinds
+from runner.transcripts.expectations import expectation_kinds
 from runner.transcripts.files.schema_parts import EXPECT, NAME, SHARED, array_of, closed_object, described
 from runner.transcripts.model import FORMAT_VERSION, FailureLevel, When
 
@@ -78,7 +78,7 @@ def turn_schema() -> dict[str, Any]:
 
 def expectation_schema() -> dict[str, Any]:
     """One expectation, with the fragment of every kind."""
-    kinds = {key: dict(kind.schema) for key, kind in all_kinds().items()}
+    kinds = {key: dict(kind.schema) for key, kind in expectation_kinds().items()}
     return closed_object(
         {
             **kinds,

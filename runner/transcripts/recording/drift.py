@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.transcripts.expectations.matchers import show
+from runner.transcripts.expectations.matchers import json_line
 from runner.transcripts.model import Recording
 from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.recording.live_run import LiveRun
@@ -25,4 +25,4 @@ def outcome_with_drift(run: LiveRun, recording: Recording | None) -> Outcome:
 
 def _calls(recording: Recording) -> list[str]:
     replies = (reply for replies in recording.turns.values() for reply in replies)
-    return [f"{call.name}({show(call.arguments)})" for reply in replies for call in reply.calls]
+    return [f"{call.name}({json_line(call.arguments)})" for reply in replies for call in reply.calls]

@@ -12,9 +12,8 @@ from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall
 from runner.engine.broker import WrapGateway
 from runner.engine.from_agent import SessionOptions, already_trusted, from_agent, open_tools
-from runner.transcripts.expectations import Facts
-from runner.transcripts.expectations.evaluate import Tally
-from runner.transcripts.expectations.turn_result import summed
+from runner.transcripts.expectations.evaluate import Evaluation
+from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.model import ReplayInputs, ScriptTurn, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.recorder import Recorder
@@ -36,8 +35,8 @@ class LiveConversation:
         wrap: WrapGateway | None,
     ) -> None:
         self.transcript = transcript
-        self.tally = Tally(redactor_for(agent, transcript))
-        self.facts: list[Facts] = []
+        self.evaluation = Evaluation(redactor_for(agent, transcript))
+        self.results: list[TurnResult] = []
         self.complete = True
         self.recorder = Recorder(redactor_for(agent, transcript), inputs)
         self._allow_writes = allow_writes
@@ -88,22 +87,24 @@ class LiveConversation:
             self.recorder.begin_turn(turn.id)
             self._approved = frozenset(turn.answers.approve or ())
             try:
-                facts = self.play.turn(turn, self.recorder.requests)
+                result = self.play.turn(turn, self.recorder.requests)
             except ConfigError as error:
-                if not self.tally.failed:
+                if not self.evaluation.failed:
                     raise
-                self.tally.note("note", "turn", f"not said: {error.problems[0].text}", turn.location, turn.id)
+                self.evaluation.add_finding(
+                    "note", "turn", f"not said: {error.problems[0].text}", turn.location, turn.id
+                )
                 self.complete = False
                 return
-            self.facts.append(facts)
-            self._raise_failure(turn, facts.error)
+            self.results.append(result)
+            self._raise_failure(turn, result.error)
             expect = self.play.voice.wanted(turn.expect)
-            self.tally.judge(expect, facts, turn.id)
+            self.evaluation.evaluate(expect, result, turn.id)
             if not expect:
-                self.tally.note("note", "golden", "judged in replays only", turn.location, turn.id)
-            self.play.voice.values.update(self.tally.captured)
+                self.evaluation.add_finding("note", "golden", "judged in replays only", turn.location, turn.id)
+            self.play.voice.values.update(self.evaluation.captured)
         final = self.play.voice.wanted(self.transcript.finally_)
-        self.tally.judge(final, summed(self.facts), "finally")
+        self.evaluation.evaluate(final, conversation_result(self.results), "finally")
 
     def _raise_failure(self, turn: ScriptTurn, error: AgentRunError | None) -> None:
         """Raise Denied where an answer or approval was missing, else the turn's error if no expectation is about it."""
@@ -115,7 +116,7 @@ class LiveConversation:
                 fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes",
             )
         if error is not None and not any(expectation.kind == "exit" for expectation in turn.expect):
-            what, why = self.tally.mask(error.what), self.tally.mask(error.why)
+            what, why = self.evaluation.redact(error.what), self.evaluation.redact(error.why)
             raise error.replace(what=what, why=why, where=error.where or str(turn.location))
 
     def outcome(self, name: str) -> Outcome:
@@ -124,10 +125,10 @@ class LiveConversation:
             str(self.transcript.path),
             name,
             self.transcript.location,
-            tuple(self.tally.findings),
+            tuple(self.evaluation.findings),
             (),
-            self.tally.held,
-            self.tally.judged,
-            len(self.facts),
+            self.evaluation.held,
+            self.evaluation.judged,
+            len(self.results),
             live=True,
         )

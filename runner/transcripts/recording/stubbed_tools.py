@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.tools import Context, Tool, Toolbox
-from runner.transcripts.expectations.matchers import same
+from runner.transcripts.expectations.matchers import json_equal
 from runner.transcripts.model import RecordedCall, Recording
 
 _STUBBED_EFFECTS = frozenset({"write", "exec"})
@@ -65,6 +65,8 @@ class StubbedTools:
         candidates = self._recorded_calls.get(call.name)
         if not candidates:
             return None
-        chosen = next((recorded for recorded in candidates if same(recorded.arguments, call.arguments)), candidates[0])
+        chosen = next(
+            (recorded for recorded in candidates if json_equal(recorded.arguments, call.arguments)), candidates[0]
+        )
         candidates.remove(chosen)
         return chosen

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from runner.core.events import TextDelta
-from runner.transcripts.expectations import Facts
+from runner.transcripts.expectations.turn_result import TurnResult
 from runner.transcripts.fingerprint import canonical_json, digest
 
 
-def trace(turns: Iterable[Facts]) -> str:
+def trace(turns: Iterable[TurnResult]) -> str:
     """Equal for two runs in which the same happened."""
-    return digest(canonical_json([event for facts in turns for event in _events(facts)]))
+    return digest(canonical_json([event for result in turns for event in _events(result)]))
 
 
-def _events(facts: Facts) -> Iterator[dict[str, Any]]:
+def _events(result: TurnResult) -> Iterator[dict[str, Any]]:
     text = ""
-    for event in facts.events:
+    for event in result.events:
         if isinstance(event, TextDelta):
             text += event.text
             continue
@@ -29,5 +29,5 @@ def _events(facts: Facts) -> Iterator[dict[str, Any]]:
         yield shown
     if text:
         yield {"type": "text", "text": text}
-    if facts.error is not None:
-        yield facts.error.to_dict()
+    if result.error is not None:
+        yield result.error.to_dict()

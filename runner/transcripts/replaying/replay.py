@@ -8,9 +8,8 @@ from typing import Any
 
 from runner.core.errors import ConfigError, RecordingError
 from runner.engine.from_agent import SessionOptions, already_trusted, from_agent
-from runner.transcripts.expectations import Facts
-from runner.transcripts.expectations.evaluate import Tally, recorded_failure
-from runner.transcripts.expectations.turn_result import summed
+from runner.transcripts.expectations.evaluate import Evaluation, expects_failure
+from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.fingerprint import RequestHasher
 from runner.transcripts.model import Recording, ScriptTurn, Transcript
 from runner.transcripts.outcome import Change, Outcome
@@ -43,8 +42,8 @@ class Cell:
         self.recording = recording
         self.agent = agent
         self.redactor = stage.redactor(agent, transcript)
-        self.tally = Tally(self.redactor)
-        self.facts: list[Facts] = []
+        self.evaluation = Evaluation(self.redactor)
+        self.results: list[TurnResult] = []
         self.changes: list[Change] = []
         toolbox = stage.toolbox(agent, transcript)
         from_servers = server_tools(agent, recording, toolbox)
@@ -84,7 +83,7 @@ class Cell:
     def _trace(self) -> str:
         from runner.transcripts.replaying.event_hash import trace  # lazy: few replays are compared
 
-        return trace(self.facts)
+        return trace(self.results)
 
     def _play(self) -> None:
         brought = self.recording.expect
@@ -96,43 +95,47 @@ class Cell:
                 self._unrecorded(turn)
                 break
             if stopped:
-                self.tally.note("note", "turn", f"not played: {stopped} failed", turn.location, turn.id)
+                self.evaluation.add_finding("note", "turn", f"not played: {stopped} failed", turn.location, turn.id)
                 continue
             try:
                 self._turn(turn, judged=brought is None)
             except ConfigError as error:
-                if not self.tally.failed:
+                if not self.evaluation.failed:
                     raise
-                self.tally.note("note", "turn", f"not played: {error.problems[0].text}", turn.location, turn.id)
+                self.evaluation.add_finding(
+                    "note", "turn", f"not played: {error.problems[0].text}", turn.location, turn.id
+                )
                 stopped = turn.id
-            if self.tally.failed and not (turn.keep_going or self.transcript.keep_going):
+            if self.evaluation.failed and not (turn.keep_going or self.transcript.keep_going):
                 stopped = turn.id
-        if self.facts and not stopped:
+        if self.results and not stopped:
             last = self.transcript.finally_ if brought is None else brought
-            self.tally.judge(self.play.voice.wanted(last), summed(self.facts), "finally" if brought is None else "")
+            self.evaluation.evaluate(
+                self.play.voice.wanted(last), conversation_result(self.results), "finally" if brought is None else ""
+            )
 
     def _turn(self, turn: ScriptTurn, *, judged: bool) -> None:
-        gateway, tally = self.gateway, self.tally
+        gateway, evaluation = self.gateway, self.evaluation
         replies = self.recording.turns[turn.id]
         troubles, served = len(gateway.troubles), len(gateway.served)
         gateway.begin(turn.id)
-        facts = self.play.turn(turn, lambda: [each.request for each in gateway.served[served:]])
+        result = self.play.turn(turn, lambda: [each.request for each in gateway.served[served:]])
         gateway.end()
-        self.facts.append(facts)
+        self.results.append(result)
         for trouble in gateway.troubles[troubles:]:
             level = _LEVELS.get(trouble.kind, "fail")
-            tally.note(level, trouble.kind, trouble.what, turn.location, turn.id, trouble.diff)
+            evaluation.add_finding(level, trouble.kind, trouble.what, turn.location, turn.id, trouble.diff)
         expect = self.play.voice.wanted(turn.expect) if judged else []
         wanted = [*expect, *(self.recording.expect or ())]
-        told = recorded_failure(replies) or any(each.kind == "exit" for each in wanted)
-        if facts.error is not None and not isinstance(facts.error, RecordingError) and not told:
-            tally.note("fail", "error", str(facts.error), turn.location, turn.id)
+        told = expects_failure(replies) or any(each.kind == "exit" for each in wanted)
+        if result.error is not None and not isinstance(result.error, RecordingError) and not told:
+            evaluation.add_finding("fail", "error", str(result.error), turn.location, turn.id)
         if judged:
             if expect:
-                tally.judge(expect, facts, turn.id)
+                evaluation.evaluate(expect, result, turn.id)
             else:
-                tally.golden(replies, facts, turn)
-            self.play.voice.values.update(tally.captured)
+                evaluation.evaluate_golden(replies, result, turn)
+            self.play.voice.values.update(evaluation.captured)
 
     def _unrecorded(self, turn: ScriptTurn) -> None:
         what = "!the script has this turn, the recording has not"
@@ -144,11 +147,11 @@ class Cell:
             str(self.transcript.path),
             self.recording.name,
             self.transcript.location,
-            tuple(self.tally.findings),
+            tuple(self.evaluation.findings),
             tuple(self._stale()),
-            self.tally.held,
-            self.tally.judged,
-            len(self.facts),
+            self.evaluation.held,
+            self.evaluation.judged,
+            len(self.results),
             len(served[0].request.messages) if served else 0,
             time.perf_counter() - self._started,
             self.recording.recorded,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from runner.config.agent import Agent
-from runner.transcripts.expectations.matchers import same, show
+from runner.transcripts.expectations.matchers import json_equal, json_line
 from runner.transcripts.fingerprint import RequestHasher, fold_line_ends, sent_options, tool_signature
 from runner.transcripts.model import Component, FailureLevel, LazyLocation, RecordedRequest, Recording
 from runner.transcripts.outcome import Change
@@ -48,10 +48,9 @@ def _message(first: Served) -> str:
     count = len(first.request.messages)
     message = first.request.messages[-1]
     if message.role == "user":
-        return (
-            f"!message {count}, or the answer before it, is not what was recorded; the user says: {show(message.text)}"
-        )
-    results = ", ".join(f"{result.name} gave {show(result.output, 60)}" for result in message.results)
+        text = json_line(message.text)
+        return f"!message {count}, or the answer before it, is not what was recorded; the user says: {text}"
+    results = ", ".join(f"{result.name} gave {json_line(result.output, 60)}" for result in message.results)
     return f"!messages {count - 1} and {count}, a reply and its results, are not what was recorded: {results}"
 
 
@@ -86,11 +85,11 @@ def _options(
 
 def _option_lines(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
     for key in dict.fromkeys((*old, *new)):
-        if key not in new or key not in old or not same(old[key], new[key]):
+        if key not in new or key not in old or not json_equal(old[key], new[key]):
             if key in old:
-                yield f"-{key}: {show(old[key])}"
+                yield f"-{key}: {json_line(old[key])}"
             if key in new:
-                yield f"+{key}: {show(new[key])}"
+                yield f"+{key}: {json_line(new[key])}"
 
 
 _TELL: Mapping[Component, _Teller] = {"system": _system, "tools": _tools, "options": _options}

@@ -11,8 +11,9 @@ from runner.core.errors import NeedsTrust, RateLimited
 from runner.core.events import Notice, Replied, ToolStarted, TurnEnded
 from runner.core.messages import ToolCall, ToolSpec, Usage
 from runner.gateways import Request
-from runner.transcripts.expectations import FAMILY_OF, Called, Facts, kind
-from runner.transcripts.expectations.evaluate import outcome
+from runner.transcripts.expectations import MODULES, expectation_kind
+from runner.transcripts.expectations.evaluate import evaluate
+from runner.transcripts.expectations.turn_result import ActualCall, TurnResult
 from runner.transcripts.files.schema import transcript_schema
 from runner.transcripts.model import Expectation
 
@@ -21,15 +22,15 @@ class Nowhere:
     location = None
 
 
-def judge(key: str, wanted: Any, facts: Facts, **modifiers: Any) -> str:
-    return outcome(Expectation(key, wanted, Nowhere(), **modifiers), facts).state  # type: ignore[arg-type]
+def judge(key: str, wanted: Any, facts: TurnResult, **modifiers: Any) -> str:
+    return evaluate(Expectation(key, wanted, Nowhere(), **modifiers), facts).state  # type: ignore[arg-type]
 
 
-def called(name: str, batch: int = 1, returned: Any = None, failed: bool = False, **arguments: Any) -> Called:
-    return Called(name, arguments, "", batch, returned, failed)
+def called(name: str, batch: int = 1, returned: Any = None, failed: bool = False, **arguments: Any) -> ActualCall:
+    return ActualCall(name, arguments, "", batch, returned, failed)
 
 
-FACTS = Facts(
+FACTS = TurnResult(
     text="Done:\r\n“Reminder” r-118, **two** words. ",
     calls=(
         called("find", date="next Friday", n=1),
@@ -107,7 +108,7 @@ FAIL = [
 
 @pytest.mark.parametrize(("key", "wanted", "modifiers"), PASS)
 def test_what_holds(key: str, wanted: Any, modifiers: dict[str, Any]) -> None:
-    assert kind(key).problem(wanted) == ""
+    assert expectation_kind(key).problem(wanted) == ""
     assert judge(key, wanted, FACTS, **modifiers) == "pass"
 
 
@@ -131,14 +132,14 @@ def test_what_cannot_be_judged_in_a_replay_never_passes(key: str, wanted: Any, m
 
 
 def test_live_times_count() -> None:
-    live = Facts(first_token_ms=20, total_ms=50, live=True)
+    live = TurnResult(first_token_ms=20, total_ms=50, live=True)
     assert judge("budget", {"total_ms": 49}, live) == "fail"
     assert judge("budget", {"first_token_ms": 20}, live) == "pass"
     assert judge("contains", "", live, when="replay") == "not_run"
 
 
 def test_json_by_schema_and_by_place() -> None:
-    facts = Facts(text='Here:\n```json\n{"a": [{"b": 1}], "d": "2026-03-13"}\n```\n')
+    facts = TurnResult(text='Here:\n```json\n{"a": [{"b": 1}], "d": "2026-03-13"}\n```\n')
     schema = {"type": "object", "required": ["a"]}
     assert judge("json", {"schema": schema, "at": {"$.a[*].b": 1, "$.d": {"$date": "2026-03-13"}}}, facts) == "pass"
     assert judge("json", {"at": {"$.a[0].c": 1}}, facts) == "fail"
@@ -147,12 +148,12 @@ def test_json_by_schema_and_by_place() -> None:
 
 
 def test_a_named_group_is_captured() -> None:
-    found = outcome(Expectation("regex", r"(?P<rid>r-\d+)", Nowhere()), FACTS)  # type: ignore[arg-type]
+    found = evaluate(Expectation("regex", r"(?P<rid>r-\d+)", Nowhere()), FACTS)  # type: ignore[arg-type]
     assert found.captured == {"rid": "r-118"}
 
 
 def test_the_exit_code_of_a_failed_turn() -> None:
-    assert judge("exit", 4, Facts(error=RateLimited("slow down"))) == "pass"
+    assert judge("exit", 4, TurnResult(error=RateLimited("slow down"))) == "pass"
 
 
 def test_a_function_of_the_users(tmp_path: Path) -> None:
@@ -161,14 +162,14 @@ def test_a_function_of_the_users(tmp_path: Path) -> None:
         "def bad(facts):\n    return 'too short'\n"
         "def wrong(facts):\n    return {}['x']\n"
     )
-    facts = Facts(text="Done", trusted=True, folder=tmp_path)
+    facts = TurnResult(text="Done", trusted=True, folder=tmp_path)
     assert judge("python", "checks.py:good", facts) == "pass"
     assert judge("python", "checks.py:bad", facts) == "fail"
     assert judge("python", "checks.py:wrong", facts) == "fail"
     with pytest.raises(NeedsTrust, match="runs code"):
-        judge("python", "checks.py:good", Facts(folder=tmp_path))
+        judge("python", "checks.py:good", TurnResult(folder=tmp_path))
 
 
 def test_every_kind_is_in_the_schema() -> None:
     properties = transcript_schema()["$defs"]["expectation"]["properties"]
-    assert properties.keys() == FAMILY_OF.keys() | {"not", "when", "severity", "normalize"}
+    assert properties.keys() == MODULES.keys() | {"not", "when", "severity", "normalize"}

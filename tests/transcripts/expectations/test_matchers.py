@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.transcripts.expectations.call_matching import in_order, most_pairs
-from runner.transcripts.expectations.jsonpath import compiled, find
+from runner.transcripts.expectations.call_matching import count_in_order, most_pairs
+from runner.transcripts.expectations.jsonpath import compile_path, values_at
 from runner.transcripts.expectations.matchers import differences, matches, problem
 
 HOLDS = [
@@ -108,7 +108,7 @@ def test_order_skips_what_stands_between_and_keeps_batches() -> None:
     names = ["a", "x", "b", "b"]
 
     def found(wanted: str, together: set[int]) -> int:
-        return in_order(len(wanted), [0, 0, 1, 1], lambda i, j: wanted[i] == names[j], lambda i: i in together)
+        return count_in_order(len(wanted), [0, 0, 1, 1], lambda i, j: wanted[i] == names[j], lambda i: i in together)
 
     assert found("ab", set()) == 2
     assert found("ab", {1}) == 1
@@ -130,10 +130,10 @@ def test_order_skips_what_stands_between_and_keeps_batches() -> None:
     ],
 )
 def test_json_paths(path: str, found: list[object]) -> None:
-    assert find(path, {"a": [{"b": 1}, {"b": 2}], "c d": 3}) == found
+    assert values_at(path, {"a": [{"b": 1}, {"b": 2}], "c d": 3}) == found
 
 
 @pytest.mark.parametrize("path", ["a", "$a", "$.a[", "$.", "$[x]"])
 def test_what_is_no_json_path_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="JSON path"):
-        compiled(path)
+        compile_path(path)
