@@ -1,4 +1,4 @@
-"""Agents as YAML files, run and regression-tested: the names a program needs, each imported at its first use."""
+"""agent-run: agents as YAML files, run and regression-tested. The public names, each imported at its first use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.engine.session import ChatSession
     from runner.tools import tool
 
-_PLACES = {
+_MODULES = {
     "Agent": "runner.config.agent",
     "AgentRunError": "runner.core.errors",
     "Attachment": "runner.core.messages",
@@ -54,8 +54,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_PLACES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""`agent-run`, and `python -m runner`."""
+"""The entry point of `agent-run` and of `python -m runner`."""
 
 from __future__ import annotations
 

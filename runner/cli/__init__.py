@@ -1,4 +1,4 @@
-"""One verb a file, no logic. Here: the group, the exit codes, and the one place where errors become words."""
+"""The command line: one command a file and a row of COMMANDS; here the group, exit codes and the last error handler."""
 
 from __future__ import annotations
 

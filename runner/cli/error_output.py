@@ -1,4 +1,4 @@
-"""How a failure reads on stderr: what, where, why, fix; a bug of ours names the file that holds its traceback."""
+"""Errors on stderr: what, where, why and fix; for a bug of ours, the file that holds its traceback."""
 
 from __future__ import annotations
 

@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """The wanted reports as (format, file); None stands for stdout."""
+    """The reports to write, each as (format, file); None stands for stdout."""
 
-    wanted: tuple[tuple[str, Path | None], ...]
+    reports: tuple[tuple[str, Path | None], ...]
 
     @classmethod
     def of(cls, arguments: Sequence[str]) -> Reports:
         """From `FORMAT` and `FORMAT=FILE`; console to stdout if nothing else goes there. Raises UsageError."""
-        wanted: list[tuple[str, Path | None]] = []
+        reports: list[tuple[str, Path | None]] = []
         for argument in arguments:
             name, _, file = argument.partition("=")
             if name not in FORMATS:
                 raise UsageError(f"--report knows no {name!r}", fix=f"one of {', '.join(FORMATS)}")
-            wanted.append((name, Path(file) if file else None))
-        on_stdout = [name for name, file in wanted if file is None]
+            reports.append((name, Path(file) if file else None))
+        on_stdout = [name for name, file in reports if file is None]
         if len(on_stdout) > 1:
             raise UsageError("only one report can go to stdout", fix=f"--report {on_stdout[1]}=FILE")
         if not on_stdout:
-            wanted.append(("console", None))
-        return cls(tuple(wanted))
+            reports.append(("console", None))
+        return cls(tuple(reports))
 
     def write(self, outcomes: Sequence[Outcome], seconds: float) -> None:
         """Write every report of a run that took `seconds`. Raises UsageError for a file that cannot be written."""
-        for name, file in self.wanted:
+        for name, file in self.reports:
             text = renderer(name)(Run(outcomes, seconds, file is None and _colour()))
             if file is None:
                 encoding = sys.stdout.encoding or "utf-8"

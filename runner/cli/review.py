@@ -1,4 +1,4 @@
-"""A fresh recording shown beside the old one, turn by turn; the person at the terminal decides."""
+"""Review of a fresh recording: each changed turn as a diff, which the user accepts or rejects."""
 
 from __future__ import annotations
 

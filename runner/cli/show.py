@@ -46,9 +46,9 @@ def _as_text(shown: dict[str, Any]) -> str:
 
     lines = [f"{shown['name']}  ({shown['file']})"]
     lines += [f"  {shown['description']}"] if shown["description"] else []
-    for label, each in (("asks", shown["asks"]), *(("or", other) for other in shown["fallback"])):
+    for label, route in (("asks", shown["asks"]), *(("or", other) for other in shown["fallback"])):
         lines.append(
-            f"{label + ':':<9}{each['model']} at {each['gateway']}" + (f", {each['url']}" if each["url"] else "")
+            f"{label + ':':<9}{route['model']} at {route['gateway']}" + (f", {route['url']}" if route["url"] else "")
         )
     lines.append(f"window:  {shown['window']:,} tokens" if shown["window"] else "window:  the model's own, asked of it")
     lines += [f"options: {json.dumps(shown['options'], ensure_ascii=False)}"] if shown["options"] else []

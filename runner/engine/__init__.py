@@ -1,1 +1,1 @@
-"""A conversation: the tutorial's Broker and ChatSession, and the loop that turns replies and tools into a turn."""
+"""Conversations: Broker asks models, ChatSession keeps the history, TurnLoop alternates replies and tool calls."""

@@ -69,7 +69,7 @@ class Broker:
 
     @property
     def route(self) -> Route:
-        """Who is asked now: the first route, or the one that was last fallen back to."""
+        """The route that is asked now: the first, or the one that was last fallen back to."""
         return self.routes[self._active]
 
     @property
@@ -141,7 +141,7 @@ class Broker:
         expect(route.gateway.name, where=route.gateway.where)
 
     def close(self) -> None:
-        """Let go of every gateway's connections and processes."""
+        """Close every gateway, with its connections and processes."""
         for route in self.routes:
             route.gateway.close()
 

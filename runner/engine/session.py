@@ -44,12 +44,13 @@ def new_session_id() -> str:
 
 
 class ChatSession:
-    """A conversation with one agent; safe to share between threads, one turn at a time.
+    """A conversation with one model; safe to share between threads, one turn at a time.
 
-    `broker`: who is asked. `system_prompt`: always the first thing the model reads. `tools`: Tool instances or classes,
-    `@tool` functions, or a ready Tools. `context`, `limits`: the agent file's policies. `reply`: the schema answers
-    must keep. `permit`: may refuse a tool call. `clock`: the session's now, for the tools. `stream`: False asks for
-    each reply in one piece.
+    `broker`: asks the model. `system_prompt`: always the first thing the model reads. `tools`: Tool instances or
+    classes, `@tool` functions, or a ready Tools. `tool_choice`: auto, none, required or a tool's name. `context`,
+    `limits`: the agent file's policies. `reply`: the JSON Schema that answers must keep. `permit`: given a ToolCall,
+    None if it may run or the reason why not. `clock`: the current time, for the tools. `history`: a conversation to
+    go on with. `stream`: False asks for each reply in one piece. Raises UsageError for what is no tool.
     """
 
     def __init__(
@@ -156,7 +157,11 @@ class ChatSession:
         return self._tools
 
     def send_message(self, text: str, files: Iterable[Attachment] = ()) -> str:
-        """The answer to `text`. Raises AgentRunError; a turn in which nothing was said leaves no trace."""
+        """The text of the answer to `text` and the attached images.
+
+        Raises AgentRunError (GatewayError, LimitReached, ContextOverflowError, …); a turn in which the model gave
+        nothing leaves no trace in the history.
+        """
         answer = ""
         with closing(self.send(text, files)) as events:
             for event in events:
@@ -165,9 +170,10 @@ class ChatSession:
         return answer
 
     def send_stream(self, text: str, files: Iterable[Attachment] = ()) -> tuple[Iterator[str], StreamHandle]:
-        """The answer as it arrives, and a handle on it.
+        """The pieces of the answer as they arrive, each a str, and a handle on the turn.
 
-        The user's message enters the history at once; the request is sent when the stream is first read.
+        The user's message enters the history at once; the request is sent when the stream is first read, and
+        reading it raises what send_message would.
         """
         cancel = Cancel()
         events = self._turn(text, files, cancel)
@@ -195,7 +201,7 @@ class ChatSession:
         self._end_turn()
 
     def close(self) -> None:
-        """Let go of the tools and of the gateways."""
+        """Close the tools and the gateways, with their connections and processes."""
         self._tools.close()
         self.broker.close()
 

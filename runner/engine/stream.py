@@ -1,4 +1,4 @@
-"""The two halves of a streamed turn: the text as it arrives, and a handle on what it becomes."""
+"""A streamed turn: its text as it arrives, and StreamHandle, which tells its state and ends it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class StreamHandle:
-    """A turn under way: its `text`, `usage`, `finish_reason` and `tool_calls` so far.
+    """A turn under way: its `text`, `usage` (tokens), `finish_reason` and `tool_calls` (a tuple of ToolCall) so far.
 
-    It works also after the stream is dropped. `finish_reason` is empty until the last reply of the turn is complete,
-    and `cancelled` after `abort()`.
+    It works also after the stream is dropped. `finish_reason` is empty until the last reply of the turn is complete;
+    then it is the reply's (`stop`, `length`, …), `cancelled` after `abort()`, or `incomplete`.
     """
 
     def __init__(self, session: ChatSession, events: Generator[Event, None, None], cancel: Cancel) -> None:
@@ -63,7 +63,7 @@ class StreamHandle:
         return self._session
 
     def read(self) -> Iterator[str]:
-        """The text pieces, as they arrive. Raises what the turn raises."""
+        """The pieces of text, each a non-empty str, as they arrive. Raises AgentRunError, as the turn does."""
         pieces, ended = self._pieces, True
         try:
             for event in self._events:
@@ -82,7 +82,7 @@ class StreamHandle:
         except GeneratorExit:  # the stream was dropped: the handle can still end the turn
             ended = False
             raise
-        except ValueError:  # abort() in another thread may be closing the turn under our hands
+        except ValueError:  # abort() in another thread may be closing the turn at this moment
             if not self._cancel.cancelled:
                 raise
         finally:
