@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 FAULTS = ROOT / "tests" / "equipment" / "mcp_fault_server.py"
 TEXT = {"text": {"type": "string"}}
-SLOW = {"F54", "F55", "F58", "F59"}
+SLOW = {"F44", "F54", "F55", "F58", "F59"}
 ROWS: dict[str, Callable[[Scene], None]] = {}
 
 

@@ -139,6 +139,7 @@ class TestCalls:
         assert len(it.lines("life")) == 1
         assert it.lines("call") == ["echo first", "echo speak"]
 
+    @pytest.mark.slow
     def test_a_server_that_does_not_even_answer_a_ping_is_started_again(self, it: Box) -> None:
         box = it.open("deaf", seconds=0.3)
         assert names(box)
@@ -337,6 +338,7 @@ class TestEnd:
         box.close()
         assert not any(running(pid) for pid in it.pids())
 
+    @pytest.mark.slow
     def test_those_that_ignore_the_request_to_end_are_killed_side_by_side(self, it: Box) -> None:
         several = [replace(it.declared("stubborn"), name=name) for name in ("one", "two", "three")]
         it.boxes.append(box := open_toolbox(several, ToolSettings()))
