@@ -16,15 +16,7 @@ import click
 @click.option("--model", metavar="NAME", help="As for chat: ask this model.")
 @click.option("--permissions", "call", metavar="CALL", help="Tell which rule decides on 'tool({\"argument\": …})'.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or programs.")
-def show(
-    agent: str,
-    variables: tuple[str, ...],
-    settings: tuple[str, ...],
-    gateway: str | None,
-    model: str | None,
-    call: str | None,
-    form: str,
-) -> None:
+def show(agent: str, **options: Any) -> None:
     """Show what would be sent for AGENT: system prompt, tools, options, gateway and context window.
 
     Nothing is sent, run or imported: of a Python tool, an MCP server or another agent the name alone is shown.
@@ -33,12 +25,12 @@ def show(
     from runner.config.loader import load_agent  # lazy: `--help` needs neither
     from runner.config.template.variables import parse_var_options
 
-    loaded = load_agent(agent, overrides=settings, gateway=gateway, model=model)
-    if call is not None:
-        click.echo(explain(loaded, call))
+    loaded = load_agent(agent, overrides=options["settings"], gateway=options["gateway"], model=options["model"])
+    if options["call"] is not None:
+        click.echo(explain(loaded, options["call"]))
         return
-    shown = describe(loaded, parse_var_options(variables))
-    click.echo(json.dumps(shown, indent=2, ensure_ascii=False) if form == "json" else _as_text(shown))
+    shown = describe(loaded, parse_var_options(options["variables"]))
+    click.echo(json.dumps(shown, indent=2, ensure_ascii=False) if options["form"] == "json" else _as_text(shown))
 
 
 def _as_text(shown: dict[str, Any]) -> str:
