@@ -122,3 +122,17 @@ def test_an_option_that_nothing_would_send_is_refused(asked):
     with pytest.raises(UsageError, match="topp"):
         Broker("m", asked(), fallback=[{"gateway": asked(), "model": "n", "options": {"topp": 1}}])
     assert Broker("m", asked(), options={"seed": 1, "extra": {"mirostat": 2}}).route.options["seed"] == 1
+
+
+def test_each_route_is_asked_through_what_wraps_it(asked):
+    gone, second = asked([Unreachable("gone")]), asked("fine", name="second")
+    wrapped = []
+
+    def wrap(route):
+        wrapped.append((str(route), route.gateway))
+        return route.gateway if route.gateway is gone else asked("wrapped", name="second")
+
+    broker = Broker("m", gone, fallback=[{"gateway": second, "model": "n"}], wrap=wrap)
+    assert broker.generate("hi") == "wrapped"
+    assert wrapped == [("asked/m", gone), ("second/n", second)]
+    assert (len(gone.requests), len(second.requests)) == (1, 0)
