@@ -54,9 +54,11 @@ def check_paths(
             diagnostics += _transcript_diagnostics(file)
         else:
             agents[file] = check_agent(file, environ=environ, user=user, missing_variable="warning")
-    bases = {real_path(base) for agent in agents.values() for base in agent.files[1:]}
+    extended_files = {real_path(file) for agent in agents.values() for file in agent.files[1:]}
     for file, agent in agents.items():
-        if not (real_path(file) in bases and _incomplete(agent)):  # a base's mistakes come with those who extend it
+        if not (
+            real_path(file) in extended_files and _incomplete(agent)
+        ):  # its diagnostics come with the files that extend it
             diagnostics += agent.diagnostics
     checked = Checked(len(files), sorted_diagnostics(diagnostics))
     if mutate and not checked.errors:

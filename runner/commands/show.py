@@ -75,7 +75,7 @@ def _tool_fields(entry: ToolEntry, spec: ToolSpec) -> dict[str, Any]:
 
 def _opens_without_running(entry: ToolEntry) -> bool:
     """Whether opening the tool runs and imports nothing of the file's."""
-    return tool_kind_of(entry).inert(entry)
+    return tool_kind_of(entry).opens_safely(entry)
 
 
 @dataclass(frozen=True, slots=True)

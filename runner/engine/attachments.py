@@ -13,10 +13,10 @@ MAX_BYTES = 20 * 1024 * 1024
 
 def attach(path: str | Path) -> Attachment:
     """The image in a file, known by its first bytes: PNG, JPEG, GIF or WebP, 20 MB at most. Raises UsageError."""
-    place = Path(path)
+    file = Path(path)
     try:
-        with place.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"cannot read the attachment {str(path)!r}", why=error.strerror or str(error)) from None
     if len(data) > MAX_BYTES:
@@ -26,4 +26,4 @@ def attach(path: str | Path) -> Attachment:
     media_type = image_media_type(data)
     if not media_type:
         raise UsageError(f"the attachment {str(path)!r} is not an image", fix="attach a PNG, JPEG, GIF or WebP file")
-    return Attachment(media_type, data, place.name)
+    return Attachment(media_type, data, file.name)

@@ -114,7 +114,7 @@ class Broker:
                 return
             except GatewayError as error:
                 if call.started or not error.falls_back or last:
-                    raise _located(error, route) from None
+                    raise _with_where(error, route) from None
                 index += 1
                 self._active = max(self._active, index)  # another thread may be further already
                 yield Notice(
@@ -185,7 +185,7 @@ def _gateway_instance(gateway: Any) -> Gateway:
     return instance
 
 
-def _located(error: GatewayError, route: Route) -> GatewayError:
+def _with_where(error: GatewayError, route: Route) -> GatewayError:
     """The error with the place of its route in the agent file."""
     if not route.place:
         return error

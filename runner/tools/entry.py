@@ -15,14 +15,14 @@ from runner.tools.context import Context, ToolOutput
 class ToolEntry:
     """A tool as a file declares it: its kind ("builtin", "python", "command", …), its options, and where it stands.
 
-    The options `effects` and `timeout` may stand at every kind.
+    Paths in the options are relative to `folder`. The options `effects` and `timeout` may stand at every kind.
     """
 
     kind: str
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
-    base: Path = Path()
+    folder: Path = Path()
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,14 +121,14 @@ def request_of(operation: Operation, document: Mapping[str, Any]) -> OperationRe
     """Raises ValueError for an operation that no request of ours can make."""
     request = OperationRequest(operation.path)
     for parameter in _parameters(operation, document):
-        name, place = str(parameter.get("name")), parameter.get("in")
-        required = bool(parameter.get("required")) or place == "path"
-        if place == "cookie" and required:
+        name, location = str(parameter.get("name")), parameter.get("in")
+        required = bool(parameter.get("required")) or location == "path"
+        if location == "cookie" and required:
             raise ValueError(f"it needs the cookie {name!r}")
-        if place == "cookie" or (place == "header" and name.lower() in _IGNORED_HEADERS):
+        if location == "cookie" or (location == "header" and name.lower() in _IGNORED_HEADERS):
             continue
         argument = request.add(name, _parameter_schema(parameter), required=required)
-        match place:
+        match location:
             case "path":
                 request.path = request.path.replace(f"{{{name}}}", f"{{{argument}}}")
             case "query":
@@ -136,7 +136,7 @@ def request_of(operation: Operation, document: Mapping[str, Any]) -> OperationRe
             case "header":
                 request.headers[name] = f"{{{argument}}}"
             case _:
-                raise ValueError(f"its parameter {name!r} stands in {place!r}")
+                raise ValueError(f"its parameter {name!r} stands in {location!r}")
     if unfilled := [name for name in PLACEHOLDER.findall(request.path) if name not in request.parameters]:
         raise ValueError(f"nothing declares {{{unfilled[0]}}} of its path")
     if (body := operation.value.get("requestBody")) is not None:

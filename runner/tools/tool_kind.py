@@ -65,7 +65,7 @@ def _never(entry: ToolEntry) -> bool:
 
 
 def always(entry: ToolEntry) -> bool:
-    """For `inert`: opening any entry of the kind is harmless."""
+    """For `opens_safely`: opening any entry of the kind is harmless."""
     return True
 
 
@@ -85,7 +85,7 @@ class ToolKind:
     `files` are texts that may name files beside the agent's, which consent covers; `agent_files` are the agent files
     that it runs; `accept_changes` takes what a server offers from now on as seen.
 
-    How it is opened: `open` makes the tools and raises UsageError. `inert(entry)`: opening it runs, imports and
+    How it is opened: `open` makes the tools and raises UsageError. `opens_safely(entry)`: opening it runs, imports and
     contacts nothing, so that `show` may. `imports`: opening it runs code that the file names. `served`: a server tells
     its tools, so that a replay takes them from the recording; its entries have the option `required`. `shipped`: its
     tools are not the file's own, so that a replay runs them without consent. `effects` are what an entry that is not
@@ -107,7 +107,7 @@ class ToolKind:
     files: Callable[[ToolEntry], Iterable[str]] = _nothing
     agent_files: Callable[[ToolEntry], Iterable[Path]] = _nothing
     accept_changes: Callable[[ToolEntry], None] = _nothing_to_accept
-    inert: Callable[[ToolEntry], bool] = _never
+    opens_safely: Callable[[ToolEntry], bool] = _never
     imports: bool = False
     served: bool = False
     shipped: bool = False

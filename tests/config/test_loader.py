@@ -65,7 +65,7 @@ class TestLayers:
         write("a.yaml", "extends: parts/first.yaml\n")
         agent = load_agent("a.yaml")
         assert agent.system_prompt.text == "From the part."
-        assert agent.tools[0].base == Path("parts")
+        assert agent.tools[0].folder == Path("parts")
         assert agent.tools[0].where == "parts/first.yaml:4"
         assert Path("parts/prompt.md") in agent.files
 

@@ -116,8 +116,8 @@ def box(tmp_path: Path) -> Toolbox:
             {"run": ["git", "log", "-n", "{n}", "--", "{path}"], "parameters": {"path": text, "n": count}},
         ),
         ToolEntry("command", "wipe", {"run": ["/bin/rm", "-rf", "--", "{path}"], "parameters": {"path": text}}),
-        ToolEntry("files", "files", {"root": ".", "write": True}, base=tmp_path),
-        ToolEntry("python", "lookup", {"function": "tools.py:lookup"}, base=tmp_path),
+        ToolEntry("files", "files", {"root": ".", "write": True}, folder=tmp_path),
+        ToolEntry("python", "lookup", {"function": "tools.py:lookup"}, folder=tmp_path),
     ]
     return open_toolbox(declared)
 

@@ -24,17 +24,17 @@ def check_agent(path: str) -> Iterator[HealthCheck]:
 
     Nothing that the file names is started or contacted before the user has trusted it.
     """
-    doubts: list[str] = []
+    warnings: list[str] = []
     try:
         agent = load_agent(path)
-        status = trust_status(agent, doubts.append)
+        status = trust_status(agent, warnings.append)
     except ConfigError as error:
         for problem in error.problems:
             yield HealthCheck("agent", path, "wrong", str(problem), blocks=error.exit_code)
         return
     yield HealthCheck("agent", path, "ok", f"{agent.name}: {agent.gateway}/{agent.model}")
-    for doubt in doubts:
-        yield HealthCheck("trust", path, "wrong", doubt)
+    for warning in warnings:
+        yield HealthCheck("trust", path, "wrong", warning)
     yield _trust(path, status)
     for entry in agent.tools:
         yield from _requirements(entry)
@@ -62,7 +62,7 @@ def _requirements(entry: ToolEntry) -> Iterator[HealthCheck]:
     if not argv:
         return
     program = str(argv[0])
-    folder = entry.base / str(entry.options.get("cwd", "."))
+    folder = entry.folder / str(entry.options.get("cwd", "."))
     environment = child_environment(os.environ, entry.options.get("env", {}))
     path = str(folder / program) if "/" in program else program_path(program, environment)
     if path and os.access(path, os.X_OK):

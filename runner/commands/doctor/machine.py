@@ -83,10 +83,10 @@ def _keys(presets: Mapping[str, GatewayPreset]) -> Iterator[HealthCheck]:
 
 
 def _consents() -> Iterator[HealthCheck]:
-    doubts: list[str] = []
-    store = TrustStore(doubts.append)
+    warnings: list[str] = []
+    store = TrustStore(warnings.append)
     count = len(store.load_all())
     folder = str(store.folder)
     yield HealthCheck("trust", folder, "ok", f"{counted(count, 'file')} trusted")
-    for doubt in doubts:
-        yield HealthCheck("trust", folder, "wrong", doubt, "remove that record, and trust the file again")
+    for warning in warnings:
+        yield HealthCheck("trust", folder, "wrong", warning, "remove that record, and trust the file again")

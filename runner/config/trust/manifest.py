@@ -59,8 +59,8 @@ def _files(agent: Agent) -> Iterator[Path]:
             yield Path(model).resolve()
     for entry in agent.tools:
         for name in tool_kind_of(entry).files(entry):
-            path = entry.base / name
-            beside = not Path(name).is_absolute() or path.is_relative_to(entry.base.resolve())
+            path = entry.folder / name
+            beside = not Path(name).is_absolute() or path.is_relative_to(entry.folder.resolve())
             if beside and path_kind(path) == "file":  # an argument need not be a valid file name
                 yield path.resolve()
 

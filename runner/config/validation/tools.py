@@ -32,15 +32,15 @@ def tool_entries(source: AgentSource) -> tuple[list[ToolEntry], list[Diagnostic]
 
 
 def _entry(source: AgentSource, index: int, written: str | Mapping[str, Any]) -> ToolEntry:
-    where, base = str(source.location("tools", index)), source.folder(("tools", index))
+    where, folder = str(source.location("tools", index)), source.folder(("tools", index))
     if isinstance(written, str):
-        return ToolEntry(BUILTIN, written, {}, where, base)
+        return ToolEntry(BUILTIN, written, {}, where, folder)
     name, value = next(iter(written.items()))
     if name in BUILT_INS:
-        return ToolEntry(BUILTIN, name, value, where, base)
+        return ToolEntry(BUILTIN, name, value, where, folder)
     kind = tool_kind(name)
     options = {kind.shorthand: value} if isinstance(value, str) else value
-    return ToolEntry(name, kind.entry_name(options), options, where, base)
+    return ToolEntry(name, kind.entry_name(options), options, where, folder)
 
 
 def _entry_diagnostics(source: AgentSource, entry: ToolEntry, index: int) -> Iterator[Diagnostic]:

@@ -198,10 +198,10 @@ class HttpTransport:
                 self._idle.append(connection)
                 connection = None
         except GatewayError as error:
-            raise self._located(error, context) from error.__cause__
+            raise self._with_where(error, context) from error.__cause__
         except _broken_connection() as error:
             request.cancel.check()
-            raise self._located(connection_error(context, error), context) from error
+            raise self._with_where(connection_error(context, error), context) from error
         finally:
             if connection is not None:
                 connection.close()
@@ -262,7 +262,7 @@ class HttpTransport:
                 f"{self.name} answered with nothing", why="HTTP 204", fix=context.check_url, status=204
             )
 
-    def _located(self, error: GatewayError, context: ErrorContext) -> GatewayError:
+    def _with_where(self, error: GatewayError, context: ErrorContext) -> GatewayError:
         """The error with its address, and without secrets."""
         what, why, fix = map(self.credentials.redact, (error.what, error.why, error.fix))
         return error.replace(where=error.where or context.where, what=what, why=why, fix=fix)

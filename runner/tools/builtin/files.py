@@ -26,7 +26,7 @@ FilePath = Annotated[str, "Relative to the root folder, with '/'."]
 def open_files(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool]:
     """The tools of a `files:` entry. Raises UsageError."""
     options = entry.options
-    root = (entry.base / options.get("root", ".")).resolve()
+    root = (entry.folder / options.get("root", ".")).resolve()
     if not root.is_dir() and (root.exists() or not options.get("write")):
         raise UsageError(f"there is no folder {root}", where=entry.where, fix="make it, or change files.root")
     files = Files(RootedFolder(root))

@@ -64,7 +64,7 @@ class AgentTool:
 def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[AgentTool]:
     """The tool that an `agent:` entry declares."""
     options = entry.options
-    path = entry.base / options["file"]
+    path = entry.folder / options["file"]
     description = options.get("description") or settings.describe_agent(path) or f"Ask the agent {entry.name}."
     spec = ToolSpec(entry.name, description, schema_of(_PARAMETERS), options.get("effects", KIND.effects))
     return (AgentTool(spec, path, settings, options.get("timeout", settings.seconds)),)
@@ -81,7 +81,7 @@ def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:
 
 
 def _agent_files(entry: ToolEntry) -> Iterator[Path]:
-    yield entry.base / str(entry.options["file"])
+    yield entry.folder / str(entry.options["file"])
 
 
 _FILE = text("The agent file, relative to this file.", minLength=1)

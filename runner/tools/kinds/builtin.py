@@ -97,6 +97,6 @@ KIND = ToolKind(
     open=_open,
     check=_check,
     capabilities=_capabilities,
-    inert=lambda entry: entry.name in BUILT_INS,
+    opens_safely=lambda entry: entry.name in BUILT_INS,
     shipped=True,
 )

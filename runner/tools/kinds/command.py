@@ -115,20 +115,20 @@ def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[CommandTool]:
     options = entry.options
     program, *rest = options["run"]
     parameters = options.get("parameters", {})
-    base = entry.base.resolve()
+    agent_folder = entry.folder.resolve()
     tool = CommandTool(
         spec=ToolSpec(
             entry.name, options.get("description", ""), schema_of(parameters), options.get("effects", KIND.effects)
         ),
-        template=(str(base / program) if "/" in program else program, *rest),
+        template=(str(agent_folder / program) if "/" in program else program, *rest),
         parameters=parameters,
-        folder=(base / options.get("cwd", ".")).resolve(),
+        folder=(agent_folder / options.get("cwd", ".")).resolve(),
         environment=child_environment(settings.environ, options.get("env", {})),
         stdin=options.get("stdin", ""),
         seconds=options.get("timeout", settings.seconds),
         output_bytes=settings.output_bytes,
     )
-    if problem := _declaration_error(tool, base):
+    if problem := _declaration_error(tool, agent_folder):
         raise UsageError(f"the tool {entry.name!r} cannot be made: {problem}", where=entry.where)
     return (tool,)
 
@@ -139,12 +139,12 @@ def _is_harmless(parameter: Mapping[str, Any]) -> bool:
     return bool(_CHOSEN & parameter.keys()) or _NUMBERS.issuperset([kinds] if isinstance(kinds, str) else kinds)
 
 
-def _declaration_error(tool: CommandTool, base: Path) -> str:
+def _declaration_error(tool: CommandTool, agent_folder: Path) -> str:
     """What is wrong with the declaration; nothing if it can be used."""
     if any(placeholders(tool.template[0])):
         return "the program itself may not be chosen by a parameter"
-    if not tool.folder.is_relative_to(base):
-        return f"its cwd leads out of {base}"
+    if not tool.folder.is_relative_to(agent_folder):
+        return f"its cwd leads out of {agent_folder}"
     return placeholder_error(tool.parameters, tool.template, tool.stdin)
 
 
@@ -203,6 +203,6 @@ KIND = ToolKind(
     check=_check,
     capabilities=_capabilities,
     files=_files,
-    inert=always,
+    opens_safely=always,
     program=lambda entry: entry.options["run"],
 )

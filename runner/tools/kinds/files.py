@@ -25,7 +25,7 @@ def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:
 
 def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
     """Reading what lies beside the agent is nothing to ask about; the user's own environment may lead elsewhere."""
-    root, folder = (entry.base / entry.options["root"]).resolve(), folder.resolve()
+    root, folder = (entry.folder / entry.options["root"]).resolve(), folder.resolve()
     outside = not root.is_relative_to(folder)
     if outside or entry.options.get("write"):
         shown = f"files under {root if outside else root.relative_to(folder)}"
@@ -49,5 +49,5 @@ KIND = ToolKind(
     env_fields=frozenset({"root"}),
     paths=_paths,
     capabilities=_capabilities,
-    inert=always,
+    opens_safely=always,
 )

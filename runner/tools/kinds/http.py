@@ -234,5 +234,5 @@ KIND = ToolKind(
     env_fields=frozenset({"url", "query", "headers"}),
     check=_check,
     capabilities=_capabilities,
-    inert=always,
+    opens_safely=always,
 )

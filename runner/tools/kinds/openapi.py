@@ -26,7 +26,7 @@ _MAX_DESCRIPTION = 2_000
 def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[HttpTool]:
     """The tools of the operations that the entry names, of all of them without `operations`. Raises UsageError."""
     options = entry.options
-    path = entry.base / options["spec"]
+    path = entry.folder / options["spec"]
     try:
         document = read_document(path)
         url = options.get("url") or server_url(document)
@@ -101,7 +101,7 @@ def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[C
 def _document_server(entry: ToolEntry) -> str:
     """Where the document's operations go; one that cannot be read gives no tools later on."""
     try:
-        return origin(server_url(read_document(entry.base / entry.options["spec"])))
+        return origin(server_url(read_document(entry.folder / entry.options["spec"])))
     except ValueError:
         return f"what {entry.options['spec']} describes"
 
@@ -130,5 +130,5 @@ KIND = ToolKind(
     paths=_paths,
     capabilities=_capabilities,
     files=lambda entry: (str(entry.options["spec"]),),
-    inert=always,
+    opens_safely=always,
 )

@@ -32,7 +32,7 @@ def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSourc
     source, _, name = entry.options["function"].rpartition(":")
     with PrintedOutput() as printed:
         is_file = source.endswith(".py")
-        module = _module_of_file(entry.base / source, entry) if is_file else _module_of_package(source, entry)
+        module = _module_of_file(entry.folder / source, entry) if is_file else _module_of_package(source, entry)
     if printed.text:
         settings.notify(f"{source} printed: {printed.text.rstrip()}")
     found: Any = module

@@ -61,7 +61,7 @@ def server_config(entry: ToolEntry, settings: ToolSettings) -> McpServer:
         url,
         env=child_environment(settings.environ, {name: str(value) for name, value in options.get("env", {}).items()}),
         headers=options.get("headers", {}),
-        cwd=(entry.base / options.get("cwd", "")).resolve(),
+        cwd=(entry.folder / options.get("cwd", "")).resolve(),
         tools=None if tool_names is None else tuple(tool_names),
         required=options.get("required", True),
         seconds=options.get("timeout", START_SECONDS),

@@ -13,18 +13,18 @@ def most_pairs(expected: int, actual: int, matches: Matches) -> dict[int, int]:
     expected_of: dict[int, int] = {}
     candidates = [[other for other in range(actual) if matches(position, other)] for position in range(expected)]
 
-    def place(position: int, tried: set[int]) -> bool:
+    def assign(position: int, tried: set[int]) -> bool:
         """Pair an expected call, moving those that are paired already where that makes room."""
         for other in candidates[position]:
             if other not in tried:
                 tried.add(other)
-                if other not in expected_of or place(expected_of[other], tried):
+                if other not in expected_of or assign(expected_of[other], tried):
                     expected_of[other] = position
                     return True
         return False
 
     for position in range(expected):
-        place(position, set())
+        assign(position, set())
     return {position: other for other, position in expected_of.items()}
 
 

@@ -120,9 +120,9 @@ def _merged(real: tuple[ToolSpec, ...], server_tools: Sequence[ToolSpec], order:
     """The real specs, and those of servers in between where they were recorded."""
     if not server_tools:
         return real
-    place = {name: position for position, name in enumerate(order)}
+    rank = {name: position for position, name in enumerate(order)}
     merged = list(real)
     for spec in server_tools:
-        before = sum(place.get(each.name, len(place)) < place.get(spec.name, len(place)) for each in merged)
+        before = sum(rank.get(each.name, len(rank)) < rank.get(spec.name, len(rank)) for each in merged)
         merged.insert(before, spec)
     return tuple(merged)
