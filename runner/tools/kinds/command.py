@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class CommandTool:
     seconds: float
     output_bytes: int
     running: set[ProcessTree] = field(default_factory=set, compare=False)
+    starting: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
     kind: str = "command"
 
     @property
@@ -70,12 +72,13 @@ class CommandTool:
         argv = self._argv(arguments)
         stdin = fill(self.stdin, with_defaults(self.parameters, arguments), as_text).encode()
         try:
-            process_tree = ProcessTree([self._program(argv[0]), *argv[1:]], env=self.environment, cwd=self.folder)
+            with self.starting:  # a program that has begun is known to `close`
+                process_tree = ProcessTree([self._program(argv[0]), *argv[1:]], env=self.environment, cwd=self.folder)
+                self.running.add(process_tree)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ToolFailed(f"{shlex.join(argv)} could not be started in {self.folder}: {reason}") from None
         run = ProgramRun(process_tree, self.spec.name, self.output_bytes)
-        self.running.add(process_tree)
         try:
             run.wait(stdin, self.seconds, context.cancel)
         finally:
@@ -84,7 +87,9 @@ class CommandTool:
 
     def close(self) -> None:
         """End what a call left behind still runs."""
-        for process_tree in tuple(self.running):
+        with self.starting:
+            running = tuple(self.running)
+        for process_tree in running:
             for pause in process_tree.end():
                 time.sleep(pause)
 
