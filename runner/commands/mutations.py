@@ -10,6 +10,7 @@ from runner.commands.check import is_transcript
 from runner.config.diagnostics import Diagnostic
 from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
+from runner.transcripts.expectations import expectation_kind
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
 from runner.transcripts.outcome import Outcome
@@ -19,9 +20,6 @@ from runner.transcripts.suite.shared import Stage
 
 ALTERED = "(nothing of the kind)"
 _REPEATS = 50
-
-# No change of a recording can make these fail: the agent file makes the request.
-_ABOUT_REQUESTS = frozenset({"request"})
 
 
 def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Diagnostic]:
@@ -52,7 +50,8 @@ def _unbreakable_of(transcript: Transcript, stage: Stage) -> Iterator[Diagnostic
             _reported_of(continuing, mutant, stage, ("fail", "warn")) for mutant in mutants(recording, expectations)
         ]
         for expectation in expectations:
-            if expectation.kind not in _ABOUT_REQUESTS and _key(expectation) not in unjudged:
+            about_requests = expectation_kind(expectation.kind).about_requests
+            if not about_requests and _key(expectation) not in unjudged:
                 key = _key(expectation)
                 judged[key] = judged.get(key, False) or any(key in keys for keys in reported)
     for (kind, line, column), breakable in judged.items():

@@ -40,11 +40,19 @@ def no_problem(expected: Any) -> str:
 
 
 class ExpectationKind(NamedTuple):
-    """One key of an expectation: the schema of its value, its evaluation, and what is wrong beyond the schema."""
+    """One key of an expectation: the schema of its value, its evaluation, and what is wrong beyond the schema.
+
+    `one_per_key`: each key of the value is an expectation of its own, so that one that cannot be evaluated hides no
+    other. `expects_errors`: a turn that has it may end in an error. `about_requests`: it is on what the agent sends,
+    which no reply changes.
+    """
 
     schema: Mapping[str, Any]
     evaluate: Evaluate
     problem: Callable[[Any], str] = no_problem
+    one_per_key: bool = False
+    expects_errors: bool = False
+    about_requests: bool = False
 
 
 MODULES: Mapping[str, str] = {

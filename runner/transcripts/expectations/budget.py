@@ -61,5 +61,6 @@ KINDS: Mapping[str, ExpectationKind] = {
             },
         },
         _budget,
+        one_per_key=True,
     )
 }

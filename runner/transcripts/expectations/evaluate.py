@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,6 +79,11 @@ def evaluate(expectation: Expectation, turn: TurnResult) -> Result:
     if result.state == "fail":
         return PASSED
     return Result("fail", f"not: {expectation.kind} {json_line(expectation.expected)} holds, and must not")
+
+
+def expects_error(expectations: Iterable[Expectation]) -> bool:
+    """One of the expectations is about how the turn fails, so that an error is no failure by itself."""
+    return any(expectation_kind(expectation.kind).expects_errors for expectation in expectations)
 
 
 def expects_failure(replies: Sequence[RecordedReply]) -> bool:

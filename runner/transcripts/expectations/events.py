@@ -58,6 +58,8 @@ KINDS: Mapping[str, ExpectationKind] = {
         _finish,
     ),
     "exit": ExpectationKind(
-        {"type": "integer", "minimum": 0, "description": "The exit code that the turn alone would give."}, _exit
+        {"type": "integer", "minimum": 0, "description": "The exit code that the turn alone would give."},
+        _exit,
+        expects_errors=True,
     ),
 }

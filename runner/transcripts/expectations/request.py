@@ -50,5 +50,6 @@ KINDS: Mapping[str, ExpectationKind] = {
         },
         _request,
         _problem,
+        about_requests=True,
     )
 }

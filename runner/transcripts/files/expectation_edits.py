@@ -14,8 +14,6 @@ from runner.transcripts.files.documents import read_verbatim, split_documents, w
 from runner.transcripts.files.yaml_style import inline
 from runner.transcripts.outcome import Finding
 
-RENEWABLE = frozenset({"text", "finish", "exit"})
-
 
 def renew_expectations(path: Path, findings: Iterable[Finding]) -> int:
     """Replace each failing literal by the actual value; how many there were. Raises UsageError."""
@@ -23,7 +21,7 @@ def renew_expectations(path: Path, findings: Iterable[Finding]) -> int:
     root = load_documents(path, text=script)[0].root
     edits = []
     for finding in findings:
-        if finding.level == "fail" and finding.kind in RENEWABLE and finding.actual is not None:
+        if finding.level == "fail" and finding.actual is not None:
             node = _value_at(root, finding.kind, finding.location)
             if isinstance(node, ScalarNode):
                 edits.append((node.start_mark.index, node.end_mark.index, finding.actual))

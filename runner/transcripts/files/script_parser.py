@@ -128,7 +128,7 @@ def _turn(node: _TurnNode, turn_id: str, normalize: tuple[str, ...]) -> ScriptTu
 def parse_expectations(
     source: SourceDocument, node_path: NodePath, items: Sequence[Mapping[str, Any]], normalize: tuple[str, ...] = ()
 ) -> tuple[Expectation, ...]:
-    """The expectations of a list; a budget becomes one a key, so that what cannot be judged hides nothing."""
+    """The expectations of a list; a kind of which each key is one, such as `budget`, becomes several."""
     parsed: list[Expectation] = []
     for position, item in enumerate(items):
         item_path: NodePath = (*node_path, position)
@@ -139,12 +139,13 @@ def parse_expectations(
             continue
         ((kind, expected),) = body.items()
         kind_path: NodePath = (*item_path, "not", kind) if negated else (*item_path, kind)
-        if problem := expectations.expectation_kind(kind).problem(expected):
+        record = expectations.expectation_kind(kind)
+        if problem := record.problem(expected):
             source.report(kind_path, f"{kind}: {problem}")
             continue
         parts = (
             [({limit: maximum}, (*kind_path, limit)) for limit, maximum in expected.items()]
-            if kind == "budget"
+            if record.one_per_key
             else [(expected, kind_path)]
         )
         for part, part_path in parts:

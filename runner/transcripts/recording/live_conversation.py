@@ -12,7 +12,7 @@ from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall
 from runner.engine.broker import WrapGateway
 from runner.engine.from_agent import SessionOptions, already_trusted, from_agent, open_tools
-from runner.transcripts.expectations.evaluate import Evaluation
+from runner.transcripts.expectations.evaluate import Evaluation, expects_error
 from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.model import ReplayInputs, ScriptTurn, Transcript
 from runner.transcripts.outcome import Outcome
@@ -115,7 +115,7 @@ class LiveConversation:
                 why="; ".join(dict.fromkeys(missing)),
                 fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes",
             )
-        if error is not None and not any(expectation.kind == "exit" for expectation in turn.expect):
+        if error is not None and not expects_error(turn.expect):
             what, why = self.evaluation.redact(error.what), self.evaluation.redact(error.why)
             raise error.replace(what=what, why=why, where=error.where or str(turn.location))
 

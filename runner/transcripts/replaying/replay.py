@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.core.errors import ConfigError, RecordingError
 from runner.engine.from_agent import SessionOptions, already_trusted, from_agent
-from runner.transcripts.expectations.evaluate import Evaluation, expects_failure
+from runner.transcripts.expectations.evaluate import Evaluation, expects_error, expects_failure
 from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.fingerprint import RequestHasher
 from runner.transcripts.model import Recording, ScriptTurn, Transcript
@@ -127,7 +127,7 @@ class Cell:
             evaluation.add_finding(level, trouble.kind, trouble.what, turn.location, turn.id, trouble.diff)
         expect = self.play.voice.wanted(turn.expect) if judged else []
         wanted = [*expect, *(self.recording.expect or ())]
-        told = expects_failure(replies) or any(each.kind == "exit" for each in wanted)
+        told = expects_failure(replies) or expects_error(wanted)
         if result.error is not None and not isinstance(result.error, RecordingError) and not told:
             evaluation.add_finding("fail", "error", str(result.error), turn.location, turn.id)
         if judged:
