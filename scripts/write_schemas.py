@@ -1,6 +1,6 @@
 """Writes schemas/agent.schema.json and schemas/transcript.schema.json anew from what the code declares.
 
-`uv run scripts/write_schemas.py`, after a kind of tool or of expectation was added or changed.
+`uv run scripts/write_schemas.py`, after a kind of tool, a dialect or an expectation was added or changed.
 """
 
 from __future__ import annotations

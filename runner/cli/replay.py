@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from runner.transcripts.reports import FORMATS
+
 
 @click.command(
     epilog="Exit codes: 0 all hold, 1 a failure, 2 a bad file, 3 stale or missing, 4 gateway, 5 nothing ran."
@@ -26,7 +28,7 @@ import click
 @click.option("--accept-stale", metavar="PARTS", default="", help="Restamp recordings in which only these changed.")
 @click.option("--update", metavar="KINDS", default="", help="create, recording, expect, restamp, prune.")
 @click.option("--review", is_flag=True, help="Look at each fresh recording before it is kept.")
-@click.option("--report", "reports", multiple=True, metavar="FORMAT[=FILE]", help="console, junit, github, json, tap.")
+@click.option("--report", "reports", multiple=True, metavar="FORMAT[=FILE]", help=f"{', '.join(FORMATS)}.")
 @click.option("--trust", is_flag=True, help="Consent, this once, to what the agents and checks can execute.")
 def replay(paths: tuple[Path, ...], **options: Any) -> int:
     """Replay the transcripts in PATHS, files or folders, against their recordings.

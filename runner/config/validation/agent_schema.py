@@ -1,4 +1,4 @@
-"""The part of agent.schema.json that describes tools, put together from what each kind of tool brings."""
+"""The parts of agent.schema.json that list tools and dialects, put together from what each of them brings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.config.validation.schema import schema
+from runner.gateways import DIALECTS
 from runner.tools.catalogue import BUILTIN, KINDS, tool_kind
 
 
 def agent_schema() -> dict[str, Any]:
-    """The shipped schema, with the parts of today's kinds of tools in it."""
+    """The shipped schema, with the parts of today's kinds of tools and the names of today's dialects in it."""
     shipped = schema("agent")
-    return {**shipped, "$defs": _with_tools(shipped["$defs"])}
+    return {**shipped, "$defs": _with_dialects(_with_tools(shipped["$defs"]))}
 
 
 def agent_schema_text() -> str:
@@ -34,3 +35,13 @@ def _with_tools(definitions: Mapping[str, Any]) -> dict[str, Any]:
         elif not name.endswith("_tool"):
             merged[name] = definition
     return merged
+
+
+def _with_dialects(definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """The definitions, in which a gateway's `dialect` suggests all that are spoken over HTTP; new ones come last."""
+    over_http = [name for name, dialect in DIALECTS.items() if dialect.over_http]
+    gateway = definitions["gateway"]
+    properties = gateway["properties"]
+    suggested = [name for name in properties["dialect"]["examples"] if name in over_http]
+    dialect = {**properties["dialect"], "examples": list(dict.fromkeys([*suggested, *over_http]))}
+    return {**definitions, "gateway": {**gateway, "properties": {**properties, "dialect": dialect}}}
