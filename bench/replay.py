@@ -17,9 +17,9 @@ from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.redaction import Redactor
+from runner.transcripts.run_context import RunContext
 from runner.transcripts.suite.run import Choice, find_transcripts
 from runner.transcripts.suite.run import run as replay_all
-from runner.transcripts.suite.shared import Stage
 
 AGENT = """\
 gateway: scripted
@@ -67,7 +67,7 @@ def build(folder: Path, count: int) -> list[Path]:
     first = folder / "0000.transcript.yaml"
     first.write_text(TRANSCRIPT)
     transcript = load_transcript(first)
-    write_recording(transcript, run_transcript(transcript, Stage(offline=False)).recording, Redactor())
+    write_recording(transcript, run_transcript(transcript, RunContext(offline=False)).recording, Redactor())
     text = first.read_text()
     for number in range(1, count):
         (folder / f"{number:04}.transcript.yaml").write_text(text.replace("A date", f"In conversation {number} a date"))

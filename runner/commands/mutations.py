@@ -15,8 +15,8 @@ from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.replaying.replay import replay
+from runner.transcripts.run_context import RunContext
 from runner.transcripts.suite.run import find_transcripts
-from runner.transcripts.suite.shared import Stage
 
 ALTERED = "(nothing of the kind)"
 _REPEATS = 50
@@ -24,15 +24,15 @@ _REPEATS = 50
 
 def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Diagnostic]:
     """A warning for each expectation that holds, and still holds when the recording is altered. Raises ConfigError."""
-    stage = Stage(trust=trust)
+    context = RunContext(trust=trust)
     try:
         return [
             diagnostic
             for path in paths
-            for diagnostic in _unbreakable_of(load_transcript(path, stage.suite_files), stage)
+            for diagnostic in _unbreakable_of(load_transcript(path, context.suite_files), context)
         ]
     finally:
-        stage.close()
+        context.close()
 
 
 def unbreakable_in(paths: Iterable[str], *, trust: bool = False) -> list[Diagnostic]:
@@ -40,14 +40,14 @@ def unbreakable_in(paths: Iterable[str], *, trust: bool = False) -> list[Diagnos
     return unbreakable(filter(is_transcript, find_transcripts(map(Path, paths))), trust=trust)
 
 
-def _unbreakable_of(transcript: Transcript, stage: Stage) -> Iterator[Diagnostic]:
+def _unbreakable_of(transcript: Transcript, context: RunContext) -> Iterator[Diagnostic]:
     continuing = transcript._replace(keep_going=True)
     judged: dict[tuple[str, int, int], bool] = {}
     for recording in transcript.recordings:
         expectations = list(_expectations(transcript, recording))
-        unjudged = _reported(replay(continuing, recording, stage), ("note", "fail", "warn"))
+        unjudged = _reported(replay(continuing, recording, context), ("note", "fail", "warn"))
         reported = [
-            _reported_of(continuing, mutant, stage, ("fail", "warn")) for mutant in mutants(recording, expectations)
+            _reported_of(continuing, mutant, context, ("fail", "warn")) for mutant in mutants(recording, expectations)
         ]
         for expectation in expectations:
             about_requests = expectation_kind(expectation.kind).about_requests
@@ -133,11 +133,11 @@ def _expectations(transcript: Transcript, recording: Recording) -> Iterator[Expe
 
 
 def _reported_of(
-    transcript: Transcript, recording: Recording, stage: Stage, levels: tuple[str, ...]
+    transcript: Transcript, recording: Recording, context: RunContext, levels: tuple[str, ...]
 ) -> set[tuple[str, int, int]]:
     """The expectations of which a replay of the recording reports something of these levels."""
     try:
-        return _reported(replay(transcript, recording, stage), levels)
+        return _reported(replay(transcript, recording, context), levels)
     except AgentRunError:
         return set()
 

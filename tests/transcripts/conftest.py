@@ -13,7 +13,7 @@ from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.replaying.replay import replay
-from runner.transcripts.suite.shared import Stage, redactor_for
+from runner.transcripts.run_context import RunContext, redactor_for
 
 AGENT = """\
 gateway: scripted
@@ -74,16 +74,16 @@ class Case:
     def record(self) -> Recording:
         """Hold the conversation with the scripted gateway, and write it down."""
         transcript = self.load()
-        stage = Stage(offline=False, trust=True)
-        recording = run_transcript(transcript, stage).recording
-        write_recording(transcript, recording, redactor_for(stage.agent(transcript), transcript))
+        context = RunContext(offline=False, trust=True)
+        recording = run_transcript(transcript, context).recording
+        write_recording(transcript, recording, redactor_for(context.agent(transcript), transcript))
         return recording
 
     def replay(self, **options: object) -> Outcome:
         """The outcome of the file's first recording."""
         transcript = self.load()
-        stage = Stage(trust=bool(options.pop("trust", False)))
-        return replay(transcript, transcript.recordings[0], stage, **options)  # type: ignore[arg-type]
+        context = RunContext(trust=bool(options.pop("trust", False)))
+        return replay(transcript, transcript.recordings[0], context, **options)  # type: ignore[arg-type]
 
     def change(self, path: Path, old: str, new: str, count: int = -1) -> None:
         """Edit a file; what is to be changed has to be there."""

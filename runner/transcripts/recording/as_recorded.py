@@ -14,26 +14,26 @@ from runner.transcripts.recording.drift import outcome_with_drift
 from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.replaying.replay import replay
+from runner.transcripts.run_context import RunContext, declared_models, secrets_of
 from runner.transcripts.suite.run import missing
-from runner.transcripts.suite.shared import Stage, declared_models, secrets_of
 
 
-def run_as_recorded(transcript: Transcript, stage: Stage, options: LiveOptions) -> Outcome:
+def run_as_recorded(transcript: Transcript, context: RunContext, options: LiveOptions) -> Outcome:
     """The live outcome with the recorded system prompt, options and tool descriptions, and what follows from it.
 
     The words of the user and the schemas of the tools are today's. Raises AgentRunError.
     """
-    agent = stage.agent(transcript)
+    agent = context.agent(transcript)
     models = (options.model,) if options.model else declared_models(agent)
     recordings = map(transcript.recording, models)
     recording = next((recording for recording in recordings if recording and recording.request), None)
     if recording is None or recording.request is None:
         return missing(transcript, models[0])
-    changes = replay(transcript, recording, Stage(trust=stage.trust)).changes
+    changes = replay(transcript, recording, RunContext(trust=context.trust)).changes
     sent, secrets = recording.request, secrets_of(agent)
     run = run_transcript(
         transcript,
-        stage,
+        context,
         options._replace(model=recording.name),
         wrap=lambda route: _as_recorded_gateway(route, sent, secrets),
     )

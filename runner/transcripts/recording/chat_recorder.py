@@ -20,7 +20,7 @@ from runner.transcripts.model import FORMAT_VERSION, TRANSCRIPT_SUFFIX, Recorded
 from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.suite.shared import secrets_of
+from runner.transcripts.run_context import secrets_of
 
 # What a template would read as its own: its delimiters, and a carriage return, which it writes as a line feed.
 _TEMPLATE_SYNTAX = re.compile(r"\{[{%#]|\r")

@@ -18,8 +18,10 @@ from runner.transcripts.model import ReplayInputs, ScriptTurn, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.recording.stubbed_tools import StubbedTools
-from runner.transcripts.scripted_user import Person, Play, agents_own, frozen, voice_of
-from runner.transcripts.suite.shared import Stage, redactor_for
+from runner.transcripts.run_context import RunContext, redactor_for
+from runner.transcripts.script_renderer import script_renderer
+from runner.transcripts.scripted_conversation import ScriptedConversation, agent_variables, fixed_clock
+from runner.transcripts.scripted_user import ScriptedUser
 
 
 class LiveConversation:
@@ -29,7 +31,7 @@ class LiveConversation:
         self,
         transcript: Transcript,
         agent: Agent,
-        stage: Stage,
+        context: RunContext,
         inputs: ReplayInputs,
         allow_writes: bool,
         wrap: WrapGateway | None,
@@ -42,22 +44,22 @@ class LiveConversation:
         self._allow_writes = allow_writes
         self._unanswered: list[str] = []
         self._approved: frozenset[str] = frozenset()
-        clock = frozen(inputs)
-        person = Person(self)
-        ensure_trusted(agent, trust=stage.trust)
+        clock = fixed_clock(inputs)
+        user = ScriptedUser(self._allows_unlisted, self._unanswered.append)
+        ensure_trusted(agent, trust=context.trust)
         options = SessionOptions(
-            agents_own(inputs, agent),
+            agent_variables(inputs, agent),
             wrap=self._recorded(wrap),
             clock=clock,
             seed=inputs.seed,
-            approve=person.approve,
-            ask=person.ask,
+            approve=user.approve,
+            ask=user.ask,
         )
         self._tools = StubbedTools(open_tools(agent, options), transcript.recordings, self._may_run)
         session = from_agent(agent, options._replace(toolbox=self._tools), already_trusted)
-        voice = voice_of(transcript, agent, inputs, clock)
-        self.play = Play(
-            session, voice, person, transcript, Cancel, self.recorder.observe, live=True, trusted=stage.trust
+        renderer = script_renderer(transcript, agent, inputs, clock)
+        self.conversation = ScriptedConversation(
+            session, renderer, user, transcript, Cancel, self.recorder.observe, live=True, trusted=context.trust
         )
 
     def _recorded(self, wrap: WrapGateway | None) -> WrapGateway:
@@ -66,7 +68,7 @@ class LiveConversation:
             return self.recorder.wrap
         return lambda route: self.recorder.wrap(replace(route, gateway=wrap(route)))
 
-    def lets(self, call: ToolCall) -> bool:
+    def _allows_unlisted(self, call: ToolCall) -> bool:
         """Whether a call may go on that the permissions ask about: a stubbed one may, any may with `allow_writes`."""
         if self._tools.is_stubbed(call.name) or self._allow_writes:
             return True
@@ -77,9 +79,6 @@ class LiveConversation:
         """A tool may write or execute."""
         return self._allow_writes or name in self._approved
 
-    def trouble(self, kind: str, what: str, diff: str = "") -> None:
-        self._unanswered.append(what)
-
     def run(self, notify: Callable[[str], None]) -> None:
         """Send and judge every turn, then the whole. Raises what a turn raised that does not expect a failure."""
         for turn in self.transcript.turns:
@@ -87,7 +86,7 @@ class LiveConversation:
             self.recorder.begin_turn(turn.id)
             self._approved = frozenset(turn.answers.approve or ())
             try:
-                result = self.play.turn(turn, self.recorder.requests)
+                result = self.conversation.run_turn(turn, self.recorder.requests)
             except ConfigError as error:
                 if not self.evaluation.failed:
                     raise
@@ -98,12 +97,12 @@ class LiveConversation:
                 return
             self.results.append(result)
             self._raise_failure(turn, result.error)
-            expect = self.play.voice.wanted(turn.expect)
+            expect = self.conversation.renderer.expectations(turn.expect)
             self.evaluation.evaluate(expect, result, turn.id)
             if not expect:
                 self.evaluation.add_finding("note", "golden", "judged in replays only", turn.location, turn.id)
-            self.play.voice.values.update(self.evaluation.captured)
-        final = self.play.voice.wanted(self.transcript.finally_)
+            self.conversation.renderer.values.update(self.evaluation.captured)
+        final = self.conversation.renderer.expectations(self.transcript.finally_)
         self.evaluation.evaluate(final, conversation_result(self.results), "finally")
 
     def _raise_failure(self, turn: ScriptTurn, error: AgentRunError | None) -> None:

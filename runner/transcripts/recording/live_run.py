@@ -12,8 +12,8 @@ from runner.transcripts.model import Recording, ReplayInputs, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_conversation import LiveConversation
 from runner.transcripts.recording.unchanged_times import with_unchanged_times
-from runner.transcripts.scripted_user import merged
-from runner.transcripts.suite.shared import Stage, declared_models
+from runner.transcripts.run_context import RunContext, declared_models
+from runner.transcripts.scripted_conversation import merged_inputs
 
 Notify = Callable[[str], None]
 """Gets a line of text for the user while a run goes on."""
@@ -49,7 +49,7 @@ class LiveRun(NamedTuple):
 
 def run_transcript(
     transcript: Transcript,
-    stage: Stage,
+    context: RunContext,
     options: LiveOptions = LiveOptions(),  # noqa: B008 - frozen
     *,
     wrap: WrapGateway | None = None,
@@ -59,16 +59,16 @@ def run_transcript(
     Clock and seed are those of the script, or of an older recording of the same model, so that the conversation can
     be held again. `wrap` gives the gateways to ask, as for a Broker.
     """
-    agent = stage.agent(transcript, options.model)
+    agent = context.agent(transcript, options.model)
     recordings = map(transcript.recording, declared_models(agent))
     inputs = _inputs(transcript, next((older for older in recordings if older), None), options.variables)
-    conversation = LiveConversation(transcript, agent, stage, inputs, options.allow_writes, wrap)
+    conversation = LiveConversation(transcript, agent, context, inputs, options.allow_writes, wrap)
     started = time.perf_counter()
     try:
         conversation.run(options.notify)
     finally:
-        conversation.play.session.close()
-    name = str(conversation.play.session.broker.route)
+        conversation.conversation.session.close()
+    name = str(conversation.conversation.session.broker.route)
     recording = with_unchanged_times(conversation.recorder.recording(name), transcript.recording(name))
     outcome = conversation.outcome(name)._replace(seconds=time.perf_counter() - started)
     return LiveRun(recording, outcome, conversation.complete)
@@ -76,6 +76,6 @@ def run_transcript(
 
 def _inputs(transcript: Transcript, older: Recording | None, variables: Mapping[str, Any]) -> ReplayInputs:
     recorded = ReplayInputs() if older is None else older.inputs._replace(variables={})
-    inputs = merged(transcript.inputs, recorded)
+    inputs = merged_inputs(transcript.inputs, recorded)
     clock = inputs.clock or datetime.now().astimezone().replace(microsecond=0)
     return inputs._replace(clock=clock, variables={**inputs.variables, **variables})

@@ -17,7 +17,7 @@ from runner.transcripts.model import RecordedRequest, RecordedTool, Recording, R
 from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.reply_capture import ReplyCapture
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.recorded_gateway import able
+from runner.transcripts.replaying.recorded_gateway import recorded_capabilities
 
 
 class Recorder:
@@ -93,7 +93,7 @@ class Recorder:
             for turn, captures in self._turns.items()
         }
         inputs = self._inputs._replace(
-            variables=redact.value(self._inputs.variables), capabilities=able(self._capabilities)
+            variables=redact.value(self._inputs.variables), capabilities=recorded_capabilities(self._capabilities)
         )
         return Recording(
             name,

@@ -5,17 +5,17 @@ from __future__ import annotations
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.recording.recorder import recorded_request
 from runner.transcripts.replaying.replay import Cell
-from runner.transcripts.suite.shared import Stage
+from runner.transcripts.run_context import RunContext
 
 
 def restamped(
-    transcript: Transcript, recording: Recording, stage: Stage, components: frozenset[str]
+    transcript: Transcript, recording: Recording, context: RunContext, components: frozenset[str]
 ) -> Recording | None:
     """The recording with today's hashes, if nothing but these components has changed; None where more has.
 
     Its `accepted` names the changed components.
     """
-    cell = Cell(transcript, recording, stage)
+    cell = Cell(transcript, recording, context)
     outcome = cell.run()
     changed = {change.component for change in outcome.changes}
     served = {(reply.turn, reply.number): reply for reply in cell.gateway.served}

@@ -17,7 +17,7 @@ from runner.transcripts.recording.record_transcript import Review, record_transc
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.recording.restamp import restamped
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.suite.shared import Stage, declared_models, model_of, redactor_for
+from runner.transcripts.run_context import RunContext, declared_models, model_of, redactor_for
 
 CATEGORIES: Mapping[str, str] = {
     "create": "record what has no recording, live",
@@ -53,8 +53,8 @@ class Updates:
         self._accept = all_components if "restamp" in categories else accept
         self._review = review
         self._options = options
-        self._offline = Stage(trust=trust)
-        self._live = Stage(offline=False, trust=trust)
+        self._offline = RunContext(trust=trust)
+        self._live = RunContext(offline=False, trust=trust)
 
     def apply(self, outcome: Outcome) -> None:
         """Update what one outcome calls for. Raises AgentRunError."""

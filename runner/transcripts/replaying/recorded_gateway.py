@@ -16,14 +16,14 @@ from runner.transcripts.fingerprint import RequestHasher
 from runner.transcripts.model import RecordedCall, RecordedError, RecordedReply, Recording
 
 
-class Unhurried(Cancel):
-    """A way to stop that never waits: in a replay, a retry comes at once."""
+class NoWaitCancel(Cancel):
+    """Cancellation whose `wait` returns at once, so that a replay retries without delay."""
 
     def wait(self, seconds: float) -> None:
         self.check()
 
 
-class Served(NamedTuple):
+class ServedReply(NamedTuple):
     """One reply as it was served: to which request, and what that request's hashes are today."""
 
     turn: str
@@ -34,8 +34,11 @@ class Served(NamedTuple):
     seen: str
 
 
-class Trouble(NamedTuple):
-    """What a replay noticed besides staleness: `kind` is extra-call, left-over, forbidden, unrecorded or tool-drift."""
+class Deviation(NamedTuple):
+    """What differs from the recording besides staleness.
+
+    `kind` is extra-call, left-over, forbidden, unrecorded, unanswered or tool-drift.
+    """
 
     kind: str
     turn: str
@@ -46,21 +49,21 @@ class Trouble(NamedTuple):
 class RecordedGateway:
     """Serves a recording's replies, turn by turn and by position; as a gateway it has `name`, `where` and `stream`.
 
-    `served` and `troubles` tell what happened, oldest first.
+    `served` and `deviations` tell what happened, oldest first.
     """
 
     def __init__(self, recording: Recording, name: str, hasher: RequestHasher, chunking: str = "recorded") -> None:
         self.name = name
         self.where = f"the recording {recording.name}"
-        self.served: list[Served] = []
-        self.troubles: list[Trouble] = []
+        self.served: list[ServedReply] = []
+        self.deviations: list[Deviation] = []
         self.turn = ""
         self.by_hand = recording.by_hand
         self._turns = recording.turns
         self._model = recording.resolved
         self._hasher = hasher
         self._chunking = chunking
-        self._capabilities = _capable(recording.inputs.capabilities)
+        self._capabilities = _capabilities(recording.inputs.capabilities)
         self._replies: Sequence[RecordedReply] = ()
         self._next = 0
         self._calls: dict[str, RecordedCall] = {}
@@ -80,19 +83,21 @@ class RecordedGateway:
         left = len(self._replies) - self._next
         if left > 0:
             asked = f"{self._next} of {len(self._replies)} recorded replies were asked for"
-            self.trouble("left-over", f"{asked}: {left} left over")
+            self.add_deviation("left-over", f"{asked}: {left} left over")
         for call in self._calls.values():
             if call.ran:
-                self.trouble("left-over", f"the recorded call of {call.name} never reached its tool")
+                self.add_deviation("left-over", f"the recorded call of {call.name} never reached its tool")
 
-    def trouble(self, kind: str, what: str, diff: str = "") -> None:
-        self.troubles.append(Trouble(kind, self.turn, what, diff))
+    def add_deviation(self, kind: str, what: str, diff: str = "") -> None:
+        self.deviations.append(Deviation(kind, self.turn, what, diff))
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         """The next reply of the turn. Raises RecordingError past its end, and the recorded error."""
         number = self._next
         if number >= len(self._replies):
-            self.trouble("extra-call", f"the engine asked for reply {number + 1}; {len(self._replies)} are recorded")
+            self.add_deviation(
+                "extra-call", f"the engine asked for reply {number + 1}; {len(self._replies)} are recorded"
+            )
             raise RecordingError(
                 f"the recording has no reply {number + 1} for the turn {self.turn}",
                 where=self.where,
@@ -102,7 +107,9 @@ class RecordedGateway:
         self._next += 1
         reply = self._replies[number]
         hasher = self._hasher
-        self.served.append(Served(self.turn, number + 1, reply, request, hasher.stamp(request), hasher.seen(request)))
+        self.served.append(
+            ServedReply(self.turn, number + 1, reply, request, hasher.stamp(request), hasher.seen(request))
+        )
         return self._play(reply, f"{self.turn}/{number + 1}/", request)
 
     def ran(self, call: ToolCall) -> bool:
@@ -156,8 +163,8 @@ def _failure(error: RecordedError, where: str) -> GatewayError:
     return made if error.retry_after is None else made.replace(retry_after=error.retry_after)
 
 
-def able(capabilities: Capabilities) -> dict[str, Any]:
-    """What of the capabilities departs from the defaults, as JSON values."""
+def recorded_capabilities(capabilities: Capabilities) -> dict[str, Any]:
+    """The capabilities that differ from the defaults, as JSON values, as a recording keeps them."""
     default = Capabilities()
     given = {name: getattr(capabilities, name) for name in Capabilities.__dataclass_fields__}
     return {
@@ -167,7 +174,7 @@ def able(capabilities: Capabilities) -> dict[str, Any]:
     }
 
 
-def _capable(recorded: Mapping[str, Any]) -> Capabilities:
+def _capabilities(recorded: Mapping[str, Any]) -> Capabilities:
     """The capabilities that a recording tells."""
     given: dict[str, Any] = {name: frozenset(v) if isinstance(v, list) else v for name, v in recorded.items()}
     return Capabilities(**given)

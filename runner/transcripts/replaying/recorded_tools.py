@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runner.config.agent import Agent
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.tools import Context, Tool, Toolbox
 from runner.transcripts.expectations.matchers import differences
-from runner.transcripts.model import RecordedCall, ToolMode
+from runner.transcripts.model import RecordedCall, Recording, ToolMode
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import RecordedGateway
-
-_ASKS = "ask_user"
-RUNNING = frozenset({"verify", "execute"})
-"""The modes in which a tool is run."""
-
-
-def mode_of(spec: ToolSpec, modes: Mapping[str, ToolMode]) -> ToolMode:
-    """What a call of the tool does in a replay: as the transcript says, or verify for one without effects.
-
-    What asks the user is answered by the script, whose words count as the user's own.
-    """
-    if spec.name in modes:
-        return modes[spec.name]
-    if spec.name == _ASKS:
-        return "execute"
-    return "verify" if spec.effects == "none" else "stub"
+from runner.transcripts.tool_modes import RUNNING_MODES, served_prefixes, tool_mode
 
 
 class RecordedTools:
@@ -65,33 +51,29 @@ class RecordedTools:
     def mode(self, name: str) -> ToolMode:
         """What a call of the tool does here."""
         spec = self._known.get(name)
-        return mode_of(spec, self._modes) if spec is not None else self._modes.get(name, "stub")
+        return tool_mode(spec, self._modes) if spec is not None else self._modes.get(name, "stub")
 
-    def lets(self, call: ToolCall) -> bool:
+    def allows_unlisted(self, call: ToolCall) -> bool:
         """A call that runs nothing may go on as it was recorded; one that would run for real needs a word."""
         if self.mode(call.name) != "execute":
             return self._gateway.by_hand or self._gateway.ran(call)
-        self.trouble("unanswered", f"nobody approves {call.name}: list it under answers.approve")
+        self._gateway.add_deviation("unanswered", f"nobody approves {call.name}: list it under answers.approve")
         return False
 
-    def trouble(self, kind: str, what: str, diff: str = "") -> None:
-        """Note what the user has to be told."""
-        self._gateway.trouble(kind, what, diff)
-
     def seconds(self, call: ToolCall) -> float | None:
-        return self._real.seconds(call) if self.mode(call.name) in RUNNING else None
+        return self._real.seconds(call) if self.mode(call.name) in RUNNING_MODES else None
 
     def call(self, call: ToolCall, context: Context) -> ToolResult:
         recorded = self._gateway.recorded(call)
         mode = self.mode(call.name)
         if mode == "forbid":
-            self._gateway.trouble("forbidden", f"{call.name} was called, and its mode is forbid")
+            self._gateway.add_deviation("forbidden", f"{call.name} was called, and its mode is forbid")
         if mode == "execute":
             return self._real.call(call, context)
         if mode == "verify" and self._gateway.by_hand and not (recorded and recorded.ran):
             return self._real.call(call, context)
         if recorded is None or not recorded.ran:
-            self._gateway.trouble("unrecorded", f"{call.name} was called, and no result of that call is recorded")
+            self._gateway.add_deviation("unrecorded", f"{call.name} was called, and no result of that call is recorded")
             return ToolResult(call.id, call.name, "no result is recorded for this call", failed=True)
         if mode == "verify":
             self._verify(recorded, self._real.call(call, context))
@@ -106,9 +88,23 @@ class RecordedTools:
         if recorded.failed != result.failed:
             wrong.append(f"!{recorded.name}: {'fails' if result.failed else 'no longer fails'} today")
         if wrong:
-            self._gateway.trouble(
+            self._gateway.add_deviation(
                 "tool-drift", f"{recorded.name} gives another result than was recorded", "\n".join(wrong)
             )
+
+
+def server_tools(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSpec, ...]:
+    """The recorded tools that come from servers which a replay does not start."""
+    prefixes = served_prefixes(agent)
+    if recording.request is None or not prefixes:
+        return ()
+    known = {spec.name for spec in toolbox.specs}
+    recorded = recording.request.tools.items()
+    return tuple(
+        recorded_spec(name, tool.description)
+        for name, tool in recorded
+        if name.startswith(prefixes) and name not in known
+    )
 
 
 def recorded_spec(name: str, description: str) -> ToolSpec:
@@ -123,6 +119,6 @@ def _merged(real: tuple[ToolSpec, ...], server_tools: Sequence[ToolSpec], order:
     rank = {name: position for position, name in enumerate(order)}
     merged = list(real)
     for spec in server_tools:
-        before = sum(rank.get(each.name, len(rank)) < rank.get(spec.name, len(rank)) for each in merged)
+        before = sum(rank.get(other.name, len(rank)) < rank.get(spec.name, len(rank)) for other in merged)
         merged.insert(before, spec)
     return tuple(merged)

@@ -13,39 +13,48 @@ from runner.transcripts.expectations.turn_result import TurnResult, conversation
 from runner.transcripts.fingerprint import RequestHasher
 from runner.transcripts.model import Recording, ScriptTurn, Transcript
 from runner.transcripts.outcome import Change, Outcome
-from runner.transcripts.replaying.recorded_gateway import RecordedGateway, Unhurried
-from runner.transcripts.replaying.recorded_tools import RecordedTools
-from runner.transcripts.scripted_user import Person, Play, agents_own, frozen, merged, voice_of
-from runner.transcripts.suite.shared import Stage, model_of, server_tools
+from runner.transcripts.replaying.recorded_gateway import NoWaitCancel, RecordedGateway
+from runner.transcripts.replaying.recorded_tools import RecordedTools, server_tools
+from runner.transcripts.run_context import RunContext, model_of
+from runner.transcripts.script_renderer import script_renderer
+from runner.transcripts.scripted_conversation import ScriptedConversation, agent_variables, fixed_clock, merged_inputs
+from runner.transcripts.scripted_user import ScriptedUser
 
 _LEVELS: Mapping[str, Any] = {"tool-drift": "drift"}
 
 
 def replay(
-    transcript: Transcript, recording: Recording, stage: Stage, *, chunking: str = "recorded", traced: bool = False
+    transcript: Transcript,
+    recording: Recording,
+    context: RunContext,
+    *,
+    chunking: str = "recorded",
+    hash_events: bool = False,
 ) -> Outcome:
     """Replay one recording of a transcript: no network, and no process unless a tool is on verify or execute.
 
     `traced` adds a hash over all events. Raises ConfigError, UsageError and NeedsTrust for what keeps the conversation
     from beginning.
     """
-    return Cell(transcript, recording, stage, chunking).run(traced=traced)
+    return Cell(transcript, recording, context, chunking).run(hash_events=hash_events)
 
 
 class Cell:
     """A transcript, one of its recordings, and the session that is to make the same of it."""
 
-    def __init__(self, transcript: Transcript, recording: Recording, stage: Stage, chunking: str = "recorded") -> None:
+    def __init__(
+        self, transcript: Transcript, recording: Recording, context: RunContext, chunking: str = "recorded"
+    ) -> None:
         self._started = time.perf_counter()
-        agent = stage.agent(transcript, model_of(recording))
+        agent = context.agent(transcript, model_of(recording))
         self.transcript = transcript
         self.recording = recording
         self.agent = agent
-        self.redactor = stage.redactor(agent, transcript)
+        self.redactor = context.redactor(agent, transcript)
         self.evaluation = Evaluation(self.redactor)
         self.results: list[TurnResult] = []
         self.changes: list[Change] = []
-        toolbox = stage.toolbox(agent, transcript)
+        toolbox = context.toolbox(agent, transcript)
         from_servers = server_tools(agent, recording, toolbox)
         recorded = recording.request.tools if recording.request is not None else {}
         self.hasher = RequestHasher(self.redactor, {spec.name: recorded[spec.name].digest for spec in from_servers})
@@ -53,32 +62,32 @@ class Cell:
         self._tools = RecordedTools(
             toolbox, self.gateway, transcript.modes, self.redactor, from_servers, tuple(recorded)
         )
-        self.play = self._begin(stage)
+        self.conversation = self._begin(context)
 
-    def _begin(self, stage: Stage) -> Play:
-        inputs = merged(self.transcript.inputs, self.recording.inputs)
-        clock = frozen(inputs)
-        person = Person(self._tools)
+    def _begin(self, context: RunContext) -> ScriptedConversation:
+        inputs = merged_inputs(self.transcript.inputs, self.recording.inputs)
+        clock = fixed_clock(inputs)
+        user = ScriptedUser(self._tools.allows_unlisted, lambda text: self.gateway.add_deviation("unanswered", text))
         options = SessionOptions(
-            agents_own(inputs, self.agent),
+            agent_variables(inputs, self.agent),
             gateway=self.gateway,
             toolbox=self._tools,
             clock=clock,
             seed=inputs.seed,
-            approve=person.approve,
-            ask=person.ask,
+            approve=user.approve,
+            ask=user.ask,
         )
-        session = from_agent(self.agent, options, already_trusted)  # what runs at all was checked by the Stage
-        voice = voice_of(self.transcript, self.agent, inputs, clock)
-        return Play(session, voice, person, self.transcript, Unhurried, trusted=stage.trust)
+        session = from_agent(self.agent, options, already_trusted)  # what runs at all was checked by the RunContext
+        renderer = script_renderer(self.transcript, self.agent, inputs, clock)
+        return ScriptedConversation(session, renderer, user, self.transcript, NoWaitCancel, trusted=context.trust)
 
-    def run(self, *, traced: bool = False) -> Outcome:
+    def run(self, *, hash_events: bool = False) -> Outcome:
         """Play the turns that are recorded, and judge each and then all."""
         try:
             self._play()
         finally:
-            self.play.session.close()
-        return self._outcome(self._trace() if traced else "")
+            self.conversation.session.close()
+        return self._outcome(self._trace() if hash_events else "")
 
     def _trace(self) -> str:
         from runner.transcripts.replaying.event_hash import trace  # lazy: few replays are compared
@@ -111,21 +120,23 @@ class Cell:
         if self.results and not stopped:
             last = self.transcript.finally_ if brought is None else brought
             self.evaluation.evaluate(
-                self.play.voice.wanted(last), conversation_result(self.results), "finally" if brought is None else ""
+                self.conversation.renderer.expectations(last),
+                conversation_result(self.results),
+                "finally" if brought is None else "",
             )
 
     def _turn(self, turn: ScriptTurn, *, judged: bool) -> None:
         gateway, evaluation = self.gateway, self.evaluation
         replies = self.recording.turns[turn.id]
-        troubles, served = len(gateway.troubles), len(gateway.served)
+        deviations, served = len(gateway.deviations), len(gateway.served)
         gateway.begin(turn.id)
-        result = self.play.turn(turn, lambda: [each.request for each in gateway.served[served:]])
+        result = self.conversation.run_turn(turn, lambda: [each.request for each in gateway.served[served:]])
         gateway.end()
         self.results.append(result)
-        for trouble in gateway.troubles[troubles:]:
-            level = _LEVELS.get(trouble.kind, "fail")
-            evaluation.add_finding(level, trouble.kind, trouble.what, turn.location, turn.id, trouble.diff)
-        expect = self.play.voice.wanted(turn.expect) if judged else []
+        for deviation in gateway.deviations[deviations:]:
+            level = _LEVELS.get(deviation.kind, "fail")
+            evaluation.add_finding(level, deviation.kind, deviation.what, turn.location, turn.id, deviation.diff)
+        expect = self.conversation.renderer.expectations(turn.expect) if judged else []
         wanted = [*expect, *(self.recording.expect or ())]
         told = expects_failure(replies) or expects_error(wanted)
         if result.error is not None and not isinstance(result.error, RecordingError) and not told:
@@ -135,7 +146,7 @@ class Cell:
                 evaluation.evaluate(expect, result, turn.id)
             else:
                 evaluation.evaluate_golden(replies, result, turn)
-            self.play.voice.values.update(evaluation.captured)
+            self.conversation.renderer.values.update(evaluation.captured)
 
     def _unrecorded(self, turn: ScriptTurn) -> None:
         what = "!the script has this turn, the recording has not"

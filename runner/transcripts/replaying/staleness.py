@@ -10,14 +10,14 @@ from runner.transcripts.fingerprint import RequestHasher, fold_line_ends, sent_o
 from runner.transcripts.model import Component, FailureLevel, LazyLocation, RecordedRequest, Recording
 from runner.transcripts.outcome import Change
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.recorded_gateway import Served
+from runner.transcripts.replaying.recorded_gateway import ServedReply
 
-_Teller = Callable[[RecordedRequest, Served, Agent, RequestHasher, Redactor], tuple[str, Iterable[str]]]
+_Teller = Callable[[RecordedRequest, ServedReply, Agent, RequestHasher, Redactor], tuple[str, Iterable[str]]]
 
 
 def changes(
     recording: Recording,
-    served: Sequence[Served],
+    served: Sequence[ServedReply],
     agent: Agent,
     hasher: RequestHasher,
     redactor: Redactor,
@@ -29,7 +29,7 @@ def changes(
     first = next((one for one in served if one.seen != one.reply.seen), None)
     if recorded is None or first is None:
         return ()
-    found: list[tuple[Component, Served, str, str]] = []
+    found: list[tuple[Component, ServedReply, str, str]] = []
     for part, tell in _TELL.items():
         if first.stamp[part] != recorded.stamp.get(part):
             where, diff = tell(recorded, first, agent, hasher, redactor)
@@ -43,7 +43,7 @@ def changes(
     )
 
 
-def _message(first: Served) -> str:
+def _message(first: ServedReply) -> str:
     """What was said last, since all before it was the same."""
     count = len(first.request.messages)
     message = first.request.messages[-1]
@@ -55,14 +55,14 @@ def _message(first: Served) -> str:
 
 
 def _system(
-    recorded: RecordedRequest, first: Served, agent: Agent, hasher: RequestHasher, redactor: Redactor
+    recorded: RecordedRequest, first: ServedReply, agent: Agent, hasher: RequestHasher, redactor: Redactor
 ) -> tuple[str, Iterable[str]]:
     old, new = fold_line_ends(recorded.system), fold_line_ends(redactor(first.request.system))
     return _prompt_line(agent, old, new), _diff(old.splitlines(), new.splitlines())
 
 
 def _tools(
-    recorded: RecordedRequest, first: Served, agent: Agent, hasher: RequestHasher, redactor: Redactor
+    recorded: RecordedRequest, first: ServedReply, agent: Agent, hasher: RequestHasher, redactor: Redactor
 ) -> tuple[str, Iterable[str]]:
     today = hasher.tools(first.request)
     old = [f"{name}{tool.signature}: {tool.description}" for name, tool in recorded.tools.items()]
@@ -78,7 +78,7 @@ def _tools(
 
 
 def _options(
-    recorded: RecordedRequest, first: Served, agent: Agent, hasher: RequestHasher, redactor: Redactor
+    recorded: RecordedRequest, first: ServedReply, agent: Agent, hasher: RequestHasher, redactor: Redactor
 ) -> tuple[str, Iterable[str]]:
     return agent.location("options"), _option_lines(recorded.options, redactor.value(sent_options(first.request)))
 

@@ -13,8 +13,8 @@ from runner.transcripts.recording.as_recorded import run_as_recorded
 from runner.transcripts.recording.drift import outcome_with_drift
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.recording.record_transcript import Review, record_transcript
+from runner.transcripts.run_context import RunContext
 from runner.transcripts.suite.run import Choice, broken
-from runner.transcripts.suite.shared import Stage
 
 
 def run_live(
@@ -30,10 +30,10 @@ def run_live(
     """
     options = options._replace(model=choice.model)
 
-    def judged(transcript: Transcript, stage: Stage) -> Outcome:
+    def judged(transcript: Transcript, context: RunContext) -> Outcome:
         if as_recorded:
-            return run_as_recorded(transcript, stage, options)
-        run = run_transcript(transcript, stage, options)
+            return run_as_recorded(transcript, context, options)
+        run = run_transcript(transcript, context, options)
         return outcome_with_drift(run, transcript.recording(run.recording.name))
 
     return _outcomes(paths, choice, judged)
@@ -53,22 +53,22 @@ def record_all(
     `gateway` and `model`, both or one of them, replace those of each agent.
     """
 
-    def recorded(transcript: Transcript, stage: Stage) -> Outcome | None:
-        agent = stage.agent(transcript)
+    def recorded(transcript: Transcript, context: RunContext) -> Outcome | None:
+        agent = context.agent(transcript)
         route = f"{gateway or agent.gateway}/{model or agent.model}" if gateway or model else ""
-        return record_transcript(transcript.path, stage, options._replace(model=route), review=review)
+        return record_transcript(transcript.path, context, options._replace(model=route), review=review)
 
     return _outcomes(paths, choice, recorded)
 
 
 def _outcomes(
-    paths: Iterable[Path], choice: Choice, run: Callable[[Transcript, Stage], Outcome | None]
+    paths: Iterable[Path], choice: Choice, run: Callable[[Transcript, RunContext], Outcome | None]
 ) -> Iterator[Outcome]:
-    stage = Stage(offline=False, trust=choice.trust)
+    context = RunContext(offline=False, trust=choice.trust)
     for path in paths:
         try:
-            transcript = load_transcript(path, stage.suite_files)
-            outcome = run(transcript, stage) if choice.takes(transcript) else None
+            transcript = load_transcript(path, context.suite_files)
+            outcome = run(transcript, context) if choice.takes(transcript) else None
         except AgentRunError as error:
             outcome = broken(path, error)
         if outcome is not None:

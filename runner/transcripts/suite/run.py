@@ -16,7 +16,7 @@ from runner.transcripts.files.suite_file import SUITE_FILE
 from runner.transcripts.model import TRANSCRIPT_SUFFIX, Recording, Transcript
 from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.replaying.replay import replay
-from runner.transcripts.suite.shared import Stage, declared_models
+from runner.transcripts.run_context import RunContext, declared_models
 
 # Where it is sound, a fork spares each process the start and the imports.
 _START = "fork" if sys.platform == "linux" else "spawn"
@@ -79,13 +79,13 @@ def run(paths: Sequence[Path], choice: Choice, *, jobs: int = 1) -> Iterator[Out
 def _here(paths: Sequence[Path], choice: Choice) -> Iterator[Outcome]:
     if len(paths) > _FEW:
         import jsonschema_rs  # noqa: F401 - lazy: it checks many files faster than its import takes
-    stage = Stage(trust=choice.trust)
+    context = RunContext(trust=choice.trust)
     try:
         with _few_collections():
             for path in paths:
-                yield from _cells(path, choice, stage)
+                yield from _cells(path, choice, context)
     finally:
-        stage.close()
+        context.close()
 
 
 def _in_processes(paths: Sequence[Path], choice: Choice, jobs: int) -> Iterator[Outcome]:
@@ -107,25 +107,25 @@ def _share(paths: Sequence[Path], choice: Choice) -> list[Outcome]:
     return list(run(paths, choice))
 
 
-def _cells(path: Path, choice: Choice, stage: Stage) -> Iterator[Outcome]:
+def _cells(path: Path, choice: Choice, context: RunContext) -> Iterator[Outcome]:
     """The chosen cells of one file; what keeps it from running is an outcome too."""
     try:
-        transcript = load_transcript(path, stage.suite_files)
+        transcript = load_transcript(path, context.suite_files)
         if choice.takes(transcript):
-            stage.agent(transcript)  # a broken agent is told once, not by each recording
-            for recording in _recordings(transcript, choice, stage):
+            context.agent(transcript)  # a broken agent is told once, not by each recording
+            for recording in _recordings(transcript, choice, context):
                 if choice.cells is None or f"{path} [{recording.name}]" in choice.cells:
-                    yield _outcome(transcript, recording, choice, stage)
-            yield from _missing(transcript, choice, stage)
+                    yield _outcome(transcript, recording, choice, context)
+            yield from _missing(transcript, choice, context)
     except AgentRunError as error:
         yield broken(path, error)
 
 
-def _outcome(transcript: Transcript, recording: Recording, choice: Choice, stage: Stage) -> Outcome:
+def _outcome(transcript: Transcript, recording: Recording, choice: Choice, context: RunContext) -> Outcome:
     try:
-        outcome = replay(transcript, recording, stage, chunking=choice.chunking, traced=choice.twice)
+        outcome = replay(transcript, recording, context, chunking=choice.chunking, hash_events=choice.twice)
         if choice.twice:
-            again = replay(transcript, recording, stage, chunking=choice.chunking, traced=True)
+            again = replay(transcript, recording, context, chunking=choice.chunking, hash_events=True)
             outcome = _compared(outcome, again)
         return outcome
     except AgentRunError as error:
@@ -139,17 +139,17 @@ def _compared(first: Outcome, second: Outcome) -> Outcome:
     return first._replace(findings=(*first.findings, Finding("fail", "twice", what, first.location)))
 
 
-def _recordings(transcript: Transcript, choice: Choice, stage: Stage) -> tuple[Recording, ...]:
+def _recordings(transcript: Transcript, choice: Choice, context: RunContext) -> tuple[Recording, ...]:
     if not choice.model:
         return transcript.recordings
     found = transcript.recording(choice.model)
     return (found,) if found is not None else ()
 
 
-def _missing(transcript: Transcript, choice: Choice, stage: Stage) -> Iterator[Outcome]:
+def _missing(transcript: Transcript, choice: Choice, context: RunContext) -> Iterator[Outcome]:
     """A cell for the model that is asked for, or that the agent names, when the file has no recording of it."""
     machine = [each.name for each in transcript.recordings if not each.by_hand]
-    wanted = (choice.model,) if choice.model else declared_models(stage.agent(transcript))
+    wanted = (choice.model,) if choice.model else declared_models(context.agent(transcript))
     if any(name in machine for name in wanted) or (not choice.model and not machine and transcript.recordings):
         return
     cell = missing(transcript, wanted[0])

@@ -9,12 +9,12 @@ from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.fingerprint import RequestHasher
 from runner.transcripts.model import Recording, ReplayInputs
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.recorded_gateway import RecordedGateway, able
+from runner.transcripts.replaying.recorded_gateway import RecordedGateway, recorded_capabilities
 
 
 def test_what_a_gateway_can_do_comes_back() -> None:
     able_to = Capabilities(structured=True, window=8192, lacks=frozenset({"seed", "top_k"}))
-    recording = Recording("openai/m", {"t": ()}, inputs=ReplayInputs(capabilities=able(able_to)))
+    recording = Recording("openai/m", {"t": ()}, inputs=ReplayInputs(capabilities=recorded_capabilities(able_to)))
     text = recording_document(recording)
     assert "capabilities: {structured: true, window: 8192, lacks: [seed, top_k]}" in text
     assert RecordedGateway(recording, "openai", RequestHasher(Redactor())).capabilities("m") == able_to

@@ -16,7 +16,7 @@ from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.replay import replay
-from runner.transcripts.suite.shared import Stage
+from runner.transcripts.run_context import RunContext
 from thoroughness import examples
 
 HOSTILE = [
@@ -70,13 +70,13 @@ def conversation(folder: Path, text: str, arguments: dict[str, object]) -> Path:
     file = folder / "it.transcript.yaml"
     file.write_text(json.dumps({"transcript": 1, "agent": "agent.yaml", "turns": [{"id": "t", "user": "Go."}]}))
     transcript = load_transcript(file)
-    write_recording(transcript, run_transcript(transcript, Stage(offline=False, trust=True)).recording, Redactor())
+    write_recording(transcript, run_transcript(transcript, RunContext(offline=False, trust=True)).recording, Redactor())
     return file
 
 
 def green(file: Path) -> None:
     transcript = load_transcript(file)
-    outcome = replay(transcript, transcript.recordings[0], Stage(trust=True))
+    outcome = replay(transcript, transcript.recordings[0], RunContext(trust=True))
     assert outcome.verdict == "pass", (outcome.findings, outcome.changes)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from runner.core.errors import AgentRunError, Denied, RateLimited
 from runner.transcripts.recording.live_run import run_transcript
-from runner.transcripts.suite.shared import Stage
+from runner.transcripts.run_context import RunContext
 
 
 def test_a_failing_model_writes_nothing(case) -> None:
@@ -69,7 +69,7 @@ def test_the_model_that_answers_in_the_end_is_the_one_recorded(case) -> None:
 def test_a_turn_that_wants_what_no_answer_gave_is_not_recorded(case) -> None:
     case.change(case.file, "  - contains:", "  - regex: 'number (?P<number>\\d+)'\n  - contains:")
     case.change(case.file, "user: Give me that as JSON.", "user: What is {{ number }}?")
-    run = run_transcript(case.load(), Stage(offline=False))
+    run = run_transcript(case.load(), RunContext(offline=False))
     assert not run.complete
     assert run.outcome.verdict == "fail"
 

@@ -10,7 +10,7 @@ import pytest
 from runner.core.errors import AgentRunError
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.reports import FORMATS, Run, renderer
-from runner.transcripts.suite.shared import Stage, redactor_for
+from runner.transcripts.run_context import RunContext, redactor_for
 
 CANARY = "canary-4f9a1c77e0b2"
 
@@ -54,7 +54,7 @@ def test_a_canary_is_in_no_file(case, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_redactor_of_a_stage_knows_what_the_agent_resolved(recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "a-rather-long-value")
     transcript = recorded.load()
-    mask = redactor_for(Stage().agent(transcript), transcript)
+    mask = redactor_for(RunContext().agent(transcript), transcript)
     assert mask("x a-rather-long-value") == "x «env:SOME_API_KEY»"
 
 
@@ -62,7 +62,7 @@ def test_a_canary_is_in_no_report(case, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("REMINDER_TOKEN", CANARY)
     case.change(case.agent, "The meetup is on", f"The token {CANARY} is on")
     case.change(case.file, "  - contains:", "  - text: Nothing.\n  - not: {regex: token}\n  - contains:")
-    outcome = run_transcript(case.load(), Stage(offline=False)).outcome
+    outcome = run_transcript(case.load(), RunContext(offline=False)).outcome
     assert outcome.verdict == "fail"
     for form in FORMATS:
         assert CANARY not in renderer(form)(Run([outcome]))
@@ -71,5 +71,5 @@ def test_a_canary_is_in_no_report(case, monkeypatch: pytest.MonkeyPatch) -> None
         case.agent, '- text: \'{"date"', f"- error: {{status: 401, message: 'no {CANARY}'}}\n- text: '{{\"date\""
     )
     with pytest.raises(AgentRunError) as caught:
-        run_transcript(case.load(), Stage(offline=False))
+        run_transcript(case.load(), RunContext(offline=False))
     assert CANARY not in str(caught.value)

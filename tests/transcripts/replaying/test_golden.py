@@ -23,9 +23,9 @@ def test_an_unchanged_case_is_green(recorded) -> None:
 
 @pytest.mark.parametrize("mode", ["recorded", "whole", "char", "fuzz:1", "fuzz:2"])
 def test_however_the_stream_is_cut_the_events_are_the_same(recorded, mode: str) -> None:
-    outcome = recorded.replay(chunking=mode, traced=True)
+    outcome = recorded.replay(chunking=mode, hash_events=True)
     assert outcome.verdict == "pass"
-    assert outcome.trace == recorded.replay(traced=True).trace != ""
+    assert outcome.trace == recorded.replay(hash_events=True).trace != ""
 
 
 def test_a_changed_word_of_the_prompt_is_stale_and_its_line_is_named(recorded) -> None:

@@ -10,19 +10,18 @@ from runner.config.agent import Agent, Permissions, UserConfig
 from runner.config.loader import check_agent, load_agent
 from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
-from runner.core.messages import ToolSpec
 from runner.core.secrets import is_secret_name
 from runner.tools import Toolbox, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
 from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.recorded_tools import RUNNING, mode_of, recorded_spec
+from runner.transcripts.tool_modes import RUNNING_MODES, served_prefixes, tool_mode
 
 _SHORTEST = 12
 
 
-class Stage:
+class RunContext:
     """Agents and tools for the cells of one run. `trust` consents to what the agents can execute."""
 
     def __init__(self, *, offline: bool = True, trust: bool = False) -> None:
@@ -38,7 +37,7 @@ class Stage:
         """The transcript's agent, asking `model` (GATEWAY/MODEL) if that is given. Raises ConfigError."""
         key = (transcript.agent, model)
         if key not in self._agents:
-            self._agents[key] = routed(self.agent(transcript), model) if model else self._load(transcript.agent)
+            self._agents[key] = with_model(self.agent(transcript), model) if model else self._load(transcript.agent)
         return self._agents[key]
 
     def redactor(self, agent: Agent, transcript: Transcript) -> Redactor:
@@ -50,8 +49,8 @@ class Stage:
 
     def toolbox(self, agent: Agent, transcript: Transcript) -> Toolbox:
         """The agent's tools for a replay; a server's only where the transcript lets one run. Raises NeedsTrust."""
-        prefixes = _served_prefixes(agent)
-        live = any(mode in RUNNING and name.startswith(prefixes) for name, mode in transcript.modes.items())
+        prefixes = served_prefixes(agent)
+        live = any(mode in RUNNING_MODES and name.startswith(prefixes) for name, mode in transcript.modes.items())
         entries = [entry for entry in agent.tools if live or not tool_kind_of(entry).served]
         if live or any(tool_kind_of(entry).imports for entry in entries):
             self._ensure_trusted(agent)
@@ -63,7 +62,7 @@ class Stage:
         toolbox = self._toolboxes[key]
         # What a file declares harmless is run, to be verified: whether it is harmless, only trust tells.
         ours = {entry.name for entry in agent.tools if tool_kind_of(entry).shipped}
-        if any(spec.name not in ours and mode_of(spec, transcript.modes) in RUNNING for spec in toolbox.specs):
+        if any(spec.name not in ours and tool_mode(spec, transcript.modes) in RUNNING_MODES for spec in toolbox.specs):
             self._ensure_trusted(agent)
         return toolbox
 
@@ -88,7 +87,7 @@ class Stage:
         return examined.agent
 
 
-def routed(agent: Agent, model: str) -> Agent:
+def with_model(agent: Agent, model: str) -> Agent:
     """The agent with that GATEWAY/MODEL as its only choice, and the options of the fallback that names it."""
     gateway, _, name = model.partition("/")
     fallback = next((each for each in agent.fallback if (each.gateway, each.model) == (gateway, name)), None)
@@ -115,26 +114,6 @@ def secrets_of(agent: Agent) -> dict[str, str]:
 def _secret(name: str, value: str) -> bool:
     """A variable whose name says that it holds a secret, and whose value is no everyday word."""
     return len(value) >= _SHORTEST and is_secret_name(name)
-
-
-def server_tools(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSpec, ...]:
-    """The recorded tools that come from servers which a replay does not start."""
-    prefixes = _served_prefixes(agent)
-    if recording.request is None or not prefixes:
-        return ()
-    known = {spec.name for spec in toolbox.specs}
-    recorded = recording.request.tools.items()
-    return tuple(
-        recorded_spec(name, tool.description)
-        for name, tool in recorded
-        if name.startswith(prefixes) and name not in known
-    )
-
-
-def _served_prefixes(agent: Agent) -> tuple[str, ...]:
-    """How the names of tools begin that only a running server can tell: in a replay the recording tells them."""
-    kinds = ((tool_kind_of(entry), entry) for entry in agent.tools)
-    return tuple(kind.prefix(entry) or "" for kind, entry in kinds if kind.served)
 
 
 def model_of(recording: Recording) -> str:
