@@ -61,14 +61,12 @@ class Layers:
         *,
         at_key: bool = False,
         severity: Severity = "error",
-        offset: int | None = None,
-        length: int = 1,
+        within: tuple[int, int] | None = None,
     ) -> Diagnostic:
-        """A diagnostic where `path` stands, or at `offset` of the text there."""
+        """A diagnostic where `path` stands, or `within` the text there: from one offset to another."""
         document, (line, column, span_length) = self.span(path, at_key)
-        if offset is not None:
-            position = position_at(document.source_map(path), offset)
-            line, column, span_length = (*position, length) if position else (line, column, span_length)
+        if within and (position := position_at(document.source_map(path), within[0])):
+            line, column, span_length = *position, within[1] - within[0]
         if not document.text:  # the command line has no lines
             line = column = 0
         return Diagnostic(document.path, line, column, message, hint, severity, span_length)

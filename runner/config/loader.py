@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from runner.config.agent import Agent, Fallback, PromptSource, Reply, UserConfig
 from runner.config.agent_source import AgentSource
@@ -45,6 +45,22 @@ class CheckedAgent:
     files: tuple[Path, ...] = ()
 
 
+class Overrides(NamedTuple):
+    """What the command line sets above an agent file: `KEY.PATH=VALUE` settings, and a gateway and a model."""
+
+    settings: Iterable[str] = ()
+    gateway: str | None = None
+    model: str | None = None
+
+    def documents(self) -> Iterator[Document]:
+        """Each as a document of one line. Raises ConfigError."""
+        if self.gateway:
+            yield override_document(f"--gateway {self.gateway}", ["gateway"], self.gateway)
+        if self.model:
+            yield override_document(f"--model {self.model}", ["model"], self.model)
+        yield from override_documents(self.settings)
+
+
 def load_agent(
     path: Path | str,
     *,
@@ -60,7 +76,7 @@ def load_agent(
     own configuration, read from its folder by default. Raises ConfigError with every error of every file; an
     environment variable that the file needs and that is not set is one.
     """
-    checked = check_agent(path, overrides=overrides, gateway=gateway, model=model, environ=environ, user=user)
+    checked = check_agent(path, overrides=Overrides(overrides, gateway, model), environ=environ, user=user)
     if checked.agent is None:
         raise ConfigError([diagnostic for diagnostic in checked.diagnostics if diagnostic.severity == "error"])
     return checked.agent
@@ -69,9 +85,7 @@ def load_agent(
 def check_agent(
     path: Path | str,
     *,
-    overrides: Iterable[str] = (),
-    gateway: str | None = None,
-    model: str | None = None,
+    overrides: Overrides | None = None,
     environ: Mapping[str, str] | None = None,
     user: UserConfig | None = None,
     missing_variable: Severity = "error",
@@ -85,7 +99,7 @@ def check_agent(
     diagnostics: list[Diagnostic] = []
     loaded = (user, Secrets()) if user else _collect(diagnostics, lambda: load_user_config(environ))
     user, secrets = loaded or (UserConfig(), Secrets())
-    command_line = _collect(diagnostics, lambda: [*_command_line(gateway, model), *override_documents(overrides)])
+    command_line = _collect(diagnostics, lambda: [*overrides.documents()] if overrides else [])
     documents = _collect(diagnostics, lambda: [*extends_chain(path)])
     if not documents:
         return CheckedAgent(None, sorted_diagnostics(diagnostics))
@@ -100,13 +114,6 @@ def _collect(diagnostics: list[Diagnostic], read: Callable[[], T]) -> T | None:
     except ConfigError as error:
         diagnostics += error.problems
         return None
-
-
-def _command_line(gateway: str | None, model: str | None) -> Iterator[Document]:
-    if gateway:
-        yield override_document(f"--gateway {gateway}", ["gateway"], gateway)
-    if model:
-        yield override_document(f"--model {model}", ["model"], model)
 
 
 @dataclass(frozen=True, slots=True)

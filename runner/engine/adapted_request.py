@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runner.core.events import Notice
-from runner.engine.broker import Route
+from runner.engine.route import Route
 from runner.engine.structured import ReplySchema
 from runner.gateways import Capabilities, Request
 

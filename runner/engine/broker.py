@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from math import inf
 from time import monotonic
@@ -16,24 +16,12 @@ from runner.core.events import Notice
 from runner.core.messages import Message, Usage
 from runner.core.policy import Limits, Retry, Timeouts
 from runner.engine.retry import ModelCall, with_retries
+from runner.engine.route import Route
 from runner.gateways import OPTIONS, Capabilities, Gateway, Request
 
 P = TypeVar("P", Retry, Timeouts)
-RequestFor = Callable[["Route", Capabilities], tuple[Request, Sequence[Notice]]]
-WrapGateway = Callable[["Route"], Gateway]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One model behind one gateway, with the options it is asked with; `place` is where a file names it."""
-
-    gateway: Gateway
-    model: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    place: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.gateway.name}/{self.model}"
+RequestFor = Callable[[Route, Capabilities], tuple[Request, Sequence[Notice]]]
+WrapGateway = Callable[[Route], Gateway]
 
 
 class Broker:
@@ -41,7 +29,7 @@ class Broker:
 
     `gateway`: a Gateway, its class, or a name of the catalogue. `options`: what is sent with each request, in the agent
     file's words. `fallback`: routes as in the agent file (`{gateway, model, options}`), each gateway likewise.
-    `retry`, `timeouts`: as in the agent file, waits in seconds. `place`: where a file names the gateway, a fallback's
+    `retry`, `timeouts`: as in the agent file, waits in seconds. `where` a file names the gateway, a fallback's
     under the same key; errors tell it. `wrap`: gives the gateway to ask in place of a route's own, and may pass
     requests on to that. Nothing here touches the network. Raises UsageError.
     """
@@ -55,10 +43,10 @@ class Broker:
         fallback: Sequence[Mapping[str, Any]] = (),
         retry: Retry | Mapping[str, Any] | None = None,
         timeouts: Timeouts | Mapping[str, Any] | None = None,
-        place: str = "",
+        where: str = "",
         wrap: WrapGateway | None = None,
     ) -> None:
-        first = Route(_gateway_instance(gateway), model, _checked_options(options), place)
+        first = Route(_gateway_instance(gateway), model, _checked_options(options), where)
         routes = (first, *(_fallback_route(fields, first) for fields in fallback))
         self.routes: tuple[Route, ...] = (
             tuple(replace(route, gateway=wrap(route)) for route in routes) if wrap else routes
@@ -151,7 +139,7 @@ def _fallback_route(fields: Mapping[str, Any], first: Route) -> Route:
     if not {"gateway", "model"} <= fields.keys():
         raise UsageError(f"a fallback needs a gateway and a model, not {dict(fields)!r}")
     options = _checked_options(fields.get("options")) or first.options
-    return Route(_gateway_instance(fields["gateway"]), fields["model"], options, fields.get("place", ""))
+    return Route(_gateway_instance(fields["gateway"]), fields["model"], options, fields.get("where", ""))
 
 
 def _checked_options(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -186,7 +174,7 @@ def _gateway_instance(gateway: Any) -> Gateway:
 
 
 def _with_where(error: GatewayError, route: Route) -> GatewayError:
-    """The error with the place of its route in the agent file."""
-    if not route.place:
+    """The error with the line of the agent file that names the route."""
+    if not route.where:
         return error
-    return error.replace(where=f"{error.where} ({route.place})" if error.where else route.place)
+    return error.replace(where=f"{error.where} ({route.where})" if error.where else route.where)

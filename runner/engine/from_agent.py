@@ -166,13 +166,13 @@ def _broker(agent: Agent, options: SessionOptions) -> Broker:
                 "gateway": connected(other.gateway),
                 "model": other.model,
                 "options": other.options,
-                "place": agent.location("fallback"),
+                "where": agent.location("fallback"),
             }
             for other in agent.fallback
         ],
         retry=agent.retry,
         timeouts=agent.timeouts,
-        place=agent.location("gateway"),
+        where=agent.location("gateway"),
         wrap=options.wrap,
     )
 

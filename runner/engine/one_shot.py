@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.core.chunks import Chunk
 from runner.core.events import Notice
@@ -11,14 +11,17 @@ from runner.core.history import Exchange
 from runner.core.messages import Message
 from runner.core.policy import Limits
 from runner.engine.adapted_request import adapted
-from runner.engine.broker import Broker, Route
 from runner.engine.limits import TurnLimits
+from runner.engine.route import Route
 from runner.engine.structured import ReplySchema
 from runner.engine.tool_calls import ToolCalls
 from runner.engine.turn import TurnLoop
 from runner.engine.usage import SessionUsage
 from runner.gateways import Capabilities, Request
 from runner.tools import Context, Toolbox
+
+if TYPE_CHECKING:
+    from runner.engine.broker import Broker
 
 
 def generate(

@@ -12,7 +12,7 @@ from runner.core.messages import Message, ToolSpec
 from runner.core.policy import DEFAULT_WINDOW, ContextPolicy
 from runner.core.tokens import IMAGE, Calibration, estimate, estimate_tools
 from runner.core.window import WindowContents, fit
-from runner.engine.broker import Route
+from runner.engine.route import Route
 from runner.gateways import Capabilities, Request
 
 

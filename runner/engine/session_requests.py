@@ -13,8 +13,9 @@ from runner.core.events import Notice
 from runner.core.policy import ContextPolicy
 from runner.core.window import WindowContents
 from runner.engine.adapted_request import adapted
-from runner.engine.broker import Broker, Route
+from runner.engine.broker import Broker
 from runner.engine.prompt_window import Prompt, PromptWindow
+from runner.engine.route import Route
 from runner.engine.structured import ReplySchema
 from runner.gateways import Capabilities, Request
 from runner.tools import Tools

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.config.agent import Agent, Permissions, UserConfig, Variable
-from runner.config.loader import check_agent, load_agent
+from runner.config.loader import Overrides, check_agent, load_agent
 from runner.config.template.render import render
 from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
@@ -121,10 +121,10 @@ class TestLayers:
         ],
     )
     def test_a_problem_of_a_setting_names_the_setting(self, setting: str, diagnostic: str):
-        assert complaints(SMALL + "tools: [resolve_date]\n", overrides=[setting])[0].startswith(diagnostic)
+        assert complaints(SMALL + "tools: [resolve_date]\n", overrides=Overrides([setting]))[0].startswith(diagnostic)
 
     def test_a_gateway_from_the_command_line_must_be_known(self):
-        assert complaints(SMALL, gateway="olama") == [
+        assert complaints(SMALL, overrides=Overrides(gateway="olama")) == [
             "--gateway olama: error: gateway: no gateway is named 'olama' (did you mean 'ollama'?)"
         ]
 

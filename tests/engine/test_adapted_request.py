@@ -8,7 +8,7 @@ import pytest
 
 from runner.core.messages import ToolSpec
 from runner.engine.adapted_request import adapted
-from runner.engine.broker import Route
+from runner.engine.route import Route
 from runner.gateways import Capabilities, Request, Scripted
 
 TOOL = ToolSpec("look", "Looks.", {"type": "object", "properties": {}})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from runner.config.agent import PromptSource
 from runner.config.diagnostics import Diagnostic
@@ -80,7 +80,9 @@ def template_dependencies(source: PromptSource) -> TemplateDependencies:
     try:
         _compiled(sandbox, source.text)
         for name, file, text, line in _free_names(sandbox, source.text, _MAIN, frozenset(), files):
-            names.setdefault(name, _diagnostic(source, file, text, line, f"{name!r} is not defined", name))
+            names.setdefault(
+                name, _diagnostic(source, TemplateLine(file, text, line), f"{name!r} is not defined", name)
+            )
     except _template_errors() as error:
         _raise_config_error(error, source, known=())
     return TemplateDependencies(names, tuple(files.values()))
@@ -89,7 +91,8 @@ def template_dependencies(source: PromptSource) -> TemplateDependencies:
 def _variable_names(source: PromptSource) -> Iterator[tuple[str, Diagnostic]]:
     for match in reversed([*_VARIABLE.finditer(source.text)]):  # the first use of a name comes last, and stays
         line = source.text.count("\n", 0, match.start()) + 1
-        yield match[1], _diagnostic(source, _MAIN, source.text, line, f"{match[1]!r} is not defined", match[1])
+        position = TemplateLine(_MAIN, source.text, line)
+        yield match[1], _diagnostic(source, position, f"{match[1]!r} is not defined", match[1])
 
 
 def _is_scalar(value: Any) -> bool:
@@ -164,7 +167,7 @@ def _raise_config_error(error: Exception, source: PromptSource, known: Iterable[
     elif isinstance(error, RecursionError):
         message = "includes or calls itself without end"
     text = source.text if file == _MAIN else _file_text(file)
-    diagnostic = _diagnostic(source, file, text, line, f"template: {message}", word, hint)
+    diagnostic = _diagnostic(source, TemplateLine(file, text, line), f"template: {message}", word, hint)
     raise ConfigError([diagnostic]) from None
 
 
@@ -188,10 +191,17 @@ def _file_text(file: str) -> str:
         return ""
 
 
-def _diagnostic(
-    source: PromptSource, file: str, text: str, line: int, message: str, word: str, hint: str = ""
-) -> Diagnostic:
+class TemplateLine(NamedTuple):
+    """A line, counted from 1, of a template's text."""
+
+    file: str
+    text: str
+    line: int
+
+
+def _diagnostic(source: PromptSource, at: TemplateLine, message: str, word: str, hint: str = "") -> Diagnostic:
     """The diagnostic at `word` in a line of a template, or of the line's first character."""
+    file, text, line = at
     lines = text.splitlines(keepends=True)
     shown = lines[line - 1] if line <= len(lines) else ""
     match = re.search(rf"\b{re.escape(word)}\b", shown) if word else None

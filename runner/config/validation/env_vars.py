@@ -91,6 +91,4 @@ class Substitution:
             self._report(path, match, f"{dotted_path(path)}: {match.group()} {why}", "error")
 
     def _report(self, path: NodePath, match: re.Match[str], message: str, severity: Severity) -> None:
-        self.diagnostics.append(
-            self._layers.diagnostic(path, message, severity=severity, offset=match.start(), length=len(match.group()))
-        )
+        self.diagnostics.append(self._layers.diagnostic(path, message, severity=severity, within=match.span()))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from runner.core.chunks import Chunk
-from runner.engine.broker import Route
+from runner.engine.route import Route
 from runner.gateways import Request
 from runner.transcripts.model import RecordedRequest, Transcript
 from runner.transcripts.outcome import Change, Finding, Outcome

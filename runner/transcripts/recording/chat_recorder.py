@@ -12,7 +12,7 @@ from typing import Any
 from runner.config.agent import Agent
 from runner.core.errors import UsageError
 from runner.core.events import Asked, Event, TurnEnded
-from runner.engine.broker import Route
+from runner.engine.route import Route
 from runner.transcripts.files.documents import write_atomically
 from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.files.script_yaml import script_document

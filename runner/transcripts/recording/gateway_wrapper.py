@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from runner.core.chunks import Chunk
-from runner.engine.broker import Route
+from runner.engine.route import Route
 from runner.gateways import Capabilities, Request
 
 Stream = Callable[[Route, Request], Iterator[Chunk]]

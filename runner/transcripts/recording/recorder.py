@@ -10,7 +10,7 @@ from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, IncompleteReply, UsageError
 from runner.core.events import Event, Notice, Replied, ToolFinished, ToolStarted
 from runner.core.messages import ToolResult
-from runner.engine.broker import Route
+from runner.engine.route import Route
 from runner.gateways import Capabilities, Request
 from runner.transcripts.fingerprint import RequestHasher, sent_options, tool_signature
 from runner.transcripts.model import RecordedRequest, RecordedTool, Recording, ReplayInputs
