@@ -18,8 +18,9 @@ from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.run_context import RunContext
-from runner.transcripts.suite.run import Choice, find_transcripts
+from runner.transcripts.suite.discovery import find_transcripts
 from runner.transcripts.suite.run import run as replay_all
+from runner.transcripts.suite.selection import Choice
 
 AGENT = """\
 gateway: scripted

@@ -28,7 +28,7 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     from runner.config.template.variables import parse_var_options
     from runner.transcripts.outcome import exit_code
     from runner.transcripts.recording.live_run import LiveOptions
-    from runner.transcripts.suite.run import Choice
+    from runner.transcripts.suite.selection import Choice
 
     started = time.monotonic()
     outcomes = record_transcripts(

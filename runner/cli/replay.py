@@ -39,7 +39,7 @@ def replay(paths: tuple[Path, ...], **options: Any) -> int:
     from runner.commands.replay import ReplayOptions
     from runner.commands.replay import replay as replay_transcripts
     from runner.transcripts.outcome import exit_code
-    from runner.transcripts.suite.run import Choice
+    from runner.transcripts.suite.selection import Choice
 
     reports = Reports.of(options["reports"])
     started = time.monotonic()

@@ -16,7 +16,7 @@ from runner.transcripts.model import Expectation, RecordedCall, RecordedError, R
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.run_context import RunContext
-from runner.transcripts.suite.run import find_transcripts
+from runner.transcripts.suite.discovery import find_transcripts
 
 ALTERED = "(nothing of the kind)"
 _REPEATS = 50

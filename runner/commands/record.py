@@ -9,8 +9,9 @@ from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_run import LiveOptions
 from runner.transcripts.recording.record_transcript import Review
 from runner.transcripts.recording.recording_writer import refuse_in_ci
+from runner.transcripts.suite.discovery import find_transcripts
 from runner.transcripts.suite.live import record_all
-from runner.transcripts.suite.run import Choice, find_transcripts
+from runner.transcripts.suite.selection import Choice
 
 
 def record(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from runner.core.errors import UsageError
 from runner.transcripts.chunking import MODES, is_mode
 from runner.transcripts.outcome import Outcome
+from runner.transcripts.suite.discovery import find_transcripts
 from runner.transcripts.suite.last_failures import failed_before, remember
-from runner.transcripts.suite.run import Choice, find_transcripts, run
+from runner.transcripts.suite.run import run
+from runner.transcripts.suite.selection import Choice
 
 if TYPE_CHECKING:
     from runner.transcripts.recording.record_transcript import Review

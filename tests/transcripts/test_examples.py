@@ -11,7 +11,9 @@ import pytest
 from runner.commands.mutations import unbreakable
 from runner.transcripts.files.check import check_file
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.suite.run import Choice, find_transcripts, run
+from runner.transcripts.suite.discovery import find_transcripts
+from runner.transcripts.suite.run import run
+from runner.transcripts.suite.selection import Choice
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN_CODE = [EXAMPLES / "python" / "convert.yaml", EXAMPLES / "python_check" / "check.yaml"]

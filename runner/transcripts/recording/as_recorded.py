@@ -15,7 +15,7 @@ from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.run_context import RunContext, declared_models, secrets_of
-from runner.transcripts.suite.run import missing
+from runner.transcripts.unrun_outcomes import missing_outcome
 
 
 def run_as_recorded(transcript: Transcript, context: RunContext, options: LiveOptions) -> Outcome:
@@ -28,7 +28,7 @@ def run_as_recorded(transcript: Transcript, context: RunContext, options: LiveOp
     recordings = map(transcript.recording, models)
     recording = next((recording for recording in recordings if recording and recording.request), None)
     if recording is None or recording.request is None:
-        return missing(transcript, models[0])
+        return missing_outcome(transcript, models[0])
     changes = replay(transcript, recording, RunContext(trust=context.trust)).changes
     sent, secrets = recording.request, secrets_of(agent)
     run = run_transcript(

@@ -14,7 +14,8 @@ from runner.transcripts.recording.drift import outcome_with_drift
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.recording.record_transcript import Review, record_transcript
 from runner.transcripts.run_context import RunContext
-from runner.transcripts.suite.run import Choice, broken
+from runner.transcripts.suite.selection import Choice
+from runner.transcripts.unrun_outcomes import error_outcome
 
 
 def run_live(
@@ -70,7 +71,7 @@ def _outcomes(
             transcript = load_transcript(path, context.suite_files)
             outcome = run(transcript, context) if choice.takes(transcript) else None
         except AgentRunError as error:
-            outcome = broken(path, error)
+            outcome = error_outcome(path, error)
         if outcome is not None:
             yield outcome
             if choice.fail_fast and outcome.verdict not in ("pass", "not-run"):

@@ -4,67 +4,22 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-from runner.config.diagnostics import Diagnostic, Location
-from runner.core.errors import AgentRunError, ConfigError, UsageError
+from runner.core.errors import AgentRunError
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.files.suite_file import SUITE_FILE
-from runner.transcripts.model import TRANSCRIPT_SUFFIX, Recording, Transcript
+from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.run_context import RunContext, declared_models
+from runner.transcripts.suite.selection import Choice
+from runner.transcripts.unrun_outcomes import error_outcome, missing_outcome
 
 # Where it is sound, a fork spares each process the start and the imports.
 _START = "fork" if sys.platform == "linux" else "spawn"
 _FEW = 20
-
-
-class Choice(NamedTuple):
-    """What of the transcripts runs, and how. `only` holds `tag:NAME`, a turn's name, or part of a path.
-
-    `cells` are names of cells (`--failed`); `model` is one GATEWAY/MODEL instead of all recordings.
-    """
-
-    only: tuple[str, ...] = ()
-    cells: frozenset[str] | None = None
-    model: str = ""
-    chunking: str = "recorded"
-    twice: bool = False
-    fail_fast: bool = False
-    trust: bool = False
-
-    def takes(self, transcript: Transcript) -> bool:
-        """One of `only` names this transcript."""
-        return not self.only or any(_named(name, transcript) for name in self.only)
-
-
-def _named(name: str, transcript: Transcript) -> bool:
-    if name.startswith("tag:"):
-        return name[4:] in transcript.tags
-    ids = (turn.id for turn in transcript.turns)
-    return name in str(transcript.path) or name in ids
-
-
-def find_transcripts(paths: Iterable[Path]) -> list[Path]:
-    """The files themselves, and all `*.transcript.yaml` of the folders, save in hidden ones. Raises UsageError."""
-    found: dict[Path, None] = {}
-    for path in paths:
-        if path.is_dir():
-            within = (each for each in path.rglob(f"*{TRANSCRIPT_SUFFIX}") if not _hidden(each.relative_to(path)))
-            found |= dict.fromkeys(sorted(within))
-        elif path.exists():
-            found[path] = None
-        else:
-            raise UsageError(f"there is no {path}", fix="name a transcript, or a folder that holds some")
-    return [path for path in found if path.name != SUITE_FILE]
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def run(paths: Sequence[Path], choice: Choice, *, jobs: int = 1) -> Iterator[Outcome]:
@@ -118,7 +73,7 @@ def _cells(path: Path, choice: Choice, context: RunContext) -> Iterator[Outcome]
                     yield _outcome(transcript, recording, choice, context)
             yield from _missing(transcript, choice, context)
     except AgentRunError as error:
-        yield broken(path, error)
+        yield error_outcome(path, error)
 
 
 def _outcome(transcript: Transcript, recording: Recording, choice: Choice, context: RunContext) -> Outcome:
@@ -129,7 +84,7 @@ def _outcome(transcript: Transcript, recording: Recording, choice: Choice, conte
             outcome = _compared(outcome, again)
         return outcome
     except AgentRunError as error:
-        return broken(transcript.path, error, recording.name, recording.location)
+        return error_outcome(transcript.path, error, recording.name, recording.location)
 
 
 def _compared(first: Outcome, second: Outcome) -> Outcome:
@@ -152,31 +107,9 @@ def _missing(transcript: Transcript, choice: Choice, context: RunContext) -> Ite
     wanted = (choice.model,) if choice.model else declared_models(context.agent(transcript))
     if any(name in machine for name in wanted) or (not choice.model and not machine and transcript.recordings):
         return
-    cell = missing(transcript, wanted[0])
+    cell = missing_outcome(transcript, wanted[0])
     if choice.cells is None or cell.name in choice.cells:
         yield cell
-
-
-def missing(transcript: Transcript, name: str) -> Outcome:
-    """The outcome of a cell that was never recorded."""
-    machine = [each.name for each in transcript.recordings if not each.by_hand]
-    others = f"; the file has {', '.join(machine)}" if machine else ""
-    finding = Finding("note", "missing", f"there is no recording of {name}{others}", transcript.location)
-    return Outcome(str(transcript.path), name, transcript.location, (finding,), missing=True)
-
-
-def broken(path: Path, error: AgentRunError, recording: str = "", location: Location | None = None) -> Outcome:
-    """The outcome of a cell that cannot be run."""
-    location = location or Location(path, 1)
-    if isinstance(error, ConfigError):
-        findings = tuple(_file_finding(each) for each in error.problems)
-    else:
-        findings = (Finding("fail", "error", str(error), location),)
-    return Outcome(str(path), recording, location, findings, exit_code=error.exit_code)
-
-
-def _file_finding(diagnostic: Diagnostic) -> Finding:
-    return Finding("fail", "file", diagnostic.text, Location(Path(diagnostic.path), diagnostic.line, diagnostic.column))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from runner.transcripts.outcome import Outcome, exit_code
 from runner.transcripts.suite.live import run_live
-from runner.transcripts.suite.run import Choice
+from runner.transcripts.suite.selection import Choice
 
 AGENT = """\
 gateway: here

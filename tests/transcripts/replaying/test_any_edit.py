@@ -10,7 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.transcripts.outcome import WORST_FIRST
-from runner.transcripts.suite.run import Choice, find_transcripts, run
+from runner.transcripts.suite.discovery import find_transcripts
+from runner.transcripts.suite.run import run
+from runner.transcripts.suite.selection import Choice
 from thoroughness import examples
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
