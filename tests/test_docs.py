@@ -59,6 +59,13 @@ def test_links_inside_the_docs_lead_somewhere(path: Path):
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
+@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ALL_DOCS], ids=lambda path: path.name)
+def test_files_that_the_docs_name_are_there(path: Path):
+    text = path.read_text(encoding="utf-8")
+    for named in re.findall(r"`((?:runner|tests|docs|schemas|scripts|agents|examples|bench|\.ci)/[\w./-]*)`", text):
+        assert path.name == "CHANGELOG.md" or (ROOT / named).exists(), f"{path.name} names {named}"
+
+
 def test_the_readme_has_the_two_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "pip install uv && uv run agent-run agents/elixir_helper.yaml" in readme

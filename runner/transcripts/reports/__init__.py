@@ -8,7 +8,13 @@ from typing import NamedTuple
 
 from runner.transcripts.outcome import WORST_FIRST, Outcome
 
-FORMATS = ("console", "junit", "github", "json", "tap")
+FORMATS = (
+    "console",
+    "junit",
+    "github",
+    "json",
+    "tap",
+)
 
 
 class Run(NamedTuple):

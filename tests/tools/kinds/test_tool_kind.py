@@ -1,11 +1,7 @@
-"""The record of each kind of tool: filled in truthfully, and with its row all that a new kind needs."""
+"""The record of each kind of tool: filled in truthfully."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +15,6 @@ from runner.tools.catalogue import BUILTIN, KINDS, tool_kind, tool_kind_of
 from runner.tools.protocols import ToolSource
 from runner.tools.tool_kind import ToolKind
 
-ROOT = Path(__file__).parents[3]
 ENTRIES: dict[str, dict[str, Any]] = {
     "files": {"root": "."},
     "python": {"function": "./own.py:double"},
@@ -117,95 +112,3 @@ def test_a_built_in_is_inert_and_what_a_package_offers_is_not():
     assert not kind.opens_safely(ToolEntry(BUILTIN, "of_a_package"))
     assert list(kind.capabilities(ToolEntry(BUILTIN, "tasks"), dict, Path())) == []
     assert [c.action for c in kind.capabilities(ToolEntry(BUILTIN, "of_a_package"), dict, Path())] == ["import"]
-
-
-ECHO = '''
-"""`echo:`, a text that is given back."""
-
-from __future__ import annotations
-
-from runner.core.capability import Capability
-from runner.core.messages import ToolSpec
-from runner.tools.entry_schema import options_schema, shared, text
-from runner.tools.parameters import schema_of
-from runner.tools.tool_kind import EntryProblem, ToolKind
-
-
-class EchoTool:
-    kind = "echo"
-
-    def __init__(self, name, words):
-        self.spec = ToolSpec(name, "Echoes.", schema_of({}), "none")
-        self.words = words
-
-    def run(self, arguments, context):
-        return self.words
-
-
-def _check(entry, text_of):
-    if entry.options["words"].isupper():
-        yield EntryProblem(("words",), "do not shout", "write small letters")
-
-
-KIND = ToolKind(
-    name="echo",
-    summary="A text that is given back.",
-    schema=options_schema("A text.", {"words": text("The text."), "name": shared("tool_name")}, ("words",)),
-    open=lambda entry, settings: (EchoTool(entry.name, entry.options["words"]),),
-    env_fields=frozenset({"words"}),
-    check=_check,
-    capabilities=lambda entry, raw, folder: (Capability("run", f"echo {entry.options['words']}", entry.where),),
-    files=lambda entry: ("words.txt",),
-    effects="none",
-)
-'''
-AGENT = """
-gateway: scripted
-model: m
-tools: [echo: {words: "${env:WORDS:-well}"}]
-script: [calls: [echo: {}], text: done]
-"""
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A copy of the program with one kind more: a file, and a row; the schema's file is written anew."""
-    copy = tmp_path / "copy"
-    for name in ("runner", "schemas", "scripts"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "runner" / "tools" / "kinds" / "echo.py").write_text(ECHO)
-    catalogue = copy / "runner" / "tools" / "catalogue.py"
-    row = '    "echo": "runner.tools.kinds.echo:KIND",\n'
-    catalogue.write_text(catalogue.read_text().replace('    "agent": "runner', row + '    "agent": "runner', 1))
-    done = program(copy, "scripts/write_schemas.py")
-    assert done.returncode == 0, done.stderr
-    return copy
-
-
-def program(tree: Path, *argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    home = {f"AGENT_RUN_{name}_HOME": str(tree / name) for name in ("CONFIG", "STATE", "CACHE")}
-    environment = {**os.environ, **home, "PYTHONPATH": str(tree), "PYTHONUTF8": "1", **environ}
-    return subprocess.run(
-        [sys.executable, "-P", *argv], env=environment, cwd=tree, capture_output=True, text=True, timeout=120
-    )
-
-
-def test_a_new_kind_is_one_file_and_one_row(tree: Path):
-    def run(*argv: str, **environ: str) -> str:
-        done = program(tree, "-m", "runner", *argv, **environ)
-        return f"{done.returncode} {done.stdout}{done.stderr}"
-
-    (tree / "a.yaml").write_text(AGENT)
-    (tree / "words.txt").write_text("one")
-    assert run("check", "a.yaml").startswith("0 ")
-    shouted = run("check", "a.yaml", WORDS="LOUD")
-    assert shouted.startswith("2 ") and "tools[0].echo.words: do not shout" in shouted
-    assert "unknown option" in run("show", "a.yaml", "--set", "tools=[{echo: {wrods: x}}]")
-    assert '"kind": "echo"' in run("show", "a.yaml", "--format", "json")
-    untrusted = run("a.yaml", "-m", "go")
-    assert untrusted.startswith("6 ") and "echo well" in untrusted
-    assert "run      echo well" in run("trust", "a.yaml", "--yes")
-    assert run("a.yaml", "-m", "go", "--record", "t.yaml").startswith("0 done")
-    assert "1 pass" in run("replay", "t.yaml")
-    (tree / "words.txt").write_text("another")
-    assert "words.txt has changed" in run("a.yaml", "-m", "go")
