@@ -14,7 +14,6 @@ from runner.config.template.variables import bind_variables
 from runner.core.errors import NeedsTrust
 from runner.engine.approval import Approve, ToolApproval
 from runner.engine.broker import Broker, WrapGateway
-from runner.engine.session import ChatSession
 from runner.engine.structured import ReplySchema
 from runner.gateways import Gateway, connect, dialect_of
 from runner.tools import Context, Toolbox, Tools, open_toolbox
@@ -23,6 +22,7 @@ from runner.tools.context import ToolOutput, nobody, system_clock
 from runner.tools.entry import ToolSettings
 
 if TYPE_CHECKING:
+    from runner.engine.session import ChatSession
     from runner.tools.permissions import PermissionPolicy
 
 MAX_DEPTH = 5
@@ -41,12 +41,13 @@ def already_trusted(agent: Agent) -> None:
 class SessionOptions(NamedTuple):
     """What a session is opened with beside its agent file.
 
-    `variables` are the templates'; `gateway` is asked instead of the file's own, without fallback; `wrap` gives each
+    `session_class` is ChatSession, or one that extends it: it stands above this module. `variables` are the templates'; `gateway` is asked instead of the file's own, without fallback; `wrap` gives each
     route's gateway, as for a Broker; `toolbox` stands in for the file's tools. `clock` and `seed` are the tools'.
     `allow` and `deny` are rules above those of the file; `approve` answers where a rule says `ask`, None if nobody can;
     `ask` answers a tool's questions; `notify` takes a text for the user. `depth`: how many agents call each other.
     """
 
+    session_class: type[ChatSession]
     variables: Mapping[str, Any] = {}
     gateway: Gateway | None = None
     wrap: WrapGateway | None = None
@@ -76,7 +77,7 @@ def from_agent(agent: Agent, options: SessionOptions, authorize: Authorize) -> C
         if toolbox is None:
             toolbox = open_tools(agent, options)
             undo.callback(toolbox.close)
-        session = ChatSession(
+        session = options.session_class(
             broker,
             system_prompt,
             toolbox,
@@ -113,6 +114,7 @@ def open_tools(agent: Agent, options: SessionOptions) -> Toolbox:
         if manifest_hash(other) != manifest_hashes[path]:  # by a tool of this very conversation, perhaps
             raise NeedsTrust(f"{path} has changed since it was trusted", fix="look at the change, then begin anew")
         inner = SessionOptions(
+            options.session_class,
             clock=context.clock,
             seed=context.seed,
             deny=options.deny,

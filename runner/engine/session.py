@@ -117,6 +117,7 @@ class ChatSession:
         from runner.engine.from_agent import SessionOptions, from_agent
 
         options = SessionOptions(
+            cls,
             variables or {},
             gateway,
             wrap,

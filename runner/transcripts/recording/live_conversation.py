@@ -12,6 +12,7 @@ from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall
 from runner.engine.broker import WrapGateway
 from runner.engine.from_agent import SessionOptions, already_trusted, from_agent, open_tools
+from runner.engine.session import ChatSession
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error
 from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.model import ReplayInputs, ScriptTurn, Transcript
@@ -48,6 +49,7 @@ class LiveConversation:
         user = ScriptedUser(self._allows_unlisted, self._unanswered.append)
         ensure_trusted(agent, trust=context.trust)
         options = SessionOptions(
+            ChatSession,
             agent_variables(inputs, agent),
             wrap=self._recorded(wrap),
             clock=clock,

@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.core.errors import ConfigError, RecordingError
 from runner.engine.from_agent import SessionOptions, already_trusted, from_agent
+from runner.engine.session import ChatSession
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error, expects_failure
 from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.fingerprint import RequestHasher
@@ -71,6 +72,7 @@ class Cell:
         # Not through self: a cell in a cycle would wait for the collector, which costs a fifth of a replay.
         user = ScriptedUser(self._tools.allows_unlisted, partial(self.gateway.add_deviation, "unanswered"))
         options = SessionOptions(
+            ChatSession,
             agent_variables(inputs, self.agent),
             gateway=self.gateway,
             toolbox=self._tools,
