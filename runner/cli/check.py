@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from runner.config.diagnostic_formats import FORMATS, render_text
 from runner.core.spelling import counted
 
 EXIT_WRONG = 2
@@ -17,7 +18,7 @@ EXIT_NOTHING = 5
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "github", "sarif"]),
+    type=click.Choice(tuple(FORMATS)),
     default="text",
     show_default=True,
     help="How problems are written.",
@@ -30,8 +31,7 @@ def check(paths: tuple[str, ...], form: str, mutate: bool, trust: bool) -> int:
     Every problem of every file is shown as FILE:LINE:COL. Nothing that a file names is run, imported or contacted.
     An environment variable that is not set is a warning here, since the machine that checks need not hold the keys.
     """
-    from runner.commands.check import check_paths  # lazy: `--help` needs neither
-    from runner.config.diagnostic_formats import FORMATS, render_text
+    from runner.commands.check import check_paths  # lazy: `--help` needs it not
 
     checked = check_paths(paths, mutate=mutate, trust=trust)
     diagnostics = checked.diagnostics
