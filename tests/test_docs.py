@@ -10,6 +10,7 @@ import click
 import pytest
 
 from runner.cli import COMMANDS, cli
+from runner.commands.doctor.machine import EXTRAS
 from runner.core import errors, events
 
 ROOT = Path(__file__).parent.parent
@@ -72,10 +73,11 @@ def test_the_readme_has_the_two_commands():
     assert "uv run pytest" in readme
 
 
-def test_the_extra_all_names_every_other():
+def test_the_extras_are_those_of_all_and_of_the_doctor():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     (everything,) = extras.pop("all")
     assert set(re.findall(r"\[(.*)\]", everything)[0].split(",")) == set(extras)
+    assert {extra: re.split(r"[^\w-]", package)[0] for extra, (package,) in extras.items()} == EXTRAS
 
 
 def test_every_room_is_in_the_architecture():
