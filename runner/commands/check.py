@@ -62,7 +62,7 @@ def check_paths(
             diagnostics += agent.diagnostics
     checked = Checked(len(files), sorted_diagnostics(diagnostics))
     if mutate and not checked.errors:
-        from runner.commands.mutations import unbreakable_in  # lazy: it replays
+        from runner.commands.check_mutations import unbreakable_in  # lazy: it replays
 
         return Checked(checked.files, (*checked.diagnostics, *unbreakable_in(paths, trust=trust)))
     return checked

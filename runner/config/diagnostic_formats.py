@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runner.config.diagnostics import Diagnostic
+from runner.core.github_commands import workflow_command
 from runner.core.sanitize import escape_line, mask_unprintable
 from runner.core.secrets import dot_out
-from runner.core.workflow_command import workflow_command
 
 
 def render_text(diagnostics: Sequence[Diagnostic], source: bool = False) -> str:

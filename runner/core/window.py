@@ -10,7 +10,7 @@ from runner.core.errors import ContextOverflowError
 from runner.core.history import Turn
 from runner.core.messages import Message
 from runner.core.tokens import Calibration
-from runner.core.truncate_results import truncate_results
+from runner.core.truncate_tool_results import truncate_results
 
 _SHORTER = {
     "system prompt and tools": "shorten the system prompt, or leave tools out",

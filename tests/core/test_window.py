@@ -12,7 +12,7 @@ from runner.core.errors import ContextOverflowError
 from runner.core.history import Exchange, History, Turn
 from runner.core.messages import Message, ToolCall, ToolResult
 from runner.core.tokens import Calibration
-from runner.core.truncate_results import truncate_results
+from runner.core.truncate_tool_results import truncate_results
 from runner.core.window import fit
 from thoroughness import examples
 

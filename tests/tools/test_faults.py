@@ -348,7 +348,7 @@ def f52(scene: Scene) -> None:
     (scene.folder / "own.py").write_text("def mine() -> str:\n    '''Mine.'''\n    return 'mine'\n")
     results = scene.calls(tools, {"bad__good": {"text": "x"}}, {"a__echo": {}}, {"a__b__echo": {"text": "y"}})
     assert [result.output for result in results] == ["x", "mine", "y"]
-    with closing(open_tools(load_agent(scene.folder / "a.yaml"), SessionOptions())) as toolbox:
+    with closing(open_tools(load_agent(scene.folder / "a.yaml"), SessionOptions(ChatSession))) as toolbox:
         names = [spec.name for spec in toolbox.specs]
     assert len(names) == len(set(names)) and {"a__boom", "bad__near"} <= set(names)
     assert "bad__untyped" not in names

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.commands.mutations import unbreakable
+from runner.commands.check_mutations import unbreakable
 from runner.transcripts.files.check import check_file
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.suite.discovery import find_transcripts

@@ -18,7 +18,7 @@ from runner.tools.mcp import pinned_tools
 from runner.tools.mcp.connection import McpConnection, NotStarted
 from runner.tools.mcp.requests import EXTRA_TOOLS, ServerRequest, list_tools, tool_call
 from runner.tools.mcp.server_config import server_config
-from runner.tools.mcp.server_thread import ServerThread
+from runner.tools.mcp.server_lifecycle import ServerThread
 from runner.tools.mcp.tool_list import ListedTool, read_tool_list
 from runner.tools.protocols import Tool
 from runner.tools.tool_names import qualified_name

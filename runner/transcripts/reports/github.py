@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.core.workflow_command import workflow_command
+from runner.core.github_commands import workflow_command
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import Run
 

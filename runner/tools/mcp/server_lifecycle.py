@@ -1,4 +1,4 @@
-"""The thread in which an MCP server is spoken to, with its event loop: start, requests, restart, end."""
+"""The lifecycle of an MCP server: a thread with an event loop that starts it, sends requests, restarts and ends it."""
 
 from __future__ import annotations
 

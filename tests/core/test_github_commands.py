@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.core.workflow_command import workflow_command
+from runner.core.github_commands import workflow_command
 
 
 @pytest.mark.parametrize(
