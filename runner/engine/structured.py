@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import cached_property
-from itertools import islice
 from typing import Any
 
 from runner.core import strict_json as strict
 from runner.core.errors import UsageError
-from runner.tools.argument_validator import validator
+from runner.core.json_schema import InvalidSchema, JsonSchema
 
 _MOST = 5
 _FENCE = re.compile(r"```[A-Za-z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
@@ -22,6 +20,7 @@ class ReplySchema:
 
     def __init__(self, schema: Mapping[str, Any], retries: int = 2) -> None:
         self.schema = dict(schema)
+        self._compiled = JsonSchema(self.schema)
         self.retries = retries
 
     @property
@@ -37,15 +36,11 @@ class ReplySchema:
             value = json_value(text)
         except ValueError as error:
             return str(error)
-        errors = (f"at {_path(error.instance_path)}: {error.message}" for error in self._validator.iter_errors(value))
-        return "; ".join(islice(errors, _MOST))
-
-    @cached_property
-    def _validator(self) -> Any:
         try:
-            return validator(self.schema)
-        except ValueError as error:
-            raise UsageError("the schema of the reply is not valid", why=str(error).splitlines()[0]) from None
+            violations = self._compiled.violations(value, _MOST)
+        except InvalidSchema as error:
+            raise UsageError("the schema of the reply is not valid", why=str(error)) from None
+        return "; ".join(f"at {_path(violation.path)}: {violation.message}" for violation in violations)
 
     def value(self, text: str) -> Any:
         """The JSON value of a reply without a problem."""

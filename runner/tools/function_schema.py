@@ -106,14 +106,14 @@ def _union(members: list[HintSchema]) -> HintSchema:
     schema = {"anyOf": [dict(member.schema) for member in members]}
     if all(member.convert is _identity for member in members):
         return HintSchema(schema)
-    from runner.tools.argument_validator import Checker  # lazy: few unions hold anything but plain values
+    from runner.core.json_schema import JsonSchema  # lazy: few unions hold anything but plain values
 
-    checked = [(Checker(member.schema), member.convert) for member in members]
+    alternatives = [(JsonSchema(member.schema), member.convert) for member in members]
 
     def convert(value: Any) -> Any:
         mismatch: Exception | None = None
-        for checker, as_member in checked:
-            if not checker.problems(value):
+        for member_schema, as_member in alternatives:
+            if member_schema.is_valid(value):
                 try:
                     return as_member(value)
                 except (ValueError, TypeError, ArithmeticError) as error:
@@ -125,9 +125,10 @@ def _union(members: list[HintSchema]) -> HintSchema:
 
 def _validated(member: HintSchema, value: Any) -> Any:
     """The converted value of a class that contains itself; the outer schema does not validate it."""
-    from runner.tools.argument_validator import Checker  # lazy: few types hold themselves
+    from runner.core.json_schema import JsonSchema  # lazy: few types hold themselves
+    from runner.tools.argument_validator import argument_problems
 
-    if problems := Checker(member.schema).problems(value):
+    if problems := argument_problems(JsonSchema(member.schema), value):
         raise ValueMismatch(f": {problems[0]}")
     return member.convert(value)
 

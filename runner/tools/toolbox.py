@@ -19,7 +19,7 @@ from runner.tools.foreign_code import run_foreign
 from runner.tools.protocols import Tool, ToolSource
 
 if TYPE_CHECKING:
-    from runner.tools.argument_validator import Checker
+    from runner.core.json_schema import JsonSchema
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CLOSE_SECONDS = 10.0
@@ -52,7 +52,7 @@ class Toolbox:
         self._has_sources = any(isinstance(member, ToolSource) for member in self._members)
         self._known: dict[str, Tool] = {} if self._has_sources else self._own
         self._left_out: set[str] = set()
-        self._checkers: dict[str, Checker] = {}
+        self._schemas: dict[str, JsonSchema] = {}
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -140,18 +140,19 @@ class Toolbox:
             raise ToolFailed(f"{call.problem}\nIt was not run. What was sent: {_quote(call.raw)}")
         if tool.spec.name != call.name:
             context.notify(f"the model called {call.name!r}: taken for {tool.spec.name!r}")
-        if problems := self._checker(tool.spec).problems(call.arguments):
+        if problems := self._argument_problems(tool.spec, call.arguments):
             raise ToolFailed("\n".join(("The arguments do not fit, so it was not run:", *problems)))
         context.cancel.check()
         return tool.run(call.arguments, context)
 
-    def _checker(self, spec: ToolSpec) -> Checker:
-        checker = self._checkers.get(spec.name)
-        if checker is None or checker.schema is not spec.parameters:
-            from runner.tools.argument_validator import Checker  # lazy: many a session calls no tool
+    def _argument_problems(self, spec: ToolSpec, arguments: Any) -> list[str]:
+        from runner.core.json_schema import JsonSchema  # lazy: many a session calls no tool
+        from runner.tools.argument_validator import argument_problems
 
-            checker = self._checkers[spec.name] = Checker(spec.parameters)
-        return checker
+        schema = self._schemas.get(spec.name)
+        if schema is None or schema.schema is not spec.parameters:
+            schema = self._schemas[spec.name] = JsonSchema(spec.parameters)
+        return argument_problems(schema, arguments)
 
     def _unknown(self, name: str) -> str:
         from difflib import get_close_matches  # lazy: models rarely miss

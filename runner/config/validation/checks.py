@@ -13,7 +13,6 @@ from runner.core.errors import ModelMissing
 from runner.core.secrets import has_known_secret, looks_secret
 from runner.core.spelling import nearest
 from runner.gateways import CATALOGUE, DIALECTS, Dialect, dialect_named, dialect_of
-from runner.tools.argument_validator import validator
 
 Check = Callable[[AgentSource], Iterator[Diagnostic]]
 
@@ -122,19 +121,17 @@ def variable_values(source: AgentSource) -> Iterator[Diagnostic]:
 
 def schema_diagnostics(source: AgentSource, path: NodePath, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
     """What makes a JSON Schema in the file invalid; a reference that leads out of it is not followed."""
-    import jsonschema_rs  # lazy
+    from runner.core.json_schema import InvalidSchema, JsonSchema  # lazy: few files have a schema
 
     try:
-        validator(schema)
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        instance = getattr(error, "instance", None)
-        why = str(getattr(error, "message", error)).splitlines()[0]
+        JsonSchema(schema).compile()
+    except InvalidSchema as error:
         message = (
-            f"not a valid JSON Schema: {why}"
-            if instance is None
-            else f"not valid in a JSON Schema: {str(instance)[:80]!r}"
+            f"not a valid JSON Schema: {error}"
+            if error.part is None
+            else f"not valid in a JSON Schema: {str(error.part)[:80]!r}"
         )
-        yield source.diagnostic((*path, *getattr(error, "instance_path", ())), message)
+        yield source.diagnostic((*path, *error.path), message)
 
 
 def _dialect(source: AgentSource, gateway: Any) -> Dialect:

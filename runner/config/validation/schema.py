@@ -15,6 +15,7 @@ from runner.config.validation.fast_validator import certainly_valid
 
 if TYPE_CHECKING:
     from runner.config.validation.schema_messages import SchemaViolation
+    from runner.core.json_schema import JsonSchema
 
 
 def schema_text(name: str) -> str:
@@ -38,13 +39,11 @@ def schema(name: str) -> Mapping[str, Any]:
 
 
 @cache
-def _validator(name: str, definition: str) -> Any:
-    import jsonschema_rs  # lazy
+def _compiled(name: str, definition: str) -> JsonSchema:
+    from runner.core.json_schema import JsonSchema  # lazy: what is certainly valid does not need it
 
     whole = schema(name)
-    return jsonschema_rs.validator_for(
-        {"$defs": whole["$defs"], **whole["$defs"][definition]} if definition else dict(whole)
-    )
+    return JsonSchema({"$defs": whole["$defs"], **whole["$defs"][definition]} if definition else whole)
 
 
 def schema_violations(value: Any, name: str, definition: str = "") -> list[SchemaViolation]:
@@ -55,12 +54,12 @@ def schema_violations(value: Any, name: str, definition: str = "") -> list[Schem
         value, whole["$defs"][definition] if definition else whole, whole
     ):
         return []
-    validator = _validator(name, definition)
-    if validator.is_valid(value):
+    violations = _compiled(name, definition).violations(value)
+    if not violations:
         return []
-    from runner.config.validation.schema_messages import violations_of  # lazy: only for what is wrong
+    from runner.config.validation.schema_messages import worded  # lazy: only for what is wrong
 
-    return list(violations_of(validator.iter_errors(value), value, root))
+    return list(worded(violations, value, root))
 
 
 def _prefer_fast_validator(name: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.yaml.document import NodeKey, NodePath, dotted_path
+from runner.core.json_schema_explanation import Violation
 from runner.core.secrets import looks_secret
 from runner.core.spelling import nearest
 
@@ -40,28 +41,26 @@ class SchemaViolation:
     at_key: bool = False
 
 
-def violations_of(errors: Iterable[Any], value: Any, root: Mapping[str, Any]) -> Iterator[SchemaViolation]:
-    """The errors of jsonschema-rs for `value` under the schema `root`, in words."""
-    for error in errors:
-        path = tuple(error.instance_path)
-        keyword = error.kind.name
-        node = _value_at(root, error.schema_path[:-1])
+def worded(violations: Iterable[Violation], value: Any, root: Mapping[str, Any]) -> Iterator[SchemaViolation]:
+    """The violations by `value` of the schema `root`, in the words of someone who writes such files."""
+    for violation in violations:
+        path, keyword, node = violation.path, violation.keyword, violation.schema
         if keyword == "anyOf":
-            yield from _union_violations(error, value, root, node)
+            yield from _union_violations(violation, value, root)
         elif keyword == "additionalProperties":
-            for key in error.kind.unexpected:
+            for key in violation.names:
                 hint = nearest(key, node.get("properties", ())) or ("" if path else _parent_hint(key, root))
                 yield SchemaViolation((*path, key), _unknown(path, key), hint, at_key=True)
         elif keyword == "required":
-            missing = error.kind.property
+            missing = violation.names[0]
             yield SchemaViolation((*path, missing), f"{dotted_path((*path, missing))}: required, and missing")
         elif keyword == "propertyNames":
-            key = error.instance
+            key = violation.names[0]
             yield SchemaViolation(
                 (*path, key), f"{dotted_path((*path, key))}: not a name that can stand here", at_key=True
             )
         else:
-            message, hint = _message_and_hint(keyword, _value_at(value, path), node, error.message)
+            message, hint = _message_and_hint(keyword, _value_at(value, path), node, violation.message)
             yield SchemaViolation(path, f"{dotted_path(path)}: {message}" if path else message, hint)
 
 
@@ -78,12 +77,10 @@ def _parent_hint(key: str, root: Mapping[str, Any]) -> str:
     return ""
 
 
-def _union_violations(
-    error: Any, value: Any, root: Mapping[str, Any], node: Mapping[str, Any]
-) -> Iterator[SchemaViolation]:
+def _union_violations(violation: Violation, value: Any, root: Mapping[str, Any]) -> Iterator[SchemaViolation]:
     """The violations of the branch that was meant, or what the union allows where none was."""
-    path = tuple(error.instance_path)
-    where, part, branches = dotted_path(path), _value_at(value, path), error.kind.context
+    path, node, branches = violation.path, violation.schema, violation.branches
+    where, part = dotted_path(path), _value_at(value, path)
     known = [key for branch in node["anyOf"] for key in branch.get("required", ())]
     keys = list(part) if isinstance(part, dict) else []
     kinds = [key for key in keys if key in known]
@@ -93,7 +90,7 @@ def _union_violations(
         both = " and ".join(f"{key}:" for key in kinds)
         yield SchemaViolation((*path, kinds[1]), f"{where}: {both} stand in one entry", "write one each", at_key=True)
     elif intended := _intended_branch(branches, path):
-        yield from violations_of(intended, value, root)
+        yield from worded(intended, value, root)
     elif keys and (hint := nearest(keys[0], known)):
         yield SchemaViolation((*path, keys[0]), _unknown(path, keys[0]), hint, at_key=True)
     else:
@@ -104,20 +101,20 @@ def _union_violations(
             yield SchemaViolation(path, f"{where}: expected {expected}, not {_shown_value(part)}")
 
 
-def _intended_branch(branches: Sequence[Sequence[Any]], path: NodePath) -> Sequence[Any]:
+def _intended_branch(branches: Sequence[Sequence[Violation]], path: NodePath) -> Sequence[Violation]:
     """The errors of the branch that fits the value's kind, and the key that it must have."""
     fitting = [branch for branch in branches if not _is_other_type(branch, path)]
     if len(fitting) > 1:
-        fitting = [branch for branch in fitting if not any(_is_at(error, path, "required") for error in branch)]
+        fitting = [branch for branch in fitting if not any(_is_at(violation, path, "required") for violation in branch)]
     return fitting[0] if fitting else ()
 
 
-def _is_other_type(branch: Sequence[Any], path: NodePath) -> bool:
-    return any(_is_at(error, path, "type") or _is_at(error, path, "const") for error in branch)
+def _is_other_type(branch: Sequence[Violation], path: NodePath) -> bool:
+    return any(_is_at(violation, path, "type") or _is_at(violation, path, "const") for violation in branch)
 
 
-def _is_at(error: Any, path: NodePath, keyword: str) -> bool:
-    return error.kind.name == keyword and tuple(error.instance_path) == path
+def _is_at(violation: Violation, path: NodePath, keyword: str) -> bool:
+    return violation.keyword == keyword and violation.path == path
 
 
 def _message_and_hint(keyword: str, value: Any, node: Mapping[str, Any], otherwise: str) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from runner.core.capability import Capability, destination, origin
 from runner.core.errors import UsageError
+from runner.core.json_schema import JsonSchema
 from runner.core.messages import Effects, ToolSpec
 from runner.core.sanitize import strip_invisible
-from runner.tools.argument_validator import Checker
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_capabilities import server_capabilities
 from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
@@ -67,7 +67,7 @@ def _tool(
     request = request_of(operation, document)
     schema = schema_of(request.parameters)
     schema["required"] = [name for name in request.parameters if name not in request.optional]
-    Checker(schema).problems({})
+    JsonSchema(schema).compile()
     effects: Effects = options.get("effects") or ("read" if operation.method in ("GET", "HEAD") else "write")
     description = "\n".join(str(each) for key in ("summary", "description") if (each := operation.value.get(key)))
     return HttpTool(

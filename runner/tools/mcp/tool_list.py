@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.core.json_schema import JsonSchema
 from runner.core.messages import Effects, ToolSpec
 from runner.core.sanitize import strip_invisible
-from runner.tools.argument_validator import Checker
 from runner.tools.schema_refs import inlined
 from runner.tools.tool_names import qualified_name
 
@@ -69,7 +69,7 @@ def _spec(name: str, entry: Mapping[str, Any], effects: Effects) -> ToolSpec:
         raise ValueError(f"its inputSchema must have type 'object', not {schema.get('type')!r}")
     parameters = _with_visible_descriptions(inlined(schema, schema))
     parameters.setdefault("properties", {})
-    Checker(parameters).problems({})
+    JsonSchema(parameters).compile()
     if hidden := next((name for name in parameters["properties"] if strip_invisible(name) != name), None):
         raise ValueError(f"its argument {hidden!r} has invisible characters in its name")
     description = entry.get("description") or entry.get("title") or ""

@@ -7,8 +7,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
+from runner.core.json_schema import JsonSchema
 from runner.engine.structured import json_value
-from runner.tools.argument_validator import validator
 from runner.transcripts.expectations import ExpectationKind, Result
 from runner.transcripts.expectations.jsonpath import compile_path, values_at
 from runner.transcripts.expectations.matchers import differences, problem
@@ -28,8 +28,10 @@ def _json(expected: Mapping[str, Any], turn: TurnResult, normalize: tuple[str, .
 def _schema_errors(expected: Mapping[str, Any], value: Any) -> list[str]:
     if "schema" not in expected:
         return []
-    errors = _validator(canonical_json(expected["schema"])).iter_errors(value)
-    return ["$" + "".join(f"[{key!r}]" for key in error.instance_path) + f": {error.message}" for error in errors]
+    return [
+        "$" + "".join(f"[{key!r}]" for key in violation.path) + f": {violation.message}"
+        for violation in _compiled(canonical_json(expected["schema"])).violations(value)
+    ]
 
 
 def _path_errors(expected: Mapping[str, Any], value: Any) -> list[str]:
@@ -43,10 +45,10 @@ def _path_errors(expected: Mapping[str, Any], value: Any) -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: str) -> Any:
+def _compiled(schema: str) -> JsonSchema:
     from json import loads
 
-    return validator(loads(schema))
+    return JsonSchema(loads(schema))
 
 
 def _problem(expected: Mapping[str, Any]) -> str:
@@ -59,9 +61,9 @@ def _problem(expected: Mapping[str, Any]) -> str:
             return f"{path}: {text}"
     if "schema" in expected:
         try:
-            _validator(canonical_json(expected["schema"]))
+            _compiled(canonical_json(expected["schema"])).compile()
         except ValueError as error:
-            return f"schema: not a JSON Schema: {str(error).splitlines()[0]}"
+            return f"schema: not a JSON Schema: {error}"
     return ""
 
 
