@@ -86,7 +86,10 @@ def test_a_room_imports_only_from_the_rooms_above_it(path: Path):
 
 
 def test_core_needs_the_standard_library_alone():
-    besides = {"dirs.py": {"platformdirs"}}
+    validators = {"jsonschema", "jsonschema_rs", "jsonschema_specifications", "referencing"}
+    besides = {"dirs.py": {"platformdirs"}} | dict.fromkeys(
+        ("json_schema.py", "json_schema_explanation.py"), validators
+    )
     for path in (RUNNER / "core").rglob("*.py"):
         allowed = sys.stdlib_module_names | {"runner"} | besides.get(path.name, set())
         for module, _ in imports(parsed(path)):
@@ -128,6 +131,19 @@ def test_httpx_is_imported_by_few():
         "runner.gateways.http.httpx_connection",
         "runner.tools.guarded_http",
         "runner.tools.guarded_transport",
+    }
+
+
+def test_the_validators_of_json_schemas_are_imported_by_the_core_alone():
+    validators = {"jsonschema", "jsonschema_rs", "jsonschema_specifications", "referencing"}
+    importers = {
+        name(path): used
+        for path in MODULES
+        if (used := {module.split(".")[0] for module, _ in imports(parsed(path))} & validators)
+    }
+    assert importers == {
+        "runner.core.json_schema": {"jsonschema_rs"},
+        "runner.core.json_schema_explanation": validators - {"jsonschema_rs"},
     }
 
 

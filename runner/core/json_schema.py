@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from runner.core.json_schema_explanation import Violation
 
 MAX_VIOLATIONS = 1_000
+_MAX_EVALUATIONS = 100_000
 
 
 class InvalidSchema(ValueError):
@@ -50,13 +51,18 @@ class JsonSchema:
         """Whether the value keeps the schema."""
         return bool(self.compile().is_valid(value))
 
-    def violations(self, value: Any, most: int = MAX_VIOLATIONS) -> list[Violation]:
-        """What in the value does not keep the schema, at most `most` of it; empty if the value is valid."""
+    def violations(
+        self, value: Any, most: int = MAX_VIOLATIONS, max_evaluations: int = _MAX_EVALUATIONS
+    ) -> list[Violation]:
+        """What in the value does not keep the schema, at most `most` of it; empty if the value is valid.
+
+        A single one with a general message, if explaining it takes more than `max_evaluations` of subschemas.
+        """
         if self.is_valid(value):
             return []
         from runner.core.json_schema_explanation import explain  # lazy: jsonschema is slow to import
 
-        return explain(self.schema, value, most, _keeps_keyword)
+        return explain(self.schema, value, most, max_evaluations, _keeps_keyword)
 
 
 def _refuse(uri: str) -> Any:

@@ -16,9 +16,7 @@ from runner.core.spelling import counted
 KeepsKeyword = Callable[[str, str, Any, Any], bool]
 
 GENERAL_MESSAGE = "does not keep the schema"
-_MAX_EVALUATIONS = 200_000
 _MAX_CHOICES = 3
-_LATEST_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _SINGLE = ("contentEncoding", "contentMediaType", "format", "multipleOf", "pattern", "uniqueItems")
 _TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 _KEYWORDS = (
@@ -51,18 +49,21 @@ class _TooManyEvaluations(Exception):
     pass
 
 
-def explain(schema: Mapping[str, Any] | bool, value: Any, most: int, keeps_keyword: KeepsKeyword) -> list[Violation]:
+def explain(
+    schema: Mapping[str, Any] | bool, value: Any, most: int, max_evaluations: int, keeps_keyword: KeepsKeyword
+) -> list[Violation]:
     """The first `most` violations of a value that does not keep the schema, in the order of their keywords."""
     from jsonschema.exceptions import UnknownType  # lazy: only what is invalid is explained
     from referencing.exceptions import Unresolvable
 
     violations: list[Violation] = []
     if isinstance(schema, bool) or _is_safe(schema):
-        explanation = _Explanation(schema, keeps_keyword)
+        explanation = _Explanation(schema, max_evaluations, keeps_keyword)
         try:
-            violations = [_violation(error) for error in islice(explanation.errors(value), most)]
+            for error in islice(explanation.errors(value), most):
+                violations.append(_violation(error))
         except (_TooManyEvaluations, RecursionError, ArithmeticError, UnknownType, Unresolvable):
-            violations = []
+            pass  # what was found until then
     return violations or [Violation((), GENERAL_MESSAGE)]
 
 
@@ -75,11 +76,11 @@ def _is_safe(schema: Mapping[str, Any]) -> bool:
 class _Explanation:
     """One explanation by jsonschema, with keywords in our order and a limit on the subschemas that it evaluates."""
 
-    def __init__(self, schema: Mapping[str, Any] | bool, keeps_keyword: KeepsKeyword) -> None:
+    def __init__(self, schema: Mapping[str, Any] | bool, max_evaluations: int, keeps_keyword: KeepsKeyword) -> None:
         from jsonschema.validators import Draft202012Validator, validator_for  # lazy, as above
 
         self._keeps_keyword = keeps_keyword
-        self._evaluations_left = _MAX_EVALUATIONS
+        self._evaluations_left = max_evaluations
         self._draft: Any = validator_for(schema, Draft202012Validator)
         # Without its own `$schema`, a reference to the whole schema stays with this class.
         self._schema = schema if isinstance(schema, bool) else {key: schema[key] for key in schema if key != "$schema"}

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from runner.core.json_schema import JsonSchema
 
 
+_MAX_EVALUATIONS = 2_000_000  # enough for recordings of several megabytes
+
+
 def schema_text(name: str) -> str:
     """The schema `agent` or `transcript` as it is shipped."""
     package = Path(__file__).parents[2]
@@ -54,7 +57,7 @@ def schema_violations(value: Any, name: str, definition: str = "") -> list[Schem
         value, whole["$defs"][definition] if definition else whole, whole
     ):
         return []
-    violations = _compiled(name, definition).violations(value)
+    violations = _compiled(name, definition).violations(value, max_evaluations=_MAX_EVALUATIONS)
     if not violations:
         return []
     from runner.config.validation.schema_messages import worded  # lazy: only for what is wrong

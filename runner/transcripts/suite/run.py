@@ -33,7 +33,9 @@ def run(paths: Sequence[Path], choice: Choice, *, jobs: int = 1) -> Iterator[Out
 
 def _here(paths: Sequence[Path], choice: Choice) -> Iterator[Outcome]:
     if len(paths) > _FEW:
-        import jsonschema_rs  # noqa: F401 - lazy: it checks many files faster than its import takes
+        from runner.core.json_schema import JsonSchema  # lazy: it validates many files faster than its import takes
+
+        JsonSchema(True).compile()
     context = RunContext(trust=choice.trust)
     try:
         with _few_collections():
