@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 EXIT_WORD = "exit"
 CHAT_COMMANDS = {"/continue": "Please go on exactly where you stopped."}
 
-_COMMAND = re.compile(r"/[a-z]+")
+_COMMAND = r"/[a-z]+"
 
 
 @click.command()
@@ -193,7 +193,7 @@ class Chat:
                 break
             if not query:
                 continue
-            if _COMMAND.fullmatch(query):
+            if re.fullmatch(_COMMAND, query):
                 if query not in CHAT_COMMANDS:
                     warn(f"there is no {query}; what there is: {', '.join(CHAT_COMMANDS)}")
                     continue

@@ -16,7 +16,7 @@ from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
 
 _TRANSCRIPT = re.compile(r"^(?:transcript|suite):", re.MULTILINE)
-_AGENT = re.compile(r"^(?:gateway|model|extends|system_prompt):", re.MULTILINE)
+_AGENT = r"(?m)^(?:gateway|model|extends|system_prompt):"
 _NEEDED = frozenset({"gateway: required, and missing", "model: required, and missing"})
 
 
@@ -82,7 +82,7 @@ def _files(path: Path) -> Iterator[Path]:
         for name in sorted(names):
             if name.endswith((".yaml", ".yml")) and not name.startswith("."):
                 file = Path(folder, name)
-                if is_transcript(file) or _AGENT.search(_beginning(file)):
+                if is_transcript(file) or re.search(_AGENT, _beginning(file)):
                     yield file
 
 

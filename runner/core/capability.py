@@ -13,9 +13,9 @@ Action = Literal["run", "start", "import", "load", "write", "read", "connect", "
 ACTIONS: tuple[Action, ...] = get_args(Action)
 """In the order in which capabilities are shown."""
 
-_PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
+_PLACEHOLDER = r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)"
 # A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
-_FIXED_HOST = re.compile(r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]")
+_FIXED_HOST = r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,12 @@ def destination(url: str, raw: Mapping[str, Any]) -> str:
     text = str(raw.get("url", url))
     if "${" not in text:
         return origin(url)
-    return origin(url) if _FIXED_HOST.match(text) and "://" in url else text
+    return origin(url) if re.match(_FIXED_HOST, text) and "://" in url else text
 
 
 def env_variables(value: Any) -> dict[str, None]:
     """The variables of the environment that fill `${env:NAME}` places in a value of the file, in order."""
-    return dict.fromkeys(name for text in _strings(value) for name in _PLACEHOLDER.findall(text))
+    return dict.fromkeys(name for text in _strings(value) for name in re.findall(_PLACEHOLDER, text))
 
 
 def _strings(value: Any) -> Iterator[str]:

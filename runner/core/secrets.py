@@ -30,7 +30,7 @@ _GITHUB = ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_")
 _SERVICES = ("sk-", "sk_", "xai", "hf_", "hf-", "r8_", "r8-", "pplx", "fw_", "fw-", "tgp", "glpat")
 _MARKERS = (*_GITHUB, *_SERVICES, "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
 
-_RANDOM = re.compile(r"[A-Za-z0-9_\-+/=.]{32,}")
+_RANDOM = r"[A-Za-z0-9_\-+/=.]{32,}"
 _SECRET_NAME = (
     r"AUTH(?!_SOCK|OR(?!I[SZ]))|(?<!MON)KEY(?!BOARD|MAP|CHAIN)|TOKEN(?!I[SZ])|SECRET|PASSW|PASSPHRASE|CREDENTIAL|COOKIE"
 )
@@ -66,7 +66,9 @@ def looks_secret(text: str) -> bool:
     word = text.strip().removeprefix("Bearer ").strip()
     if has_known_secret(text):
         return True
-    return bool(_RANDOM.fullmatch(word)) and sum(char.isdigit() for char in word) >= 4 and any(map(str.isalpha, word))
+    return (
+        bool(re.fullmatch(_RANDOM, word)) and sum(char.isdigit() for char in word) >= 4 and any(map(str.isalpha, word))
+    )
 
 
 def dot_out(text: str) -> str:

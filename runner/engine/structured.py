@@ -12,7 +12,7 @@ from runner.core.errors import UsageError
 from runner.core.json_schema import InvalidSchema, JsonSchema
 
 _MOST = 5
-_FENCE = re.compile(r"```[A-Za-z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+_FENCE = r"(?s)```[A-Za-z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```"
 
 
 class ReplySchema:
@@ -49,7 +49,7 @@ class ReplySchema:
 
 def json_value(text: str) -> Any:
     """The JSON value that a text is, or that its first fenced block holds. Raises ValueError."""
-    fenced = _FENCE.search(text)
+    fenced = re.search(_FENCE, text)
     for candidate in (text, fenced.group(1)) if fenced else (text,):
         try:
             return strict.loads(candidate)

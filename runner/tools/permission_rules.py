@@ -13,8 +13,8 @@ AGENT_FILE = "the agent file"
 USER_FILE = "your configuration"
 COMMAND_LINE = "the command line"
 
-_RULE = re.compile(r"(?P<tool>[\w.*?-]+)(?:\((?P<pattern>.+)\))?", re.DOTALL)
-_ARGUMENT = re.compile(r"[A-Za-z_]\w*=")
+_RULE = r"(?s)(?P<tool>[\w.*?-]+)(?:\((?P<pattern>.+)\))?"
+_ARGUMENT = r"[A-Za-z_]\w*="
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class PermissionRule:
 
 def parse_rule(text: str) -> PermissionRule:
     """Raises UsageError for a text that is no rule."""
-    match = _RULE.fullmatch(text.strip())
+    match = re.fullmatch(_RULE, text.strip())
     if match is None:
         raise UsageError(f"{text!r} is no permission rule", fix="write TOOL, TOOL(PATTERN) or TOOL(ARGUMENT=PATTERN)")
     tool, pattern = match["tool"], match["pattern"]
-    if pattern is None or not _ARGUMENT.match(pattern):
+    if pattern is None or not re.match(_ARGUMENT, pattern):
         return PermissionRule(text, tool, pattern)
-    parts = (part.partition("=") for part in re.split(rf",\s*(?={_ARGUMENT.pattern})", pattern))
+    parts = (part.partition("=") for part in re.split(rf",\s*(?={_ARGUMENT})", pattern))
     return PermissionRule(text, tool, None, tuple((name, glob) for name, _, glob in parts))
 
 

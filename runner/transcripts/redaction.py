@@ -14,8 +14,8 @@ from runner.core.secrets import may_hold_secret, redact, shapes_in
 
 MIN_SECRET_LENGTH = 6
 
-_HEX = re.compile("%[0-9A-F]{2}")
-_PLACEHOLDER = re.compile(r"(«[^«»\n]*»)")
+_HEX = "%[0-9A-F]{2}"
+_PLACEHOLDER = r"(«[^«»\n]*»)"
 
 
 class Redactor:
@@ -59,13 +59,13 @@ class Redactor:
         """The names of secrets that are still in a text about to be written."""
         names = {self._names[match.group()] for match in self._exact.finditer(text)} if self._exact else set()
         names |= shapes_in(text)
-        outside = _PLACEHOLDER.sub(" ", text)
+        outside = re.sub(_PLACEHOLDER, " ", text)
         names |= {name for name, pattern in self._patterns if pattern.search(outside)}
         return tuple(sorted(names))
 
     def _without(self, pattern: re.Pattern[str], name: str, text: str) -> str:
         """The text without what the pattern matches; placeholders stay, since replays redact recorded texts again."""
-        parts = _PLACEHOLDER.split(text)
+        parts = re.split(_PLACEHOLDER, text)
         parts[::2] = [pattern.sub(lambda _: self._placeholder(name), part) for part in parts[::2]]
         return "".join(parts)
 
@@ -91,7 +91,7 @@ def _encodings(value: str) -> Iterable[str]:
     """The value as it is, and in URLs, in JSON and in Base64."""
     yield value
     for quoted in {quote(value, safe=""), quote_plus(value)}:
-        yield from {quoted, _HEX.sub(lambda match: match[0].lower(), quoted)}
+        yield from {quoted, re.sub(_HEX, lambda match: match[0].lower(), quoted)}
     yield from {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     raw = value.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):

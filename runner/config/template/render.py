@@ -26,8 +26,8 @@ _DELIMITERS = ("{{", "{%", "{#")
 _MAIN = "<template>"
 _VARIABLE = re.compile(r"\{\{ *(?!(?:now|range|true|false|none|True|False|None|self|not) *\}\})([A-Za-z_]\w*) *\}\}")
 _IMPLICIT_NAMES = frozenset({"caller", "kwargs", "loop", "self", "super", "varargs"})
-_UNDEFINED = re.compile(r"'(\w+)' is undefined")
-_QUOTED_NAME = re.compile(r"'(\w+)'")
+_UNDEFINED = r"'(\w+)' is undefined"
+_QUOTED_NAME = r"'(\w+)'"
 
 
 def is_template(text: str) -> bool:
@@ -159,8 +159,8 @@ def _raise_config_error(error: Exception, source: PromptSource, known: Iterable[
     file, line = _error_position(error)
     message = getattr(error, "message", None) or str(error) or type(error).__name__
     hint = ""
-    word = named[1] if (named := _QUOTED_NAME.search(message)) else ""
-    if undefined := _UNDEFINED.search(message):
+    word = named[1] if (named := re.search(_QUOTED_NAME, message)) else ""
+    if undefined := re.search(_UNDEFINED, message):
         word = undefined[1]
         message = f"{word!r} is not defined"
         hint = nearest(word, known)

@@ -15,11 +15,11 @@ from runner.config.yaml.document import NodePath, dotted_path
 from runner.core.secrets import looks_secret
 from runner.tools.catalogue import KINDS, tool_kind
 
-_PLACEHOLDER = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_LOOKALIKE = re.compile(r"\$\{[^}\n]*\}?")
+_PLACEHOLDER = r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
+_LOOKALIKE = r"\$\{[^}\n]*\}?"
 # What other tools write: templates, shells and {env:NAME}. In a field that is filled in, a placeholder was meant.
-_OTHER_SYNTAX = re.compile(r"\$\{[^}\n]*\}?|\{\{[^}\n]*\}\}|\$[A-Z_][A-Z0-9_]+\b|\{env[:.][^}\n]*\}")
-_LOOKALIKE_IN_PROSE = re.compile(r"\$\{(?:env\b[^}\n]*|[A-Z][A-Z0-9_]*(?::-[^}\n]*)?)\}")
+_OTHER_SYNTAX = r"\$\{[^}\n]*\}?|\{\{[^}\n]*\}\}|\$[A-Z_][A-Z0-9_]+\b|\{env[:.][^}\n]*\}"
+_LOOKALIKE_IN_PROSE = r"\$\{(?:env\b[^}\n]*|[A-Z][A-Z0-9_]*(?::-[^}\n]*)?)\}"
 
 _PROSE = frozenset({"system_prompt", "description", "greeting", "prompt", "script", "reply"})
 _GATEWAY_FIELDS = frozenset({"url", "headers"})
@@ -64,9 +64,9 @@ class Substitution:
         if not _is_filled_in(path):
             self._report_placeholders(text, path, _LOOKALIKE_IN_PROSE if path[0] in _PROSE else _LOOKALIKE)
             return text
-        rest = _PLACEHOLDER.sub(lambda match: " " * len(match.group()), text)
+        rest = re.sub(_PLACEHOLDER, lambda match: " " * len(match.group()), text)
         self._report_placeholders(rest, path, _OTHER_SYNTAX)
-        return _PLACEHOLDER.sub(lambda match: self._value(match, path), text)
+        return re.sub(_PLACEHOLDER, lambda match: self._value(match, path), text)
 
     def _value(self, match: re.Match[str], path: NodePath) -> str:
         name, default = match.groups()
@@ -83,11 +83,11 @@ class Substitution:
             self.secrets[f"env:{name}"] = value
         return value
 
-    def _report_placeholders(self, text: str, path: NodePath, pattern: re.Pattern[str]) -> None:
+    def _report_placeholders(self, text: str, path: NodePath, pattern: str) -> None:
         why = "is not filled in here"
         if _is_filled_in(path):
             why = "is no placeholder: write ${env:NAME} or ${env:NAME:-default}"
-        for match in pattern.finditer(text):
+        for match in re.finditer(pattern, text):
             self._report(path, match, f"{dotted_path(path)}: {match.group()} {why}", "error")
 
     def _report(self, path: NodePath, match: re.Match[str], message: str, severity: Severity) -> None:

@@ -22,9 +22,9 @@ _WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _NUMERIC = frozenset("0123456789+-.")
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_INTEGER = r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
+_FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+_NOT_FINITE = r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 
 
 def parse_scalar(text: str) -> Any:
@@ -119,10 +119,10 @@ class Constructor:
 
 def _number(text: str) -> int | float | str | None:
     """The number that `text` stands for; the text if it stands for none; None if it is out of bounds."""
-    if _INTEGER.fullmatch(text):
+    if re.fullmatch(_INTEGER, text):
         if len(text) > 400:
             return None
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-    if _FLOAT.fullmatch(text):
+    if re.fullmatch(_FLOAT, text):
         return float(text)
-    return None if _NOT_FINITE.fullmatch(text) else text
+    return None if re.fullmatch(_NOT_FINITE, text) else text

@@ -65,7 +65,7 @@ MAX_NODES = 50_000
 _OPENING = (FlowSequenceStartToken, FlowMappingStartToken, BlockSequenceStartToken, BlockMappingStartToken)
 _CLOSING = (FlowSequenceEndToken, FlowMappingEndToken, BlockEndToken)
 _YAML_1_1_BREAKS = "\r\x85\u2028\u2029"
-_YAML_1_1_BREAK = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
+_YAML_1_1_BREAK = "[\x85\u2028\u2029]|\r(?!\n)"
 _INDENTED = re.compile("\n[ \\t?:\ufeff-]{100}")
 
 
@@ -169,7 +169,7 @@ def _may_be_deep(text: str) -> bool:
 
 
 def _compose(text: str) -> list[Node]:
-    renumber = any(char in text for char in _YAML_1_1_BREAKS) and _YAML_1_1_BREAK.search(text)
+    renumber = any(char in text for char in _YAML_1_1_BREAKS) and re.search(_YAML_1_1_BREAK, text)
     composer = _DepthLimitedComposer(text) if renumber or _may_be_deep(text) else _Composer(text)
     roots = []
     try:

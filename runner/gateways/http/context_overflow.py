@@ -23,7 +23,7 @@ _PHRASES = (
     r"(?:must be <=|limit is|cannot exceed) {}",
     r"with {} maximum context",
 )
-_STATED = re.compile("|".join(phrase.format(_NUMBER.format(f"n{index}")) for index, phrase in enumerate(_PHRASES)))
+_STATED = "|".join(phrase.format(_NUMBER.format(f"n{index}")) for index, phrase in enumerate(_PHRASES))
 
 
 def stated_window(parts: Iterable[Any], message: str) -> int | None:
@@ -31,5 +31,5 @@ def stated_window(parts: Iterable[Any], message: str) -> int | None:
     for part in parts:
         if isinstance(part, dict) and type(window := part.get("n_ctx")) is int and window > 0:
             return window
-    phrase = _STATED.search(message.lower())
+    phrase = re.search(_STATED, message.lower())
     return int(next(filter(None, phrase.groups())).replace(",", "")) or None if phrase else None

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 
-_PHRASE = re.compile(r"(?:try again|retry) (?:in|after) (?:(\d+)m(?!s))?\s?(?:(\d+(?:\.\d+)?) ?(ms|s))?")
+_PHRASE = r"(?:try again|retry) (?:in|after) (?:(\d+)m(?!s))?\s?(?:(\d+(?:\.\d+)?) ?(ms|s))?"
 
 
 def retry_after(headers: Mapping[str, str], message: str = "") -> float | None:
@@ -21,7 +21,7 @@ def retry_after(headers: Mapping[str, str], message: str = "") -> float | None:
     if header:
         seconds = _number(header)
         return seconds if seconds is not None else _seconds_until(header)
-    if phrase := _PHRASE.search(message):
+    if phrase := re.search(_PHRASE, message):
         minutes, number, unit = phrase.groups()
         if minutes or number:
             return int(minutes or 0) * 60 + float(number or 0) / (1000 if unit == "ms" else 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.core.dirs import cache_folder
 from runner.core.errors import ModelMissing
 
-_HUB_NAME = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)")
+_HUB_NAME = r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def weights_of(model: str) -> Weights | None:
     """What the hub holds under a known name or `hf:OWNER/REPO/FILE.gguf`; None for a path. Raises ModelMissing."""
     if model in KNOWN_MODELS:
         return KNOWN_MODELS[model]
-    if match := _HUB_NAME.fullmatch(model):
+    if match := re.fullmatch(_HUB_NAME, model):
         if ".." not in match["file"].split("/") and ".." not in match["repo"].split("/"):
             return Weights(match["repo"], match["file"])
     elif model.endswith(".gguf") and not model.startswith("hf:"):

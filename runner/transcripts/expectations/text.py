@@ -16,14 +16,14 @@ from runner.transcripts.expectations.matchers import json_line, pattern
 from runner.transcripts.expectations.turn_result import TurnResult
 
 _QUOTES = str.maketrans("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2013\u2014", '\'\'\'"""""--')
-_MARKS = re.compile(r"(?m)^ {0,3}(?:#{1,6}|>|[-*+]|\d+\.) +|[*_`~]{1,3}(?=\S)|(?<=\S)[*_`~]{1,3}|^```.*$")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_MARKS = r"(?m)^ {0,3}(?:#{1,6}|>|[-*+]|\d+\.) +|[*_`~]{1,3}(?=\S)|(?<=\S)[*_`~]{1,3}|^```.*$"
+_LINK = r"!?\[([^\]]*)\]\([^)]*\)"
 
 NORMALIZERS: Mapping[str, Callable[[str], str]] = {
     "quotes": lambda text: text.translate(_QUOTES),
     "ws": lambda text: " ".join(text.split()),
     "nfkc": lambda text: unicodedata.normalize("NFKC", text),
-    "markdown": lambda text: _MARKS.sub("", _LINK.sub(r"\1", text)),
+    "markdown": lambda text: re.sub(_MARKS, "", re.sub(_LINK, r"\1", text)),
 }
 
 

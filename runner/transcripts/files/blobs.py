@@ -13,7 +13,7 @@ from runner.transcripts.files.documents import read_verbatim, write_atomically
 
 FOLDER = ".blobs"
 MAX_INLINE_BYTES = 4096
-_NAME = re.compile(r"[0-9a-f]{32}\.(?:txt|json)")
+_NAME = r"[0-9a-f]{32}\.(?:txt|json)"
 _REFERENCE_KEYS = frozenset({"$blob", "$literal"})
 
 
@@ -43,7 +43,7 @@ class Blobs:
         if "$blob" not in value:
             return value
         name = str(value["$blob"])
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(_NAME, name):
             raise ValueError(f"{name!r} is no blob's name")
         try:
             text = (self._folder / name).read_text("utf-8")

@@ -14,16 +14,16 @@ MAX_BYTES = 8_000_000
 MAX_VALUES = 500_000
 
 # YAML lets no line inside a document begin so, not even in a block of literal text.
-_DOCUMENT_START = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_DOCUMENT_START = r"(?m)^---(?=[ \t\r\n]|\Z)"
 # White space, comments and directives: a document begins only after them.
-_BLANK = re.compile(r"(?:\s|#[^\n]*(?:\n|\Z)|%[^\n]*(?:\n|\Z))*\Z")
-_RECORDING_KEY = re.compile(r"^recording:[ \t]*(['\"]?)(?P<name>[^'\"\r\n]+?)\1[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
+_BLANK = r"(?:\s|#[^\n]*(?:\n|\Z)|%[^\n]*(?:\n|\Z))*\Z"
+_RECORDING_KEY = r"(?m)^recording:[ \t]*(['\"]?)(?P<name>[^'\"\r\n]+?)\1[ \t]*(?:#[^\n]*)?\r?$"
 
 
 def split_documents(text: str) -> tuple[str, ...]:
     """The documents' texts; each but the first begins with its `---`, and joined they are the file again."""
-    starts = [match.start() for match in _DOCUMENT_START.finditer(text)]
-    if starts and _BLANK.match(text[: starts[0]]):
+    starts = [match.start() for match in re.finditer(_DOCUMENT_START, text)]
+    if starts and re.match(_BLANK, text[: starts[0]]):
         starts = starts[1:]
     bounds = [0, *starts, len(text)]
     return tuple(text[start:end] for start, end in pairwise(bounds))
@@ -31,7 +31,7 @@ def split_documents(text: str) -> tuple[str, ...]:
 
 def recording_name(document: str) -> str:
     """The name of a recording's document; empty for a document that is no recording."""
-    match = _RECORDING_KEY.search(document)
+    match = re.search(_RECORDING_KEY, document)
     return match["name"] if match else ""
 
 

@@ -26,7 +26,7 @@ from runner.transcripts.files.source_document import SourceDocument
 from runner.transcripts.files.suite_file import SuiteDefaults, SuiteFiles
 from runner.transcripts.model import FORMAT_VERSION, Recording, Transcript
 
-_MERGE_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
+_MERGE_CONFLICT = r"(?m)^(?:<{7}|={7}|>{7})(?: |$)"
 
 
 def load_transcript(path: Path, suite_files: SuiteFiles | None = None) -> Transcript:
@@ -46,7 +46,7 @@ def load_transcript(path: Path, suite_files: SuiteFiles | None = None) -> Transc
 
 def _documents(path: Path, text: str) -> tuple[Document, ...]:
     """The file's documents, at least one. Raises ConfigError."""
-    if "<<<<<<<" in text and (conflict := _MERGE_CONFLICT.search(text)):
+    if "<<<<<<<" in text and (conflict := re.search(_MERGE_CONFLICT, text)):
         line = text.count("\n", 0, conflict.start()) + 1
         raise ConfigError(
             [Diagnostic(str(path), line, 1, "a merge conflict is left here", "resolve it, then re-record")]
