@@ -24,6 +24,7 @@ from runner.core.sanitize import escape_line
 from runner.tools import KINDS
 from runner.tools.entry import ToolEntry
 from thoroughness import examples
+from tool_entries import ENTRIES
 
 Write = Callable[..., Agent]
 HEAD = "gateway: scripted\nmodel: m\nscript: [{text: hi}]\n"
@@ -201,9 +202,7 @@ def test_every_kind_of_tool_is_judged(write: Write):
     harmless = {"agent", "files"}
     agent = write(HEAD)
     for kind in KINDS.keys() - harmless:
-        judged = replace(
-            agent, tools=(ToolEntry(kind, "x", {"function": "", "run": ["x"], "url": "", "command": ["x"]}),)
-        )
+        judged = replace(agent, tools=(ToolEntry(kind, "x", ENTRIES[kind]),))
         assert capabilities_of(judged)
     with pytest.raises(UsageError, match="no kind of tool 'new'"):
         capabilities_of(replace(agent, tools=(ToolEntry("new", "x"),)))

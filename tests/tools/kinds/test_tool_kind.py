@@ -14,16 +14,8 @@ from runner.tools import ToolEntry, ToolSettings, open_toolbox
 from runner.tools.catalogue import BUILTIN, KINDS, tool_kind, tool_kind_of
 from runner.tools.protocols import ToolSource
 from runner.tools.tool_kind import ToolKind
+from tool_entries import ENTRIES
 
-ENTRIES: dict[str, dict[str, Any]] = {
-    "files": {"root": "."},
-    "python": {"function": "./own.py:double"},
-    "command": {"name": "say", "description": "Says.", "run": ["./say.sh", "{text}"], "parameters": {"text": {}}},
-    "http": {"name": "get", "description": "Gets.", "url": "https://example.org/"},
-    "openapi": {"spec": "things.json"},
-    "mcp": {"name": "it", "command": ["./serve.sh"]},
-    "agent": {"file": "./inner.yaml"},
-}
 every_kind = pytest.mark.parametrize("name", ENTRIES)
 
 
