@@ -12,9 +12,12 @@ import pytest
 from runner.cli import COMMANDS, cli
 from runner.commands.doctor.machine import EXTRAS
 from runner.core import errors, events
+from runner.transcripts.expectations import MODULES
+from runner.transcripts.reports import FORMATS
 
 ROOT = Path(__file__).parent.parent
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+TRANSCRIPTS = (ROOT / "docs" / "transcripts.md").read_text(encoding="utf-8")
 ALL_DOCS = sorted((ROOT / "docs").glob("*.md"))
 EVERYTHING = "\n".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ALL_DOCS])
 
@@ -39,6 +42,12 @@ def test_every_option_is_documented(name: str):
             assert parameter.help, f"{name} {parameter.opts} has no help"
             for option in parameter.opts + parameter.secondary_opts:
                 assert f"`{option}" in EVERYTHING or f", {option}" in EVERYTHING, f"{name} {option} is not documented"
+
+
+@pytest.mark.parametrize("name", [*MODULES, *FORMATS])
+def test_every_expectation_and_report_is_documented(name: str):
+    tables = [line for line in TRANSCRIPTS.splitlines() if line.startswith("| `")]
+    assert any(f"`{name}`" in line for line in tables), name
 
 
 def test_every_event_type_is_documented():

@@ -31,7 +31,7 @@ from runner.core.errors import (
 )
 from runner.core.messages import Message, ToolSpec, Usage
 from runner.core.policy import Timeouts
-from runner.gateways import OPTIONS, Gateway, Request, connect
+from runner.gateways import DIALECTS, OPTIONS, Gateway, Request, connect
 
 QUICK = Timeouts(connect=5, first_token=0.3, gap=0.3)
 SPEC = ToolSpec("look", "Looks.", {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]})
@@ -211,6 +211,10 @@ GEMINI = Specimen(
     whole=lambda text: _candidate([{"text": text}], "STOP"),
 )
 SPECIMENS = [OPENAI, OLLAMA, ANTHROPIC, RESPONSES, GEMINI]
+
+
+def test_every_dialect_of_servers_is_tried_here():
+    assert {each.name for each in SPECIMENS} == {name for name, dialect in DIALECTS.items() if dialect.over_http}
 
 
 @pytest.fixture(params=SPECIMENS, ids=lambda each: each.name)

@@ -106,6 +106,12 @@ FAIL = [
 ]
 
 
+def test_every_kind_is_tried_here() -> None:
+    by_a_file = {"python"}
+    assert {key for key, _, _ in PASS} >= MODULES.keys() - by_a_file - {"json"}
+    assert {key for key, _, _ in FAIL} >= MODULES.keys() - by_a_file - {"icontains"}
+
+
 @pytest.mark.parametrize(("key", "wanted", "modifiers"), PASS)
 def test_what_holds(key: str, wanted: Any, modifiers: dict[str, Any]) -> None:
     assert expectation_kind(key).problem(wanted) == ""
