@@ -189,10 +189,10 @@ def _class(hint: type, enclosing: tuple[type, ...]) -> HintSchema:
         by_value = {member.value: member for member in hint if type(member.value) in _JSON_TYPES}
         return _enum(by_value if len(by_value) == len(hint) else dict(hint.__members__))
     if _is_pydantic(hint):
-        from runner.tools.schema_refs import inlined  # lazy: only pydantic's schemas have references
+        from runner.core.schema_refs import inline_refs  # lazy: only pydantic's schemas have references
 
         schema = hint.model_json_schema()  # type: ignore[attr-defined]
-        return HintSchema(inlined(schema, schema), hint.model_validate)  # type: ignore[attr-defined]
+        return HintSchema(inline_refs(schema, schema), hint.model_validate)  # type: ignore[attr-defined]
     if hint in enclosing:
         return HintSchema({"type": "object"}, lambda value: _validated(hint_schema(hint), value))
     if (fields := _fields(hint)) is None:

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runner.core.sanitize import strip_invisible
+from runner.core.schema_refs import inline_refs
 from runner.tools.parameters import PLACEHOLDER
-from runner.tools.schema_refs import inlined
 
 MAX_DOCUMENT_BYTES = 10_000_000
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
@@ -113,7 +113,7 @@ def operations_of(document: Mapping[str, Any]) -> Iterator[Operation]:
 
 def _parameters(operation: Operation, document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Those of its path, unless its own have the same name and place."""
-    parameters = [_mapping(inlined(parameter, document)) for parameter in operation.parameters]
+    parameters = [_mapping(inline_refs(parameter, document)) for parameter in operation.parameters]
     yield from {(str(each.get("name")), str(each.get("in"))): each for each in parameters}.values()
 
 
@@ -140,7 +140,7 @@ def request_of(operation: Operation, document: Mapping[str, Any]) -> OperationRe
     if unfilled := [name for name in PLACEHOLDER.findall(request.path) if name not in request.parameters]:
         raise ValueError(f"nothing declares {{{unfilled[0]}}} of its path")
     if (body := operation.value.get("requestBody")) is not None:
-        _add_body(request, _mapping(inlined(body, document)))
+        _add_body(request, _mapping(inline_refs(body, document)))
     return request
 
 

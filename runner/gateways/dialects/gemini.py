@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
 from runner.core.messages import Attachment, FinishReason, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
+from runner.core.schema_refs import inline_refs_leniently
 from runner.gateways import OPTIONS, Capabilities, Request
 from runner.gateways.dialects.json_events import (
     SseDecoder,
@@ -32,7 +33,7 @@ from runner.gateways.dialects.request_body import (
     translated_options,
     with_extra,
 )
-from runner.gateways.dialects.tool_schemas import inline_refs, is_open, parameters_schema, to_openapi
+from runner.gateways.dialects.tool_schemas import is_open, parameters_schema, to_openapi
 from runner.gateways.http.connection_errors import not_a_reply
 from runner.gateways.http.error_context import ErrorContext
 from runner.gateways.http.gateway import HttpGateway
@@ -111,7 +112,7 @@ def encode(request: Request, message_cache: MessageCache | None = None) -> bytes
     config = translated_options(_OPTION_NAMES, request)
     if "thinking" in request.options:
         config["thinkingConfig"] = _thinking(request.options["thinking"], generation)
-    schema = inline_refs(request.schema or {})
+    schema = inline_refs_leniently(request.schema or {})
     # Before the third generation a reply may be bound to tools or to a schema, not to both.
     schema_as_text = is_open(schema) or (bool(request.tools) and generation < 3)
     if request.schema is not None and not schema_as_text:

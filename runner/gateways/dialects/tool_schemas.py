@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_MAX_PARTS = 10_000
-_DEFINITIONS = ("$defs", "definitions")
+from runner.core.schema_refs import inline_refs_leniently
+
 _FORMATS = frozenset({"date-time", "enum", "double", "float", "int32", "int64"})
 _GEMINI_KEYS = (
     "title",
@@ -38,7 +38,7 @@ _TYPES: Mapping[type, str] = {
 
 def parameters_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A tool's parameters as one flat object: references written out, alternatives at the top merged."""
-    flat = inline_refs(schema)
+    flat = inline_refs_leniently(schema)
     for keyword in ("anyOf", "oneOf", "allOf"):
         branches = [branch for branch in flat.pop(keyword, ()) if isinstance(branch, dict)]
         if branches:
@@ -46,40 +46,7 @@ def parameters_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     flat["type"] = "object"
     if not isinstance(flat.get("properties"), dict):
         flat["properties"] = {}
-    for keyword in ("$schema", *_DEFINITIONS):
-        flat.pop(keyword, None)
     return flat
-
-
-def inline_refs(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema with each local `$ref` replaced by what it names; one that contains itself ends as "anything"."""
-    inlined: dict[str, Any] = _RefInliner(schema).inline(schema, ())
-    for keyword in _DEFINITIONS:
-        inlined.pop(keyword, None)
-    return inlined
-
-
-class _RefInliner:
-    """Writes references out, up to a size: nested ones grow without bounds, and a hostile server's may."""
-
-    def __init__(self, root: Mapping[str, Any]) -> None:
-        self._root = root
-        self._parts_left = _MAX_PARTS
-
-    def inline(self, part: Any, open_references: tuple[str, ...]) -> Any:
-        self._parts_left -= 1
-        if isinstance(part, list | tuple):
-            return [self.inline(item, open_references) for item in part]
-        if not isinstance(part, Mapping):
-            return part
-        reference = part.get("$ref")
-        if not isinstance(reference, str):
-            return {key: self.inline(value, open_references) for key, value in part.items()}
-        siblings = {key: self.inline(value, open_references) for key, value in part.items() if key != "$ref"}
-        if reference in open_references or self._parts_left < 0:
-            return siblings
-        target = self.inline(_resolve(reference, self._root), (*open_references, reference))
-        return {**target, **siblings} if isinstance(target, dict) else siblings
 
 
 def close_objects(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -89,7 +56,7 @@ def close_objects(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """
     if schema is None:
         return None
-    inlined = inline_refs(schema)
+    inlined = inline_refs_leniently(schema)
     return None if is_open(inlined) else _close(inlined)
 
 
@@ -205,18 +172,6 @@ def _merged(schema: Mapping[str, Any], branches: list[dict[str, Any]], *, every:
     merged["properties"] = properties
     merged["required"] = sorted(required)
     return {key: value for key, value in merged.items() if value or key not in ("properties", "required")}
-
-
-def _resolve(reference: str, root: Mapping[str, Any]) -> Any:
-    """What a reference within the schema names; anything where it leads elsewhere."""
-    target: Any = root
-    path, _, fragment = reference.partition("#")
-    if path:
-        return {}
-    for key in filter(None, fragment.split("/")):
-        name = key.replace("~1", "/").replace("~0", "~")
-        target = target.get(name) if isinstance(target, Mapping) else None
-    return {} if target is None else target
 
 
 def _is_object(part: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from runner.core.json_schema import JsonSchema
 from runner.core.messages import Effects, ToolSpec
 from runner.core.sanitize import strip_invisible
-from runner.tools.schema_refs import inlined
+from runner.core.schema_refs import inline_refs
 from runner.tools.tool_names import qualified_name
 
 LONGEST_DESCRIPTION = 8_000
@@ -67,7 +67,7 @@ def _spec(name: str, entry: Mapping[str, Any], effects: Effects) -> ToolSpec:
         raise ValueError("its inputSchema is missing")
     if schema.get("type") != "object":
         raise ValueError(f"its inputSchema must have type 'object', not {schema.get('type')!r}")
-    parameters = _with_visible_descriptions(inlined(schema, schema))
+    parameters = _with_visible_descriptions(inline_refs(schema, schema))
     parameters.setdefault("properties", {})
     JsonSchema(parameters).compile()
     if hidden := next((name for name in parameters["properties"] if strip_invisible(name) != name), None):

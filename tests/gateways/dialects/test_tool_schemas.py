@@ -11,46 +11,12 @@ from hypothesis import strategies as st
 
 from runner.gateways.dialects.tool_schemas import (
     close_objects,
-    inline_refs,
     is_open,
     is_strict,
     parameters_schema,
     to_openapi,
 )
 from thoroughness import examples
-
-
-def test_references_are_written_out_and_what_stands_beside_them_wins():
-    schema = {
-        "properties": {"a": {"$ref": "#/$defs/n", "description": "mine"}, "b": {"$ref": "#/definitions/x~1y"}},
-        "$defs": {"n": {"type": "integer", "description": "theirs"}},
-        "definitions": {"x/y": {"type": "string"}},
-    }
-    assert inline_refs(schema) == {
-        "properties": {"a": {"type": "integer", "description": "mine"}, "b": {"type": "string"}}
-    }
-
-
-def test_a_schema_that_contains_itself_ends():
-    tree = {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}}
-    children = inline_refs(tree)["properties"]["children"]["items"]["properties"]["children"]
-    assert children == {"type": "array", "items": {}}
-
-
-def test_a_property_may_be_called_ref():
-    schema = {"type": "object", "properties": {"$ref": {"type": "string"}}}
-    assert inline_refs(schema) == schema
-
-
-@pytest.mark.parametrize("reference", ["#/$defs/nowhere", "https://example.org/schema", "#/type", ""])
-def test_a_reference_that_leads_nowhere_asks_for_anything(reference):
-    schema = {"type": "object", "properties": {"a": {"$ref": reference, "title": "A"}}}
-    assert inline_refs(schema)["properties"]["a"].get("title") == "A"
-
-
-def test_references_that_double_at_each_level_stay_small():
-    doubled = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(60)}
-    assert len(json.dumps(inline_refs({"$ref": "#/$defs/d0", "$defs": doubled}))) < 3_000_000
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 from runner.tools.mcp import pinned_tools as pins
 from runner.tools.mcp.server_config import server_config
 from runner.tools.mcp.tool_list import read_tool_list
-from runner.tools.schema_refs import inlined
 from runner.tools.tool_names import MAX_NAME, qualified_name
 
 FAULTS = Path(__file__).parent.parent.parent / "equipment" / "mcp_fault_server.py"
@@ -310,23 +309,6 @@ class TestListing:
 
     def test_what_cannot_be_seen_is_not_shown(self) -> None:
         assert strip_invisible("a\u200bb\x00c\x1b]0;x\x07\u202e\ue000d\n") == "abc]0;xd\n"
-
-
-class TestReferences:
-    def test_a_reference_takes_its_siblings_along(self) -> None:
-        document = {"a": {"$ref": "#/$defs/x~1y", "description": "mine"}, "$defs": {"x/y": {"type": "string"}}}
-        assert inlined(document["a"], document) == {"type": "string", "description": "mine"}
-
-    def test_a_property_may_be_called_ref_and_values_are_left_alone(self) -> None:
-        schema = {"properties": {"$ref": {"type": "string"}}, "const": {"$ref": "#/x"}}
-        assert inlined(schema, schema) == schema
-
-    def test_a_schema_that_explodes_is_refused(self) -> None:
-        defs: dict[str, Any] = {"d0": {"type": "null"}}
-        for number in range(1, 12):
-            defs[f"d{number}"] = {"anyOf": [{"$ref": f"#/$defs/d{number - 1}"}] * 10}
-        with pytest.raises(ValueError, match="more than"):
-            inlined({"$ref": "#/$defs/d11"}, {"$defs": defs})
 
 
 class TestEnd:
