@@ -45,8 +45,8 @@ class Violation:
     branches: tuple[tuple[Violation, ...], ...] = ()
 
 
-class _TooManyEvaluations(Exception):
-    pass
+class _Unexplained(Exception):
+    """What jsonschema would take too long to explain."""
 
 
 def explain(
@@ -57,20 +57,19 @@ def explain(
     from referencing.exceptions import Unresolvable
 
     violations: list[Violation] = []
-    if isinstance(schema, bool) or _is_safe(schema):
+    if not _has_inner_dialect(schema):
         explanation = _Explanation(schema, max_evaluations, keeps_keyword)
         try:
             for error in islice(explanation.errors(value), most):
                 violations.append(_violation(error))
-        except (_TooManyEvaluations, RecursionError, ArithmeticError, UnknownType, Unresolvable):
+        except (_Unexplained, RecursionError, ArithmeticError, UnknownType, Unresolvable):
             pass  # what was found until then
     return violations or [Violation((), GENERAL_MESSAGE)]
 
 
-def _is_safe(schema: Mapping[str, Any]) -> bool:
-    """Whether jsonschema asks us for each match; not for an inner dialect, nor for names that a pattern evaluates."""
-    text = json.dumps({key: value for key, value in schema.items() if key != "$schema"})
-    return '"$schema"' not in text and not ("patternProperties" in text and "unevaluatedProperties" in text)
+def _has_inner_dialect(schema: Mapping[str, Any] | bool) -> bool:
+    """Whether a part of the schema may have its own `$schema`, for which jsonschema would leave our keywords."""
+    return not isinstance(schema, bool) and any('"$schema"' in json.dumps(part) for part in schema.values())
 
 
 class _Explanation:
@@ -82,6 +81,7 @@ class _Explanation:
         self._keeps_keyword = keeps_keyword
         self._evaluations_left = max_evaluations
         self._draft: Any = validator_for(schema, Draft202012Validator)
+        self._has_patterns = "patternProperties" in json.dumps(schema)
         # Without its own `$schema`, a reference to the whole schema stays with this class.
         self._schema = schema if isinstance(schema, bool) else {key: schema[key] for key in schema if key != "$schema"}
 
@@ -97,11 +97,13 @@ class _Explanation:
             "properties": _properties,
             "propertyNames": _property_names,
             "required": _required,
-            **{keyword: self._single(keyword) for keyword in _SINGLE},
         }
+        if self._has_patterns:
+            keywords["unevaluatedProperties"] = _unexplained
+        known, single = self._draft.VALIDATORS, {keyword: self._single(keyword) for keyword in _SINGLE}
         validator = create(
             meta_schema=self._draft.META_SCHEMA,
-            validators=dict(self._draft.VALIDATORS) | keywords,
+            validators={**known, **{name: keywords[name] for name in keywords.keys() & known}, **single},
             type_checker=self._draft.TYPE_CHECKER,
             id_of=self._draft.ID_OF,
             applicable_validators=self._keywords_of,
@@ -111,7 +113,7 @@ class _Explanation:
     def _keywords_of(self, schema: Any) -> Iterable[tuple[str, Any]]:
         self._evaluations_left -= 1
         if self._evaluations_left < 0:
-            raise _TooManyEvaluations
+            raise _Unexplained
         if "$ref" in schema and "$vocabulary" not in self._draft.META_SCHEMA:  # until draft 7 it stands alone
             return [("$ref", schema["$ref"])]
         return sorted(schema.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER)))
@@ -162,6 +164,11 @@ def _property_names(validator: Any, names_schema: Any, value: Any, schema: Any) 
     for name in value if isinstance(value, dict) else ():
         for error in validator.descend(name, names_schema):
             yield _error(name, message=_message(error))
+
+
+def _unexplained(validator: Any, expected: Any, value: Any, schema: Any) -> Iterator[Any]:
+    """For `unevaluatedProperties`, which jsonschema compares with patterns by `re`."""
+    raise _Unexplained
 
 
 def _required(validator: Any, names: Any, value: Any, schema: Any) -> Iterator[Any]:
