@@ -56,15 +56,16 @@ def check_paths(
             agents[file] = check_agent(file, environ=environ, user=user, missing_variable="warning")
     extended_files = {real_path(file) for agent in agents.values() for file in agent.files[1:]}
     for file, agent in agents.items():
-        if not (
-            real_path(file) in extended_files and _incomplete(agent)
-        ):  # its diagnostics come with the files that extend it
+        # The diagnostics of an incomplete file come with those of the files that extend it.
+        if not (real_path(file) in extended_files and _incomplete(agent)):
             diagnostics += agent.diagnostics
     checked = Checked(len(files), sorted_diagnostics(diagnostics))
     if mutate and not checked.errors:
-        from runner.commands.check_mutations import unbreakable_in  # lazy: it replays
+        from runner.commands.check_mutations import unbreakable  # lazy: it replays
+        from runner.transcripts.suite.discovery import find_transcripts  # lazy, likewise
 
-        return Checked(checked.files, (*checked.diagnostics, *unbreakable_in(paths, trust=trust)))
+        transcripts = filter(is_transcript, find_transcripts(map(Path, paths)))
+        return Checked(checked.files, (*checked.diagnostics, *unbreakable(transcripts, trust=trust)))
     return checked
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.commands.check import is_transcript
 from runner.config.diagnostics import Diagnostic
 from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
@@ -16,7 +15,6 @@ from runner.transcripts.model import Expectation, RecordedCall, RecordedError, R
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.replaying.replay import replay
 from runner.transcripts.run_context import RunContext
-from runner.transcripts.suite.discovery import find_transcripts
 
 ALTERED = "(nothing of the kind)"
 _REPEATS = 50
@@ -33,11 +31,6 @@ def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Diagnosti
         ]
     finally:
         context.close()
-
-
-def unbreakable_in(paths: Iterable[str], *, trust: bool = False) -> list[Diagnostic]:
-    """The same for files and folders; what is no transcript is passed over. Raises ConfigError."""
-    return unbreakable(filter(is_transcript, find_transcripts(map(Path, paths))), trust=trust)
 
 
 def _unbreakable_of(transcript: Transcript, context: RunContext) -> Iterator[Diagnostic]:
