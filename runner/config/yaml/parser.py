@@ -32,7 +32,6 @@ from runner.config.diagnostics import WHOLE_FILE, Diagnostic
 from runner.config.text_file import MAX_BYTES, read_text
 from runner.config.yaml.constructor import MAX_DEPTH, PLAIN, QUOTED, Constructor
 from runner.config.yaml.document import Document
-from runner.config.yaml.messages import yaml_diagnostic
 from runner.core.errors import ConfigError
 
 try:
@@ -94,6 +93,8 @@ def load_documents(
         try:
             roots = _compose(text)
         except yaml.YAMLError as error:
+            from runner.config.yaml.messages import yaml_diagnostic  # lazy: most files can be parsed
+
             raise ConfigError([yaml_diagnostic(error, shown, text)]) from None
         constructor = Constructor(shown, max_nodes, diagnostics)
         documents = tuple(Document(shown, text, constructor.value(root), root) for root in roots)

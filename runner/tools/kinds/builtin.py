@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runner.core.capability import Capability
 from runner.core.entry_points import TOOLS, find_entry_point
 from runner.core.errors import UsageError
 from runner.core.spelling import nearest
@@ -18,6 +17,9 @@ from runner.tools.open_tools import COMMON_OPTIONS, with_entry_options
 from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind
 from runner.tools.toolbox import as_tool
+
+if TYPE_CHECKING:
+    from runner.core.capability import Capability
 
 _SUMMARY = "A built-in: resolve_date, current_datetime and others; or one that an installed package offers."
 
@@ -71,6 +73,8 @@ def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
 
 def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
     if entry.name not in BUILT_INS:
+        from runner.core.capability import Capability  # lazy: what is built in can do nothing to consent to
+
         yield Capability("import", f"the tool {entry.name} of an installed package", entry.where)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.config.diagnostics import WHOLE_FILE, Diagnostic, Location
-from runner.config.validation.schema_messages import SchemaViolation
 from runner.config.yaml.document import Document, NodeKey, NodePath
+
+if TYPE_CHECKING:
+    from runner.config.validation.schema_messages import SchemaViolation
 
 
 class NodeLocation(NamedTuple):
