@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.core.errors import UsageError
 from runner.transcripts.outcome import Outcome
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from runner.transcripts.recording.record_transcript import Review
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
+class Reports(NamedTuple):
     """The reports to write, each as (format, file); None stands for stdout."""
 
     reports: tuple[tuple[str, Path | None], ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from runner.config.agent import UserConfig
 from runner.config.diagnostics import Diagnostic, sorted_diagnostics
@@ -20,8 +20,7 @@ _AGENT = r"(?m)^(?:gateway|model|extends|system_prompt):"
 _NEEDED = frozenset({"gateway: required, and missing", "model: required, and missing"})
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """How many files were looked at, and every problem of them."""
 
     files: int

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.config.agent import UserConfig
 from runner.config.diagnostics import Diagnostic, Location
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from runner.config.validation.schema_messages import SchemaViolation
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSource:
+class AgentSource(NamedTuple):
     """`value` has its placeholders filled; what has `violations` of the schema is not checked any further.
 
     `from_user` holds the paths that begin with a value of the user's own environment: those may lead anywhere.

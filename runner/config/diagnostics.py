@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -24,8 +23,7 @@ WHOLE_FILE = Span(1, 1, 1)
 """Where nothing more exact is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where something stands in a file, for messages: `path:line`; the command line has no lines, and counts as 0."""
 
     path: Path
@@ -36,8 +34,7 @@ class Location:
         return f"{self.path}:{self.line}" if self.line else str(self.path)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """What is wrong at one location, and in `hint` the way out.
 
     `line` and `column` count from 1, and are 0 where a whole file is meant; a caret underlines `length` characters.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -33,8 +33,7 @@ from runner.tools.entry import ToolEntry
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedAgent:
+class CheckedAgent(NamedTuple):
     """The agent, unless there are errors, and every diagnostic of its file and of the agent files that it names.
 
     `files` are the file and those that it extends.
@@ -116,8 +115,7 @@ def _collect(diagnostics: list[Diagnostic], read: Callable[[], T]) -> T | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Checker:
+class _Checker(NamedTuple):
     """The check of one agent file in its surroundings; `seen` are the files that are checked already."""
 
     path: Path
@@ -133,7 +131,7 @@ class _Checker:
             message = "an agent file is a mapping: gateway: …, model: …"
             return CheckedAgent(None, sorted_diagnostics([*known, Diagnostic(no_mapping.path, 1, 1, message)]))
         diagnostics = list(known)
-        source = self._source([*documents, *self._defaults(documents)], diagnostics)
+        source = self._agent_source([*documents, *self._defaults(documents)], diagnostics)
         for check in CHECKS:
             diagnostics += check(source)
         entries, entry_diagnostics = tool_entries(source)
@@ -155,7 +153,7 @@ class _Checker:
         agent = replace(agent, secrets=secrets, files=(*files, *prompt_file, *used.files))
         return CheckedAgent(agent, sorted_diagnostics(diagnostics), files)
 
-    def _source(self, documents: Sequence[Document], diagnostics: list[Diagnostic]) -> AgentSource:
+    def _agent_source(self, documents: Sequence[Document], diagnostics: list[Diagnostic]) -> AgentSource:
         """The documents as one, its placeholders filled; what the schema does not allow is added to the list."""
         layers = Layers.of(documents)
         violations = schema_violations(layers.value, "agent")
@@ -173,7 +171,7 @@ class _Checker:
         self.seen.add(real_path(path))
         diagnostics: list[Diagnostic] = []
         documents = _collect(diagnostics, lambda: [*extends_chain(path)])
-        return replace(self, path=path).check(documents).diagnostics if documents else diagnostics
+        return self._replace(path=path).check(documents).diagnostics if documents else diagnostics
 
     def _defaults(self, documents: Sequence[Document]) -> Iterator[Document]:
         """The user's default gateway and model: both for a file that names neither, one if the other agrees."""

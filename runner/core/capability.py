@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from runner.core.sanitize import escape_line
 
@@ -18,8 +17,7 @@ _PLACEHOLDER = r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)"
 _FIXED_HOST = r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]"
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(NamedTuple):
     """An action and what it acts on; `where` is the line of the file that it follows from.
 
     `host` is where a `send` goes, without scheme and port.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from runner.core.errors import ContextOverflowError
 from runner.core.history import Turn
@@ -19,8 +19,7 @@ _SHORTER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WindowContents:
+class WindowContents(NamedTuple):
     """The messages of one request, how many older ones were left out, and the estimate of the whole prompt.
 
     `can_shrink`: it holds something that could be left out too. `truncated`: results in it are cut in the middle.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.core.errors import UsageError
 from runner.tools.catalogue import KINDS
@@ -17,8 +17,7 @@ _RULE = r"(?s)(?P<tool>[\w.*?-]+)(?:\((?P<pattern>.+)\))?"
 _ARGUMENT = r"[A-Za-z_]\w*="
 
 
-@dataclass(frozen=True, slots=True)
-class PermissionRule:
+class PermissionRule(NamedTuple):
     """One rule: globs for the tool's name, for the text of a call, and for single arguments."""
 
     text: str
@@ -44,8 +43,7 @@ def parse_rule(text: str) -> PermissionRule:
     return PermissionRule(text, tool, None, tuple((name, glob) for name, _, glob in parts))
 
 
-@dataclass(frozen=True, slots=True)
-class RuleLayer:
+class RuleLayer(NamedTuple):
     """The rules of one source: AGENT_FILE, USER_FILE or COMMAND_LINE."""
 
     source: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from runner.core.chunks import parse_arguments
 from runner.core.errors import UsageError
@@ -20,8 +19,7 @@ Decision = Literal["deny", "ask", "allow"]
 _DEFAULTS: Mapping[Effects, Decision] = {"none": "allow", "read": "allow", "write": "ask", "exec": "ask"}
 
 
-@dataclass(frozen=True, slots=True)
-class PermissionDecision:
+class PermissionDecision(NamedTuple):
     """What becomes of a call, and the rule and source that decided; no rule where the tool's effects did."""
 
     decision: Decision

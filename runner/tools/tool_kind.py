@@ -7,14 +7,15 @@ how its tools are opened. Nothing but `open` runs, imports or contacts what an e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from runner.core.capability import Capability
 from runner.core.messages import Effects
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.protocols import Tool, ToolSource
+
+if TYPE_CHECKING:
+    from runner.core.capability import Capability
 
 Options = Mapping[str, Any]
 Schema = Mapping[str, Any]
@@ -69,8 +70,7 @@ def always(entry: ToolEntry) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolKind:
+class ToolKind(NamedTuple):
     """One kind of tool.
 
     How an entry reads: `summary` and `schema` are its part of agent.schema.json; `shorthand` is the option that a bare
@@ -97,13 +97,13 @@ class ToolKind:
     summary: str
     schema: Schema
     open: Callable[[ToolEntry, ToolSettings], Iterable[Tool | ToolSource]]
+    capabilities: Callable[[ToolEntry, RawOptions, Path], Iterable[Capability]]
     shorthand: str = ""
     default_name: Callable[[Options], str] | None = None
     naming: Literal["own", "kind", "group"] = "own"
     env_fields: frozenset[str] = frozenset()
     paths: Callable[[ToolEntry], Mapping[str, PathOption]] = lambda entry: {}
     check: Callable[[ToolEntry, SourceText], Iterable[EntryProblem]] = _no_problem
-    capabilities: Callable[[ToolEntry, RawOptions, Path], Iterable[Capability]]
     files: Callable[[ToolEntry], Iterable[str]] = _nothing
     agent_files: Callable[[ToolEntry], Iterable[Path]] = _nothing
     accept_changes: Callable[[ToolEntry], None] = _nothing_to_accept

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -56,11 +55,10 @@ def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[],
         _raise_config_error(error, source, known=values)
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateDependencies:
+class TemplateDependencies(NamedTuple):
     """What a template takes from outside: names, each with a diagnostic at its first use, and the files it includes."""
 
-    names: Mapping[str, Diagnostic] = field(default_factory=dict)
+    names: Mapping[str, Diagnostic]
     files: tuple[Path, ...] = ()
 
 

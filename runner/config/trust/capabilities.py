@@ -92,11 +92,11 @@ def _preapproved_calls(agent: Agent) -> Iterator[Capability]:
             yield Capability("allow", f"{rule} without asking each time", agent.location("permissions"))
 
 
-@dataclass
 class _RawFile:
     """The file before its placeholders are filled; read when something is asked of it."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def mapping(self, *keys: str | int) -> Mapping[str, Any]:
         """The mapping that stands there; an empty one for what the command line or the user's own file added."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.config.agent import Agent
 from runner.config.trust.capabilities import CapabilitySet, capabilities_of
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 _MAX_DIFF_LINES = 200
 
 
-@dataclass(frozen=True, slots=True)
-class TrustStatus:
+class TrustStatus(NamedTuple):
     """What a file can do, what it is made of now, and what was consented to before, if anything."""
 
     agent: Agent

@@ -6,8 +6,7 @@ The branch of a union that the writer meant is found first, so that the message 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.config.yaml.document import NodeKey, NodePath, dotted_path
 from runner.core.json_schema_explanation import Violation
@@ -31,8 +30,7 @@ _BOUNDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaViolation:
+class SchemaViolation(NamedTuple):
     """What a schema does not allow, at `path`; `at_key` when the last key of it is wrong, not its value."""
 
     path: NodePath
