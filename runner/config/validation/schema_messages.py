@@ -6,12 +6,14 @@ The branch of a union that the writer meant is found first, so that the message 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.config.yaml.document import NodeKey, NodePath, dotted_path
-from runner.core.json_schema_explanation import Violation
 from runner.core.secrets import looks_secret
 from runner.core.spelling import nearest
+
+if TYPE_CHECKING:
+    from runner.core.json_schema_explanation import Violation
 
 _TYPE_NAMES = {
     "string": "a text",
