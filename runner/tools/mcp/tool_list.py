@@ -10,9 +10,11 @@ from runner.core.json_schema import JsonSchema
 from runner.core.messages import Effects, ToolSpec
 from runner.core.sanitize import strip_invisible
 from runner.core.schema_refs import inline_refs
+from runner.core.truncate import truncate_list
 from runner.tools.tool_names import qualified_name
 
 LONGEST_DESCRIPTION = 8_000
+_MAX_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +93,5 @@ def _with_visible_descriptions(schema: Any) -> Any:
 
 
 def _name_list(names: Iterable[str]) -> str:
-    shown = sorted(strip_invisible(each) for each in names)
-    return ", ".join(shown[:20]) + (" …" if len(shown) > 20 else "") or "none"
+    shown = truncate_list(sorted(map(strip_invisible, names)), _MAX_NAMES, "…")
+    return ", ".join(shown) or "none"

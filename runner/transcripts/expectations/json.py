@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from runner.core.json_schema import JsonSchema
+from runner.core.truncate import truncate_list
 from runner.engine.structured import json_value
 from runner.transcripts.expectations import ExpectationKind, Result
 from runner.transcripts.expectations.jsonpath import compile_path, values_at
@@ -15,14 +16,18 @@ from runner.transcripts.expectations.matchers import differences, problem
 from runner.transcripts.expectations.turn_result import TurnResult
 from runner.transcripts.fingerprint import canonical_json
 
+_MAX_ERRORS = 12
+
 
 def _json(expected: Mapping[str, Any], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
     try:
         value = json_value(turn.text.strip())
     except ValueError as error:
         return Result("fail", str(error), f"+{turn.text.strip() or '(nothing)'}")
-    errors = list(chain(_schema_errors(expected, value), _path_errors(expected, value)))
-    return Result.unless("the JSON is not as wanted" if errors else "", "\n".join(f"!{line}" for line in errors[:12]))
+    errors = [f"!{error}" for error in chain(_schema_errors(expected, value), _path_errors(expected, value))]
+    return Result.unless(
+        "the JSON is not as wanted" if errors else "", "\n".join(truncate_list(errors, _MAX_ERRORS, "!… and {} more"))
+    )
 
 
 def _schema_errors(expected: Mapping[str, Any], value: Any) -> list[str]:
