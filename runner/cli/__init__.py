@@ -70,9 +70,9 @@ class CommandGroup(click.Group):
 
     def _refuse_misspelling(self, word: str) -> None:
         if word.isalpha() and not os.access(word, os.F_OK):
-            from difflib import get_close_matches  # lazy: people rarely misspell
+            from runner.core.spelling import close_names  # lazy: people rarely misspell
 
-            if near := get_close_matches(word, COMMANDS, n=1):
+            if near := close_names(word, COMMANDS, 1):
                 raise click.UsageError(f"no command and no file is named {word!r} (did you mean {near[0]!r}?)")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -155,12 +155,10 @@ class Toolbox:
         return argument_problems(schema, arguments)
 
     def _unknown(self, name: str) -> str:
-        from difflib import get_close_matches  # lazy: models rarely miss
+        from runner.core.spelling import close_names  # lazy: models rarely miss
 
         names = tuple(self._known)
-        near = get_close_matches(name, names, n=_MAX_SUGGESTIONS, cutoff=0.5) or (
-            names if len(names) <= _LIST_ALL_UP_TO else ()
-        )
+        near = close_names(name, names, _MAX_SUGGESTIONS, 0.5) or (names if len(names) <= _LIST_ALL_UP_TO else ())
         hint = f"Did you mean {' or '.join(near)}?" if near else "Use one of the tools that you were told of."
         return f"There is no tool {_quote(name)}. {hint}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.core.spelling import counted, nearest
+from runner.core.spelling import close_names, counted, nearest
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,8 @@ def test_the_nearest_name(name: str, known: list[str], hint: str) -> None:
 )
 def test_a_number_with_its_noun(number: int, nouns: tuple[str, ...], text: str) -> None:
     assert counted(number, *nouns) == text
+
+
+def test_close_names_are_sorted_by_likeness():
+    assert close_names("red_file", ["write", "read_files", "read_file"], 2) == ["read_file", "read_files"]
+    assert close_names("x", ["abc"]) == []

@@ -11,6 +11,7 @@ from runner.core.errors import UsageError
 from runner.core.json_schema import JsonSchema
 from runner.core.messages import Effects, ToolSpec
 from runner.core.sanitize import strip_invisible
+from runner.core.spelling import close_names
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_capabilities import server_capabilities
 from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
@@ -52,9 +53,7 @@ def _chosen(operations: list[Operation], names: Sequence[str] | None) -> list[Op
     known = [operation.name for operation in operations]
     for name in names:
         if name not in known:
-            from difflib import get_close_matches  # lazy: only for a mistake
-
-            near = get_close_matches(name, known) or known[:10]
+            near = close_names(name, known) or known[:10]
             raise ValueError(f"it has no operation {name!r}; it has {', '.join(near) or 'none'}")
     return [operation for operation in operations if operation.name in names]
 
