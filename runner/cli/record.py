@@ -26,7 +26,7 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     from runner.cli.report_output import Reports, print_line, reviewer  # lazy, as the next: `--help` needs none of it
     from runner.commands.record import record as record_transcripts
     from runner.config.template.variables import parse_var_options
-    from runner.transcripts.outcome import exit_code
+    from runner.transcripts.exit_codes import exit_code
     from runner.transcripts.recording.live_run import LiveOptions
     from runner.transcripts.suite.selection import Choice
 

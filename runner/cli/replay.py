@@ -38,7 +38,7 @@ def replay(paths: tuple[Path, ...], **options: Any) -> int:
     from runner.cli.report_output import Reports, print_line, reviewer  # lazy, as the next: `--help` needs none of it
     from runner.commands.replay import ReplayOptions
     from runner.commands.replay import replay as replay_transcripts
-    from runner.transcripts.outcome import exit_code
+    from runner.transcripts.exit_codes import exit_code
     from runner.transcripts.suite.selection import Choice
 
     reports = Reports.of(options["reports"])

@@ -1,31 +1,15 @@
-"""What came of a run, as values: findings, changed parts, one outcome a cell, and the exit code of them all."""
+"""Outcomes of a run: one a cell, with its findings, the parts that changed since the recording, and its verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from runner.config.diagnostics import Location
-
-Verdict = Literal["pass", "fail", "stale", "missing", "tool-drift", "drift", "not-run", "error"]
-
-WORST_FIRST: tuple[Verdict, ...] = ("error", "fail", "tool-drift", "drift", "missing", "stale", "not-run", "pass")
-MEANINGS: Mapping[Verdict, str] = {
-    "error": "the cell could not be run",
-    "fail": "an expectation does not hold, or the engine took another way",
-    "tool-drift": "a tool gives another result than was recorded",
-    "drift": "live, the expectations hold, but by other tool calls than recorded",
-    "missing": "there is no recording of this model",
-    "stale": "the prompt, the tools, the options or the messages are no longer what was recorded",
-    "not-run": "nothing was judged",
-    "pass": "everything judged holds",
-}
-_CODES: Mapping[Verdict, int] = {"fail": 1, "tool-drift": 1, "drift": 0, "missing": 3, "stale": 3, "not-run": 5}
-_PRECEDENCE = (2, 70, 6, 1, 4, 3)
+from runner.transcripts.exit_codes import Verdict, exit_code
 
 
 class Finding(NamedTuple):
-    """One thing worth telling. `level`: fail, drift, warn, info or note (which says why something was not judged).
+    """One deviation or note about a cell. `level`: fail, drift, warn, info or note (why something was not judged).
 
     `kind` is the expectation's key, or golden, extra-call, left-over, forbidden, unrecorded, tool-drift, as-recorded,
     error.
@@ -41,8 +25,8 @@ class Finding(NamedTuple):
     actual: str | int | None = None
 
     @property
-    def grave(self) -> bool:
-        """Worth a line in every report, unlike the note of what was not judged."""
+    def is_reported(self) -> bool:
+        """It stands in the reports for machines, unlike the note of what was not judged."""
         return self.level != "note" or self.kind == "missing"
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,7 +43,7 @@ class Finding(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A part of what the model sees that is not what was recorded; `where` names the line to blame, if it is known."""
+    """A part of what the model sees that is not what was recorded; `where` names the source line, if known."""
 
     component: str
     turn: str
@@ -85,7 +69,7 @@ class Change(NamedTuple):
 class Outcome(NamedTuple):
     """One cell: a transcript with one recording, or live with one model.
 
-    `held` of `judged` expectations hold; `exit_code` is set for an error.
+    `held` of `judged` expectations hold; `exit_code` is set for an error alone; `events_hash` only if asked for.
     """
 
     path: str
@@ -102,11 +86,11 @@ class Outcome(NamedTuple):
     live: bool = False
     missing: bool = False
     exit_code: int = 0
-    trace: str = ""
+    events_hash: str = ""
 
     @property
     def verdict(self) -> Verdict:
-        """The worst that can be said of the cell."""
+        """The worst verdict that the findings and changes give."""
         if self.exit_code:
             return "error"
         levels = {finding.level for finding in self.findings}
@@ -122,7 +106,7 @@ class Outcome(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The cell as people call it."""
+        """The cell's name, as `--failed` remembers it: the path, and the recording in brackets."""
         return f"{self.path} [{self.recording}]" if self.recording else self.path
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,12 +125,3 @@ class Outcome(NamedTuple):
             "changes": [change.to_dict() for change in self.changes],
             "findings": [finding.to_dict() for finding in self.findings],
         }
-
-
-def exit_code(outcomes: Iterable[Outcome]) -> int:
-    """The exit code of a run: the user's file, then failures, the infrastructure, staleness, and 5 if nothing ran."""
-    codes = {outcome.exit_code or _CODES.get(outcome.verdict, 0) for outcome in outcomes}
-    for code in _PRECEDENCE:
-        if code in codes:
-            return code
-    return 0 if 0 in codes else 5

@@ -10,8 +10,8 @@ from runner.transcripts.expectations.turn_result import TurnResult
 from runner.transcripts.fingerprint import canonical_json, digest
 
 
-def trace(turns: Iterable[TurnResult]) -> str:
-    """Equal for two runs in which the same happened."""
+def events_hash(turns: Iterable[TurnResult]) -> str:
+    """A digest of the events of the turns; equal for two runs in which the same happened."""
     return digest(canonical_json([event for result in turns for event in _events(result)]))
 
 

@@ -35,8 +35,8 @@ def replay(
 ) -> Outcome:
     """Replay one recording of a transcript: no network, and no process unless a tool is on verify or execute.
 
-    `traced` adds a hash over all events. Raises ConfigError, UsageError and NeedsTrust for what keeps the conversation
-    from beginning.
+    `hash_events` adds a hash over all events. Raises ConfigError, UsageError and NeedsTrust for what keeps the
+    conversation from beginning.
     """
     return Cell(transcript, recording, context, chunking).run(hash_events=hash_events)
 
@@ -91,12 +91,12 @@ class Cell:
             self._play()
         finally:
             self.conversation.session.close()
-        return self._outcome(self._trace() if hash_events else "")
+        return self._outcome(self._events_hash() if hash_events else "")
 
-    def _trace(self) -> str:
-        from runner.transcripts.replaying.event_hash import trace  # lazy: few replays are compared
+    def _events_hash(self) -> str:
+        from runner.transcripts.replaying.event_hash import events_hash  # lazy: few replays are compared
 
-        return trace(self.results)
+        return events_hash(self.results)
 
     def _play(self) -> None:
         brought = self.recording.expect
@@ -156,7 +156,7 @@ class Cell:
         what = "!the script has this turn, the recording has not"
         self.changes.append(Change("turns", turn.id, 0, turn.location, "", what))
 
-    def _outcome(self, events: str) -> Outcome:
+    def _outcome(self, events_hash: str) -> Outcome:
         served = self.gateway.served
         return Outcome(
             str(self.transcript.path),
@@ -170,7 +170,7 @@ class Cell:
             len(served[0].request.messages) if served else 0,
             time.perf_counter() - self._started,
             self.recording.recorded,
-            trace=events,
+            events_hash=events_hash,
         )
 
     def _stale(self) -> Iterator[Change]:

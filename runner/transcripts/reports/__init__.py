@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from runner.transcripts.outcome import WORST_FIRST, Outcome
+from runner.transcripts.exit_codes import WORST_FIRST
+from runner.transcripts.outcome import Outcome
 
 FORMATS = (
     "console",

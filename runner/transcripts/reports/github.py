@@ -23,7 +23,7 @@ def _cell(outcome: Outcome) -> Iterator[str]:
         command = "warning" if change.warns else "error"
         yield _command(command, str(change.location.path), change.location.line, 1, f"stale: {change.turn}", body)
     for finding in outcome.findings:
-        if finding.grave:
+        if finding.is_reported:
             location = finding.location
             title = " › ".join(filter(None, (finding.turn, finding.kind)))
             body = f"{finding.what} ({outcome.recording})\n{finding.diff}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from runner import __version__
-from runner.transcripts.outcome import exit_code
+from runner.transcripts.exit_codes import exit_code
 from runner.transcripts.reports import Run
 
 FORMAT = 1

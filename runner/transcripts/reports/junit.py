@@ -56,7 +56,7 @@ def _case(cell: Outcome) -> list[str]:
 
 def _told(cell: Outcome) -> str:
     parts = [f"{change.component} changed {change.where}\n{change.diff}" for change in cell.changes]
-    told = [finding for finding in cell.findings if finding.grave]
+    told = [finding for finding in cell.findings if finding.is_reported]
     parts = [f"{each.location} {each.turn} {each.kind}: {each.what}\n{each.diff}" for each in told] + parts
     return "\n".join(part.strip() for part in parts)
 

@@ -29,7 +29,7 @@ def _diagnostics(outcome: Outcome) -> Iterator[str]:
     for change in outcome.changes:
         yield from _item(str(change.location), f"{change.component} changed {change.where}".strip(), change.diff)
     for finding in outcome.findings:
-        if finding.grave:
+        if finding.is_reported:
             yield from _item(str(finding.location), f"{finding.kind}: {finding.what}", finding.diff)
     yield "  ..."
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from runner.transcripts.outcome import Outcome, exit_code
+from runner.transcripts.exit_codes import exit_code
+from runner.transcripts.outcome import Outcome
 from runner.transcripts.suite.live import run_live
 from runner.transcripts.suite.selection import Choice
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner.transcripts.outcome import WORST_FIRST
+from runner.transcripts.exit_codes import WORST_FIRST
 from runner.transcripts.suite.discovery import find_transcripts
 from runner.transcripts.suite.run import run
 from runner.transcripts.suite.selection import Choice

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from runner.transcripts.outcome import Outcome, exit_code
+from runner.transcripts.exit_codes import exit_code
+from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import Run, renderer
 
 
@@ -25,7 +26,7 @@ def test_an_unchanged_case_is_green(recorded) -> None:
 def test_however_the_stream_is_cut_the_events_are_the_same(recorded, mode: str) -> None:
     outcome = recorded.replay(chunking=mode, hash_events=True)
     assert outcome.verdict == "pass"
-    assert outcome.trace == recorded.replay(hash_events=True).trace != ""
+    assert outcome.events_hash == recorded.replay(hash_events=True).events_hash != ""
 
 
 def test_a_changed_word_of_the_prompt_is_stale_and_its_line_is_named(recorded) -> None:

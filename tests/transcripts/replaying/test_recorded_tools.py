@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.core.errors import Denied
-from runner.transcripts.outcome import exit_code
+from runner.transcripts.exit_codes import exit_code
 
 TOOL = """\
 from pathlib import Path
