@@ -32,6 +32,11 @@ from runner.core.errors import (
 from runner.core.messages import Message, ToolSpec, Usage
 from runner.core.policy import Timeouts
 from runner.gateways import DIALECTS, OPTIONS, Gateway, Request, connect
+from runner.transcripts.files.loader import load_transcript
+from runner.transcripts.recording.live_run import run_transcript
+from runner.transcripts.recording.recording_writer import write_recording
+from runner.transcripts.replaying.replay import replay
+from runner.transcripts.run_context import RunContext, redactor_for
 
 QUICK = Timeouts(connect=5, first_token=0.3, gap=0.3)
 SPEC = ToolSpec("look", "Looks.", {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]})
@@ -523,3 +528,22 @@ def test_a_lone_surrogate_is_never_sent(gateway):
     body = encode(Request("m", (Message.user("a\ud800b"),), system="\udfff"))
     assert json.loads(body)
     assert "\ufffd" in body.decode()
+
+
+def test_a_conversation_is_recorded_and_replayed(dialect, fault_server, tmp_path):
+    (tmp_path / "agent.yaml").write_text(
+        f"gateway: server\nmodel: m\ngateways: {{server: {{dialect: {dialect.name}, url: '{fault_server.url}'}}}}\n"
+    )
+    path = tmp_path / "case.transcript.yaml"
+    path.write_text("transcript: 1\nagent: agent.yaml\nturns: [{id: t, user: hi}]\n")
+    if dialect is OLLAMA:  # it asks first what the model can do
+        fault_server.answers(fault_server.whole({"capabilities": ["completion", "tools"]}))
+    fault_server.answers(fault_server.chunked(dialect.complete("Hello"), dialect.media))
+    transcript = load_transcript(path)
+    context = RunContext(offline=False, trust=True)
+    recording = run_transcript(transcript, context).recording
+    write_recording(transcript, recording, redactor_for(context.agent(transcript), transcript))
+    transcript = load_transcript(path)
+    outcome = replay(transcript, transcript.recordings[0], RunContext())
+    assert outcome.verdict == "pass"
+    assert recording.turns["t"][0].text == "Hello"

@@ -53,7 +53,7 @@ _OPTION_NAMES: Mapping[str, str] = {
     "top_k": "top_k",
     "top_p": "top_p",
 }
-_LACKS = OPTIONS - _OPTION_NAMES.keys() - {"thinking", "parallel_calls"}
+_LACKS = OPTIONS.difference(_OPTION_NAMES, {"thinking", "parallel_calls"})
 
 
 class Anthropic(HttpGateway):

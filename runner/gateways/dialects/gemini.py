@@ -56,7 +56,7 @@ _OPTION_NAMES: Mapping[str, str] = {
     "top_k": "topK",
     "top_p": "topP",
 }
-_LACKS = OPTIONS - _OPTION_NAMES.keys() - {"thinking"}
+_LACKS = OPTIONS.difference(_OPTION_NAMES, {"thinking"})
 _LEVELS: Mapping[str, tuple[str, int]] = {
     "none": ("low", 0),
     "minimal": ("low", 512),

@@ -44,7 +44,7 @@ _OPTION_NAMES: Mapping[str, str] = {
     "temperature": "temperature",
     "top_p": "top_p",
 }
-_LACKS = OPTIONS - _OPTION_NAMES.keys() - {"thinking"}
+_LACKS = OPTIONS.difference(_OPTION_NAMES, {"thinking"})
 _PLAIN_KEYS = frozenset({"id", "type", "status", "content", "role", "call_id", "name", "arguments"})
 
 

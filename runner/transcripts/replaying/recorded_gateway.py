@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from runner.core import errors
@@ -168,7 +168,7 @@ def recorded_capabilities(capabilities: Capabilities) -> dict[str, Any]:
     default = Capabilities()
     given = {name: getattr(capabilities, name) for name in Capabilities.__dataclass_fields__}
     return {
-        name: sorted(value) if isinstance(value, frozenset) else value
+        name: sorted(value) if isinstance(value, Set) else value
         for name, value in given.items()
         if value != getattr(default, name)
     }
