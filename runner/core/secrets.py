@@ -16,15 +16,18 @@ SHAPES: tuple[tuple[str, str], ...] = (
     ("aws-key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16,}"),
     ("google-key", r"\bAIza[A-Za-z0-9_-]{30,}"),
     ("slack-token", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    ("jwt", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"),
+    ("jwt", r"\beyJ[A-Za-z0-9_-]{8,1024}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"),
     ("private-key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
     ("bearer", r"(?i:\bbearer )[A-Za-z0-9._~+/-]{20,}=*"),
     ("url-password", r"(?<=://)[^\s/:@«»]+:[^\s/@«»]+(?=@)"),
     ("gitlab-token", r"\bglpat-[A-Za-z0-9_-]{16,}"),
     # A digit or a long run of letters tells a key from an identifier such as hf_text_generation.
-    ("api-key", r"\b(?:gsk|xai|hf|r8|pplx|csk|fw|tgp)[_-](?=[A-Za-z_-]*(?:[0-9]|[A-Za-z]{16}))[A-Za-z0-9_-]{16,}"),
+    ("api-key", r"\b(?:gsk|xai|hf|r8|pplx|csk|fw|tgp)[_-](?=[A-Za-z_-]{0,99}(?:[0-9]|[A-Za-z]{16}))[A-Za-z0-9_-]{16,}"),
 )
-"""Placeholder and regular expression of each shape, in the order in which they are tried."""
+"""Placeholder and regular expression of each shape, in the order in which they are tried.
+
+What is looked at before a shape can fail is bounded: a text of beginnings alone must not cost quadratic time.
+"""
 
 _GITHUB = ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_")
 _SERVICES = ("sk-", "sk_", "xai", "hf_", "hf-", "r8_", "r8-", "pplx", "fw_", "fw-", "tgp", "glpat")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from runner.cli.doctor import as_text as doctor_text
@@ -94,6 +96,16 @@ def test_ordinary_text_is_no_secret(text: str) -> None:
 @pytest.mark.parametrize(("name", "secret"), SECRETS)
 def test_what_is_redacted_stays_as_it_is(name: str, secret: str) -> None:
     assert redact(redact(secret)) == redact(secret)
+
+
+@pytest.mark.parametrize(
+    "beginning", ["hf-", "gsk_xai-", "sk-", "eyJaaaaaaaa-", "eyJ", "xoxb-", "-----BEGIN ", "://a:b", "bearer "]
+)
+def test_a_text_of_beginnings_alone_costs_linear_time(beginning: str) -> None:
+    text = beginning * (300_000 // len(beginning))
+    started = time.process_time()
+    redact(text)
+    assert time.process_time() - started < 5  # quadratic time would be minutes
 
 
 SECRET_NAMES = [
