@@ -13,11 +13,11 @@ from statistics import median
 import yaml
 
 from bench.measure import against, process, tell
+from runner.transcripts.conversation.run_context import RunContext
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.run_context import RunContext
 from runner.transcripts.suite.discovery import find_transcripts
 from runner.transcripts.suite.run import run as replay_all
 from runner.transcripts.suite.selection import Choice

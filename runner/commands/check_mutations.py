@@ -9,12 +9,12 @@ from typing import Any
 from runner.config.diagnostics import Diagnostic
 from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
+from runner.transcripts.conversation.run_context import RunContext
 from runner.transcripts.expectations import expectation_kind
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.replaying.replay import replay
-from runner.transcripts.run_context import RunContext
 
 ALTERED = "(nothing of the kind)"
 _REPEATS = 50

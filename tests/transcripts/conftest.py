@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from runner.transcripts.conversation.run_context import RunContext, redactor_for
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.replaying.replay import replay
-from runner.transcripts.run_context import RunContext, redactor_for
 
 AGENT = """\
 gateway: scripted

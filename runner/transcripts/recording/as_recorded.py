@@ -8,14 +8,14 @@ from dataclasses import replace
 from runner.core.chunks import Chunk
 from runner.engine.route import Route
 from runner.gateways import Request
+from runner.transcripts.conversation.run_context import RunContext, declared_models, secrets_of
+from runner.transcripts.conversation.unrun_outcomes import missing_outcome
 from runner.transcripts.model import RecordedRequest, Transcript
 from runner.transcripts.outcome import Change, Finding, Outcome
 from runner.transcripts.recording.drift import outcome_with_drift
 from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.replaying.replay import replay
-from runner.transcripts.run_context import RunContext, declared_models, secrets_of
-from runner.transcripts.unrun_outcomes import missing_outcome
 
 
 def run_as_recorded(transcript: Transcript, context: RunContext, options: LiveOptions) -> Outcome:

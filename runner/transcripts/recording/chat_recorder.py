@@ -13,6 +13,7 @@ from runner.config.agent import Agent
 from runner.core.errors import UsageError
 from runner.core.events import Asked, Event, TurnEnded
 from runner.engine.route import Route
+from runner.transcripts.conversation.run_context import secrets_of
 from runner.transcripts.files.documents import write_atomically
 from runner.transcripts.files.recording_yaml import recording_document
 from runner.transcripts.files.script_yaml import script_document
@@ -20,7 +21,6 @@ from runner.transcripts.model import FORMAT_VERSION, TRANSCRIPT_SUFFIX, Recorded
 from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.run_context import secrets_of
 
 # What a template would read as its own: its delimiters, and a carriage return, which it writes as a line feed.
 _TEMPLATE_SYNTAX = re.compile(r"\{[{%#]|\r")

@@ -13,16 +13,16 @@ from runner.core.messages import ToolCall
 from runner.engine.broker import WrapGateway
 from runner.engine.from_agent import SessionOptions, already_trusted, from_agent, open_tools
 from runner.engine.session import ChatSession
+from runner.transcripts.conversation.run_context import RunContext, redactor_for
+from runner.transcripts.conversation.script_renderer import script_renderer
+from runner.transcripts.conversation.scripted_conversation import ScriptedConversation, agent_variables, fixed_clock
+from runner.transcripts.conversation.scripted_user import ScriptedUser
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error
 from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.model import ReplayInputs, ScriptTurn, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.recording.stubbed_tools import StubbedTools
-from runner.transcripts.run_context import RunContext, redactor_for
-from runner.transcripts.script_renderer import script_renderer
-from runner.transcripts.scripted_conversation import ScriptedConversation, agent_variables, fixed_clock
-from runner.transcripts.scripted_user import ScriptedUser
 
 
 class LiveConversation:

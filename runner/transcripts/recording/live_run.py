@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from runner.engine.broker import WrapGateway
+from runner.transcripts.conversation.run_context import RunContext, declared_models
+from runner.transcripts.conversation.scripted_conversation import merged_inputs
 from runner.transcripts.model import Recording, ReplayInputs, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_conversation import LiveConversation
 from runner.transcripts.recording.unchanged_times import with_unchanged_times
-from runner.transcripts.run_context import RunContext, declared_models
-from runner.transcripts.scripted_conversation import merged_inputs
 
 Notify = Callable[[str], None]
 """Gets a line of text for the user while a run goes on."""

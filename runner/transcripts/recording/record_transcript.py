@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from runner.transcripts.conversation.run_context import RunContext, redactor_for
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_run import LiveOptions, LiveRun, run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
-from runner.transcripts.run_context import RunContext, redactor_for
 
 Review = Callable[[Transcript, LiveRun], bool]
 """Shows a fresh recording beside the old one; False leaves the old one."""

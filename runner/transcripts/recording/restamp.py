@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from runner.transcripts.conversation.run_context import RunContext
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.recording.recorder import recorded_request
 from runner.transcripts.replaying.replay import Cell
-from runner.transcripts.run_context import RunContext
 
 
 def restamped(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.core.errors import UsageError
+from runner.transcripts.conversation.run_context import RunContext, declared_models, model_of, redactor_for
 from runner.transcripts.files.blobs import prune_blobs
 from runner.transcripts.files.documents import rewrite_recordings
 from runner.transcripts.files.expectation_edits import renew_expectations
@@ -17,7 +18,6 @@ from runner.transcripts.recording.record_transcript import Review, record_transc
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.recording.restamp import restamped
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.run_context import RunContext, declared_models, model_of, redactor_for
 
 CATEGORIES: Mapping[str, str] = {
     "create": "record what has no recording, live",

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from runner.config.agent import Agent
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.tools import Context, Tool, Toolbox
+from runner.transcripts.conversation.tool_modes import RUNNING_MODES, served_prefixes, tool_mode
 from runner.transcripts.expectations.matchers import differences
 from runner.transcripts.model import RecordedCall, Recording, ToolMode
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import RecordedGateway
-from runner.transcripts.tool_modes import RUNNING_MODES, served_prefixes, tool_mode
 
 
 class RecordedTools:

@@ -10,6 +10,15 @@ from typing import Any
 from runner.core.errors import ConfigError, RecordingError
 from runner.engine.from_agent import SessionOptions, already_trusted, from_agent
 from runner.engine.session import ChatSession
+from runner.transcripts.conversation.run_context import RunContext, model_of
+from runner.transcripts.conversation.script_renderer import script_renderer
+from runner.transcripts.conversation.scripted_conversation import (
+    ScriptedConversation,
+    agent_variables,
+    fixed_clock,
+    merged_inputs,
+)
+from runner.transcripts.conversation.scripted_user import ScriptedUser
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error, expects_failure
 from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.fingerprint import RequestHasher
@@ -17,10 +26,6 @@ from runner.transcripts.model import Recording, ScriptTurn, Transcript
 from runner.transcripts.outcome import Change, Outcome
 from runner.transcripts.replaying.recorded_gateway import NoWaitCancel, RecordedGateway
 from runner.transcripts.replaying.recorded_tools import RecordedTools, server_tools
-from runner.transcripts.run_context import RunContext, model_of
-from runner.transcripts.script_renderer import script_renderer
-from runner.transcripts.scripted_conversation import ScriptedConversation, agent_variables, fixed_clock, merged_inputs
-from runner.transcripts.scripted_user import ScriptedUser
 
 _LEVELS: Mapping[str, Any] = {"tool-drift": "drift"}
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from runner.core.errors import AgentRunError
+from runner.transcripts.conversation.run_context import RunContext
+from runner.transcripts.conversation.unrun_outcomes import error_outcome
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Transcript
 from runner.transcripts.outcome import Outcome
@@ -13,9 +15,7 @@ from runner.transcripts.recording.as_recorded import run_as_recorded
 from runner.transcripts.recording.drift import outcome_with_drift
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.recording.record_transcript import Review, record_transcript
-from runner.transcripts.run_context import RunContext
 from runner.transcripts.suite.selection import Choice
-from runner.transcripts.unrun_outcomes import error_outcome
 
 
 def run_live(

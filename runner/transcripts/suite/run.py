@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner.core.errors import AgentRunError
+from runner.transcripts.conversation.run_context import RunContext, declared_models
+from runner.transcripts.conversation.unrun_outcomes import error_outcome, missing_outcome
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.replaying.replay import replay
-from runner.transcripts.run_context import RunContext, declared_models
 from runner.transcripts.suite.selection import Choice
-from runner.transcripts.unrun_outcomes import error_outcome, missing_outcome
 
 # Where it is sound, a fork spares each process the start and the imports.
 _START = "fork" if sys.platform == "linux" else "spawn"

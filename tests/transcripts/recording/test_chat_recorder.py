@@ -10,10 +10,10 @@ from runner.core.errors import UsageError
 from runner.core.events import TextDelta, ToolStarted
 from runner.engine.attachments import attach
 from runner.engine.session import ChatSession
+from runner.transcripts.conversation.run_context import RunContext
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.recording.chat_recorder import ChatRecorder
 from runner.transcripts.replaying.replay import replay
-from runner.transcripts.run_context import RunContext
 
 
 def test_a_chat_is_a_transcript(case) -> None:

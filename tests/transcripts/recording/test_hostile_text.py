@@ -11,12 +11,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.transcripts.conversation.run_context import RunContext
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.replay import replay
-from runner.transcripts.run_context import RunContext
 from thoroughness import examples
 
 HOSTILE = [

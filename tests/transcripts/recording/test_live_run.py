@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runner.core.errors import AgentRunError, Denied, RateLimited
+from runner.transcripts.conversation.run_context import RunContext
 from runner.transcripts.recording.live_run import run_transcript
-from runner.transcripts.run_context import RunContext
 
 
 def test_a_failing_model_writes_nothing(case) -> None:

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import pytest
 
 from runner.core.errors import AgentRunError
+from runner.transcripts.conversation.run_context import RunContext, redactor_for
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.reports import FORMATS, Run, renderer
-from runner.transcripts.run_context import RunContext, redactor_for
 
 CANARY = "canary-4f9a1c77e0b2"
 

@@ -13,10 +13,10 @@ from runner.core.errors import ConfigError
 from runner.core.secrets import is_secret_name
 from runner.tools import Toolbox, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
+from runner.transcripts.conversation.tool_modes import RUNNING_MODES, served_prefixes, tool_mode
 from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.tool_modes import RUNNING_MODES, served_prefixes, tool_mode
 
 _SHORTEST = 12
 

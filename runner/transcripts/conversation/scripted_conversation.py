@@ -14,14 +14,14 @@ from runner.core.events import Event
 from runner.engine.session import ChatSession
 from runner.gateways import Request
 from runner.tools.context import system_clock
+from runner.transcripts.conversation.script_renderer import ScriptRenderer
+from runner.transcripts.conversation.scripted_user import ScriptedUser
 from runner.transcripts.expectations.turn_result import TurnResult, turn_result
 from runner.transcripts.model import ReplayInputs, ScriptTurn, Transcript
-from runner.transcripts.script_renderer import ScriptRenderer
-from runner.transcripts.scripted_user import ScriptedUser
 
 
 class ScriptedConversation(NamedTuple):
-    """A session and its transcript; `hear` gets every event as it comes, `person` answers in between."""
+    """A session and its transcript; `observe` gets each event as it comes, `user` answers questions and approvals."""
 
     session: ChatSession
     renderer: ScriptRenderer
