@@ -10,7 +10,6 @@ from runner.core.errors import ContextOverflowError
 from runner.core.history import Turn
 from runner.core.messages import Message
 from runner.core.tokens import Calibration
-from runner.core.truncate_tool_results import truncate_results
 
 _SHORTER = {
     "system prompt and tools": "shorten the system prompt, or leave tools out",
@@ -55,6 +54,8 @@ def fit(
     recent = exchanges[start:]
     whole = used <= calibrate.max_estimate(room)
     if not whole:
+        from runner.core.truncate_tool_results import truncate_results  # lazy: most exchanges fit
+
         truncated = (
             truncate_results(recent[0], calibrate.max_estimate(room) - used + recent[0].tokens) if recent else None
         )

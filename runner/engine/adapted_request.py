@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from runner.core.events import Notice
 from runner.engine.route import Route
-from runner.engine.structured import ReplySchema
 from runner.gateways import Capabilities, Request
+
+if TYPE_CHECKING:
+    from runner.engine.structured import ReplySchema
 
 _SAMPLING = ("temperature", "top_p", "top_k")
 

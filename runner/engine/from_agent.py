@@ -14,7 +14,6 @@ from runner.config.template.variables import bind_variables
 from runner.core.errors import NeedsTrust
 from runner.engine.approval import Approve, ToolApproval
 from runner.engine.broker import Broker, WrapGateway
-from runner.engine.structured import ReplySchema
 from runner.gateways import Gateway, connect, dialect_of
 from runner.tools import Context, Toolbox, Tools, open_toolbox
 from runner.tools.catalogue import tool_kind_of
@@ -23,6 +22,7 @@ from runner.tools.entry import ToolSettings
 
 if TYPE_CHECKING:
     from runner.engine.session import ChatSession
+    from runner.engine.structured import ReplySchema
     from runner.tools.permissions import PermissionPolicy
 
 MAX_DEPTH = 5
@@ -85,7 +85,7 @@ def from_agent(agent: Agent, options: SessionOptions, authorize: Authorize) -> C
             tool_choice=agent.tool_choice,
             context=agent.context,
             limits=agent.limits,
-            reply=ReplySchema(agent.reply.schema, agent.reply.retries) if agent.reply else None,
+            reply=_reply_schema(agent),
             permit=_approval(agent, toolbox, options) if agent.tools else None,
             tool_context=Context(
                 clock=options.clock,
@@ -178,6 +178,14 @@ def _broker(agent: Agent, options: SessionOptions) -> Broker:
         where=agent.location("gateway"),
         wrap=options.wrap,
     )
+
+
+def _reply_schema(agent: Agent) -> ReplySchema | None:
+    if agent.reply is None:
+        return None
+    from runner.engine.structured import ReplySchema  # lazy: most replies are free text
+
+    return ReplySchema(agent.reply.schema, agent.reply.retries)
 
 
 def _approval(agent: Agent, toolbox: Tools, options: SessionOptions) -> ToolApproval:

@@ -25,7 +25,6 @@ from runner.engine.limits import TurnLimits
 from runner.engine.prompt_window import Prompt
 from runner.engine.session_requests import SessionRequests
 from runner.engine.stream import StreamHandle
-from runner.engine.structured import ReplySchema
 from runner.engine.tool_calls import ToolCalls
 from runner.engine.turn import TurnLoop
 from runner.engine.usage import SessionUsage
@@ -36,6 +35,7 @@ from runner.tools.context import system_clock
 if TYPE_CHECKING:
     from runner.config.agent import Agent
     from runner.engine.from_agent import AskUser
+    from runner.engine.structured import ReplySchema
 
 
 def new_session_id() -> str:
@@ -76,7 +76,7 @@ class ChatSession:
         self._limits = limits or Limits()
         self._tools = self._ready(tools)
         self._policy = context or ContextPolicy()
-        self._reply_schema = reply if isinstance(reply, ReplySchema) or reply is None else ReplySchema(reply)
+        self._reply_schema = _reply_schema(reply)
         self._requests = SessionRequests(self._tools, tool_choice, self._reply_schema, self._policy, stream=stream)
         self._permission_check = permit
         self._context = replace(tool_context or Context(), session=self.id)
@@ -248,3 +248,11 @@ class ChatSession:
     def _end_turn(self) -> None:
         self._turn_owner = None
         self._turn_lock.release()
+
+
+def _reply_schema(reply: ReplySchema | Mapping[str, Any] | None) -> ReplySchema | None:
+    if reply is None:
+        return None
+    from runner.engine.structured import ReplySchema  # lazy: most replies are free text
+
+    return reply if isinstance(reply, ReplySchema) else ReplySchema(reply)

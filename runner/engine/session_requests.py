@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk, DoneChunk
@@ -16,9 +17,11 @@ from runner.engine.adapted_request import adapted
 from runner.engine.broker import Broker
 from runner.engine.prompt_window import Prompt, PromptWindow
 from runner.engine.route import Route
-from runner.engine.structured import ReplySchema
 from runner.gateways import Capabilities, Request
 from runner.tools import Tools
+
+if TYPE_CHECKING:
+    from runner.engine.structured import ReplySchema
 
 
 class SessionRequests:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from runner.core.cancel import Cancelled
 from runner.core.chunks import Assembly, Chunk, TextChunk, ThinkingChunk
@@ -21,9 +21,11 @@ from runner.core.events import Event, Notice, Replied, TextDelta, ThinkingDelta,
 from runner.core.history import Exchange
 from runner.core.messages import FinishReason, Message, ToolResult, Usage
 from runner.engine.limits import TurnLimits
-from runner.engine.structured import ReplySchema
 from runner.engine.textual_calls import has_textual_call
 from runner.engine.tool_calls import ToolCalls
+
+if TYPE_CHECKING:
+    from runner.engine.structured import ReplySchema
 
 AskModel = Callable[[tuple[Message, ...], float | None], Iterator[Chunk | Notice]]
 """The chunks of the next reply, given messages that are sent with this one request and forgotten, and the seconds that
