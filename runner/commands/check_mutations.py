@@ -14,7 +14,7 @@ from runner.transcripts.expectations import expectation_kind
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
 from runner.transcripts.outcome import Outcome
-from runner.transcripts.replaying.replay import replay
+from runner.transcripts.replaying.replay import replay_recording
 
 ALTERED = "(nothing of the kind)"
 _REPEATS = 50
@@ -38,7 +38,7 @@ def _unbreakable_of(transcript: Transcript, context: RunContext) -> Iterator[Dia
     judged: dict[tuple[str, int, int], bool] = {}
     for recording in transcript.recordings:
         expectations = list(_expectations(transcript, recording))
-        unjudged = _reported(replay(continuing, recording, context), ("note", "fail", "warn"))
+        unjudged = _reported(replay_recording(continuing, recording, context), ("note", "fail", "warn"))
         reported = [
             _reported_of(continuing, mutant, context, ("fail", "warn")) for mutant in mutants(recording, expectations)
         ]
@@ -130,7 +130,7 @@ def _reported_of(
 ) -> set[tuple[str, int, int]]:
     """The expectations of which a replay of the recording reports something of these levels."""
     try:
-        return _reported(replay(transcript, recording, context), levels)
+        return _reported(replay_recording(transcript, recording, context), levels)
     except AgentRunError:
         return set()
 

@@ -32,11 +32,11 @@ from runner.core.errors import (
 from runner.core.messages import Message, ToolSpec, Usage
 from runner.core.policy import Timeouts
 from runner.gateways import DIALECTS, OPTIONS, Gateway, Request, connect
+from runner.transcripts.conversation.run_context import RunContext, redactor_for
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
-from runner.transcripts.replaying.replay import replay
-from runner.transcripts.run_context import RunContext, redactor_for
+from runner.transcripts.replaying.replay import replay_recording
 
 QUICK = Timeouts(connect=5, first_token=0.3, gap=0.3)
 SPEC = ToolSpec("look", "Looks.", {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]})
@@ -544,6 +544,6 @@ def test_a_conversation_is_recorded_and_replayed(dialect, fault_server, tmp_path
     recording = run_transcript(transcript, context).recording
     write_recording(transcript, recording, redactor_for(context.agent(transcript), transcript))
     transcript = load_transcript(path)
-    outcome = replay(transcript, transcript.recordings[0], RunContext())
+    outcome = replay_recording(transcript, transcript.recordings[0], RunContext())
     assert outcome.verdict == "pass"
     assert recording.turns["t"][0].text == "Hello"

@@ -13,7 +13,7 @@ from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
-from runner.transcripts.replaying.replay import replay
+from runner.transcripts.replaying.replay import replay_recording
 
 AGENT = """\
 gateway: scripted
@@ -83,7 +83,7 @@ class Case:
         """The outcome of the file's first recording."""
         transcript = self.load()
         context = RunContext(trust=bool(options.pop("trust", False)))
-        return replay(transcript, transcript.recordings[0], context, **options)  # type: ignore[arg-type]
+        return replay_recording(transcript, transcript.recordings[0], context, **options)  # type: ignore[arg-type]
 
     def change(self, path: Path, old: str, new: str, count: int = -1) -> None:
         """Edit a file; what is to be changed has to be there."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
-from runner.config.diagnostics import Location
 from runner.transcripts.expectations import PASSED, Result, expectation_kind
 from runner.transcripts.expectations.matchers import json_line
 from runner.transcripts.expectations.turn_result import TurnResult
@@ -42,14 +41,18 @@ class Evaluation:
         if compared.state == "pass":
             self.held += 1
         else:
-            self.add_finding("fail", "golden", compared.why, turn.location, turn.id, compared.diff)
+            self.add_finding(Finding("fail", "golden", compared.why, turn.location, turn.id, compared.diff))
 
-    def add_finding(
-        self, level: Any, kind: str, what: str, location: Location, turn: str = "", diff: str = "", actual: Any = None
-    ) -> None:
-        redact = self.redact
-        actual = redact(actual) if isinstance(actual, str) else actual
-        self.findings.append(Finding(level, kind, redact(what), location, turn, redact(diff), actual))
+    def add_finding(self, finding: Finding) -> None:
+        """Add a finding, with secrets redacted in its texts."""
+        redact, actual = self.redact, finding.actual
+        self.findings.append(
+            finding._replace(
+                what=redact(finding.what),
+                diff=redact(finding.diff),
+                actual=redact(actual) if isinstance(actual, str) else actual,
+            )
+        )
 
     @property
     def failed(self) -> bool:
@@ -57,16 +60,16 @@ class Evaluation:
 
     def _add_result(self, expectation: Expectation, result: Result, turn_id: str) -> None:
         if result.state == "not_run":
-            self.add_finding("note", expectation.kind, result.why, expectation.location, turn_id)
+            self.add_finding(Finding("note", expectation.kind, result.why, expectation.location, turn_id))
             return
         self.judged += 1
         if result.state == "pass":
             self.held += 1
             self.captured.update(result.captured)
         else:
-            level = "warn" if expectation.severity == "warn" else "fail"
-            location = expectation.location
-            self.add_finding(level, expectation.kind, result.why, location, turn_id, result.diff, result.actual)
+            kind, location = expectation.kind, expectation.location
+            level: Literal["warn", "fail"] = "warn" if expectation.severity == "warn" else "fail"
+            self.add_finding(Finding(level, kind, result.why, location, turn_id, result.diff, result.actual))
 
 
 def evaluate(expectation: Expectation, turn: TurnResult) -> Result:

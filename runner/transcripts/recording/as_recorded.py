@@ -15,7 +15,7 @@ from runner.transcripts.outcome import Change, Finding, Outcome
 from runner.transcripts.recording.drift import outcome_with_drift
 from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
-from runner.transcripts.replaying.replay import replay
+from runner.transcripts.replaying.replay import replay_recording
 
 
 def run_as_recorded(transcript: Transcript, context: RunContext, options: LiveOptions) -> Outcome:
@@ -29,7 +29,7 @@ def run_as_recorded(transcript: Transcript, context: RunContext, options: LiveOp
     recording = next((recording for recording in recordings if recording and recording.request), None)
     if recording is None or recording.request is None:
         return missing_outcome(transcript, models[0])
-    changes = replay(transcript, recording, RunContext(trust=context.trust)).changes
+    changes = replay_recording(transcript, recording, RunContext(trust=context.trust)).changes
     sent, secrets = recording.request, secrets_of(agent)
     run = run_transcript(
         transcript,

@@ -20,7 +20,7 @@ from runner.transcripts.conversation.scripted_user import ScriptedUser
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error
 from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.model import ReplayInputs, ScriptTurn, Transcript
-from runner.transcripts.outcome import Outcome
+from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.recording.stubbed_tools import StubbedTools
 
@@ -92,9 +92,8 @@ class LiveConversation:
             except ConfigError as error:
                 if not self.evaluation.failed:
                     raise
-                self.evaluation.add_finding(
-                    "note", "turn", f"not said: {error.problems[0].text}", turn.location, turn.id
-                )
+                what = f"not said: {error.problems[0].text}"
+                self.evaluation.add_finding(Finding("note", "turn", what, turn.location, turn.id))
                 self.complete = False
                 return
             self.results.append(result)
@@ -102,7 +101,8 @@ class LiveConversation:
             expect = self.conversation.renderer.expectations(turn.expect)
             self.evaluation.evaluate(expect, result, turn.id)
             if not expect:
-                self.evaluation.add_finding("note", "golden", "judged in replays only", turn.location, turn.id)
+                finding = Finding("note", "golden", "judged in replays only", turn.location, turn.id)
+                self.evaluation.add_finding(finding)
             self.conversation.renderer.values.update(self.evaluation.captured)
         final = self.conversation.renderer.expectations(self.transcript.finally_)
         self.evaluation.evaluate(final, conversation_result(self.results), "finally")

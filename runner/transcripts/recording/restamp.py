@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.transcripts.conversation.run_context import RunContext
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.recording.recorder import recorded_request
-from runner.transcripts.replaying.replay import Cell
+from runner.transcripts.replaying.replay import RecordingReplay
 
 
 def restamped(
@@ -15,10 +15,10 @@ def restamped(
 
     Its `accepted` names the changed components.
     """
-    cell = Cell(transcript, recording, context)
-    outcome = cell.run()
+    replay = RecordingReplay(transcript, recording, context)
+    outcome = replay.run()
     changed = {change.component for change in outcome.changes}
-    served = {(reply.turn, reply.number): reply for reply in cell.gateway.served}
+    served = {(reply.turn, reply.number): reply for reply in replay.gateway.served}
     all_served = all(
         (turn, number) in served
         for turn, replies in recording.turns.items()
@@ -30,7 +30,7 @@ def restamped(
         turn: tuple(reply._replace(seen=served[turn, number].seen) for number, reply in enumerate(replies, start=1))
         for turn, replies in recording.turns.items()
     }
-    request = recorded_request(cell.gateway.served[0].request, cell.hasher, cell.redactor)
+    request = recorded_request(replay.gateway.served[0].request, replay.hasher, replay.redactor)
     known = recording.request.tools
     tools = {
         name: known[name] if name in known and known[name].digest == tool.digest else tool

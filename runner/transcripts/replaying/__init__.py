@@ -1,1 +1,1 @@
-"""A recording plays the model, and the engine is judged by what it makes of it."""
+"""Replaying recordings offline: the recorded model and tools, and what differs from what was recorded."""

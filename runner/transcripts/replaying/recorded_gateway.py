@@ -1,4 +1,4 @@
-"""A recording as a gateway. The engine cannot tell it from a real one."""
+"""A recording as a gateway: it serves the recorded replies as chunks, by turn and position."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class ServedReply(NamedTuple):
     stamp: Mapping[str, str]
     seen: str
 
+    @property
+    def has_changed(self) -> bool:
+        """The request is not the one that was recorded."""
+        return self.seen != self.reply.seen
+
 
 class Deviation(NamedTuple):
     """What differs from the recording besides staleness.
@@ -49,7 +54,7 @@ class Deviation(NamedTuple):
 class RecordedGateway:
     """Serves a recording's replies, turn by turn and by position; as a gateway it has `name`, `where` and `stream`.
 
-    `served` and `deviations` tell what happened, oldest first.
+    `served` are the replies given and `deviations` what differed, oldest first.
     """
 
     def __init__(self, recording: Recording, name: str, hasher: RequestHasher, chunking: str = "recorded") -> None:
@@ -110,7 +115,7 @@ class RecordedGateway:
         self.served.append(
             ServedReply(self.turn, number + 1, reply, request, hasher.stamp(request), hasher.seen(request))
         )
-        return self._play(reply, f"{self.turn}/{number + 1}/", request)
+        return self._chunks(reply, f"{self.turn}/{number + 1}/", request)
 
     def ran(self, call: ToolCall) -> bool:
         """A result of the call is recorded."""
@@ -123,15 +128,15 @@ class RecordedGateway:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _play(self, reply: RecordedReply, mark: str, request: Request) -> Iterator[Chunk]:
+    def _chunks(self, reply: RecordedReply, id_prefix: str, request: Request) -> Iterator[Chunk]:
         if reply.thinking:
             yield ThinkingChunk(reply.thinking)
         for piece in text_chunks(reply.text, reply.chunk_lengths, self._chunking):
             yield TextChunk(piece)
         for index, call in enumerate(reply.calls):
-            self._calls[f"{mark}{index + 1}"] = call
+            self._calls[f"{id_prefix}{index + 1}"] = call
             yield CallChunk(
-                index, f"{mark}{index + 1}", call.name, call.raw if call.arguments is None else call.arguments
+                index, f"{id_prefix}{index + 1}", call.name, call.raw if call.arguments is None else call.arguments
             )
         if reply.error is not None:
             raise _failure(reply.error, self.where)
@@ -143,9 +148,9 @@ class RecordedGateway:
 
 
 _BY_CODE: Mapping[str, type[GatewayError]] = {
-    each.code: each
-    for each in vars(errors).values()
-    if isinstance(each, type) and issubclass(each, GatewayError) and each is not GatewayError
+    error.code: error
+    for error in vars(errors).values()
+    if isinstance(error, type) and issubclass(error, GatewayError) and error is not GatewayError
 }
 
 
@@ -159,22 +164,22 @@ def _failure(error: RecordedError, where: str) -> GatewayError:
     from runner.gateways.http.status_errors import error_from_server
 
     context = ErrorContext("the recording", where)
-    made = error_from_server(context, error.message or f"status {error.status}", status=error.status)
-    return made if error.retry_after is None else made.replace(retry_after=error.retry_after)
+    server_error = error_from_server(context, error.message or f"status {error.status}", status=error.status)
+    return server_error if error.retry_after is None else server_error.replace(retry_after=error.retry_after)
 
 
 def recorded_capabilities(capabilities: Capabilities) -> dict[str, Any]:
     """The capabilities that differ from the defaults, as JSON values, as a recording keeps them."""
     default = Capabilities()
-    given = {name: getattr(capabilities, name) for name in Capabilities.__dataclass_fields__}
+    values = {name: getattr(capabilities, name) for name in Capabilities.__dataclass_fields__}
     return {
         name: sorted(value) if isinstance(value, Set) else value
-        for name, value in given.items()
+        for name, value in values.items()
         if value != getattr(default, name)
     }
 
 
 def _capabilities(recorded: Mapping[str, Any]) -> Capabilities:
-    """The capabilities that a recording tells."""
-    given: dict[str, Any] = {name: frozenset(v) if isinstance(v, list) else v for name, v in recorded.items()}
-    return Capabilities(**given)
+    """The capabilities that a recording gives."""
+    values: dict[str, Any] = {name: frozenset(v) if isinstance(v, list) else v for name, v in recorded.items()}
+    return Capabilities(**values)

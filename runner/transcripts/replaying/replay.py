@@ -1,4 +1,4 @@
-"""One cell replayed: the recording plays the model, and the engine is judged by what it makes of it."""
+"""Replaying one recording: its replies stand for the model's, and the expectations judge the agent."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from runner.transcripts.expectations.evaluate import Evaluation, expects_error, 
 from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
 from runner.transcripts.fingerprint import RequestHasher
 from runner.transcripts.model import Recording, ScriptTurn, Transcript
-from runner.transcripts.outcome import Change, Outcome
+from runner.transcripts.outcome import Change, Finding, Outcome
 from runner.transcripts.replaying.recorded_gateway import NoWaitCancel, RecordedGateway
 from runner.transcripts.replaying.recorded_tools import RecordedTools, server_tools
 
 _LEVELS: Mapping[str, Any] = {"tool-drift": "drift"}
 
 
-def replay(
+def replay_recording(
     transcript: Transcript,
     recording: Recording,
     context: RunContext,
@@ -43,11 +43,11 @@ def replay(
     `hash_events` adds a hash over all events. Raises ConfigError, UsageError and NeedsTrust for what keeps the
     conversation from beginning.
     """
-    return Cell(transcript, recording, context, chunking).run(hash_events=hash_events)
+    return RecordingReplay(transcript, recording, context, chunking).run(hash_events=hash_events)
 
 
-class Cell:
-    """A transcript, one of its recordings, and the session that is to make the same of it."""
+class RecordingReplay:
+    """The replay of one recording of a transcript: a session on the recorded gateway and tools, and its evaluation."""
 
     def __init__(
         self, transcript: Transcript, recording: Recording, context: RunContext, chunking: str = "recorded"
@@ -69,12 +69,12 @@ class Cell:
         self._tools = RecordedTools(
             toolbox, self.gateway, transcript.modes, self.redactor, from_servers, tuple(recorded)
         )
-        self.conversation = self._begin(context)
+        self.conversation = self._conversation(context)
 
-    def _begin(self, context: RunContext) -> ScriptedConversation:
+    def _conversation(self, context: RunContext) -> ScriptedConversation:
         inputs = merged_inputs(self.transcript.inputs, self.recording.inputs)
         clock = fixed_clock(inputs)
-        # Not through self: a cell in a cycle would wait for the collector, which costs a fifth of a replay.
+        # Not through self: a replay in a reference cycle would wait for the collector, which costs a fifth of a replay.
         user = ScriptedUser(self._tools.allows_unlisted, partial(self.gateway.add_deviation, "unanswered"))
         options = SessionOptions(
             ChatSession,
@@ -91,9 +91,9 @@ class Cell:
         return ScriptedConversation(session, renderer, user, self.transcript, NoWaitCancel, trusted=context.trust)
 
     def run(self, *, hash_events: bool = False) -> Outcome:
-        """Play the turns that are recorded, and judge each and then all."""
+        """Replay the recorded turns, and evaluate the expectations of each and then those of all."""
         try:
-            self._play()
+            self._run_turns()
         finally:
             self.conversation.session.close()
         return self._outcome(self._events_hash() if hash_events else "")
@@ -103,53 +103,53 @@ class Cell:
 
         return events_hash(self.results)
 
-    def _play(self) -> None:
-        brought = self.recording.expect
-        stopped = ""
+    def _run_turns(self) -> None:
+        recording_expect = self.recording.expect
+        failed_turn = ""
         for turn in self.transcript.turns:
             if turn.id not in self.recording.turns:
                 if self.recording.by_hand:
                     continue
-                self._unrecorded(turn)
+                self._add_unrecorded(turn)
                 break
-            if stopped:
-                self.evaluation.add_finding("note", "turn", f"not played: {stopped} failed", turn.location, turn.id)
+            if failed_turn:
+                what = f"not played: {failed_turn} failed"
+                self.evaluation.add_finding(Finding("note", "turn", what, turn.location, turn.id))
                 continue
             try:
-                self._turn(turn, judged=brought is None)
+                self._run_turn(turn, judged=recording_expect is None)
             except ConfigError as error:
                 if not self.evaluation.failed:
                     raise
-                self.evaluation.add_finding(
-                    "note", "turn", f"not played: {error.problems[0].text}", turn.location, turn.id
-                )
-                stopped = turn.id
+                what = f"not played: {error.problems[0].text}"
+                self.evaluation.add_finding(Finding("note", "turn", what, turn.location, turn.id))
+                failed_turn = turn.id
             if self.evaluation.failed and not (turn.keep_going or self.transcript.keep_going):
-                stopped = turn.id
-        if self.results and not stopped:
-            last = self.transcript.finally_ if brought is None else brought
+                failed_turn = turn.id
+        if self.results and not failed_turn:
+            final = self.transcript.finally_ if recording_expect is None else recording_expect
             self.evaluation.evaluate(
-                self.conversation.renderer.expectations(last),
+                self.conversation.renderer.expectations(final),
                 conversation_result(self.results),
-                "finally" if brought is None else "",
+                "finally" if recording_expect is None else "",
             )
 
-    def _turn(self, turn: ScriptTurn, *, judged: bool) -> None:
+    def _run_turn(self, turn: ScriptTurn, *, judged: bool) -> None:
         gateway, evaluation = self.gateway, self.evaluation
         replies = self.recording.turns[turn.id]
         deviations, served = len(gateway.deviations), len(gateway.served)
         gateway.begin(turn.id)
-        result = self.conversation.run_turn(turn, lambda: [each.request for each in gateway.served[served:]])
+        result = self.conversation.run_turn(turn, lambda: [reply.request for reply in gateway.served[served:]])
         gateway.end()
         self.results.append(result)
         for deviation in gateway.deviations[deviations:]:
             level = _LEVELS.get(deviation.kind, "fail")
-            evaluation.add_finding(level, deviation.kind, deviation.what, turn.location, turn.id, deviation.diff)
+            finding = Finding(level, deviation.kind, deviation.what, turn.location, turn.id, deviation.diff)
+            evaluation.add_finding(finding)
         expect = self.conversation.renderer.expectations(turn.expect) if judged else []
-        wanted = [*expect, *(self.recording.expect or ())]
-        told = expects_failure(replies) or expects_error(wanted)
-        if result.error is not None and not isinstance(result.error, RecordingError) and not told:
-            evaluation.add_finding("fail", "error", str(result.error), turn.location, turn.id)
+        expected = expects_failure(replies) or expects_error([*expect, *(self.recording.expect or ())])
+        if result.error is not None and not isinstance(result.error, RecordingError) and not expected:
+            evaluation.add_finding(Finding("fail", "error", str(result.error), turn.location, turn.id))
         if judged:
             if expect:
                 evaluation.evaluate(expect, result, turn.id)
@@ -157,7 +157,7 @@ class Cell:
                 evaluation.evaluate_golden(replies, result, turn)
             self.conversation.renderer.values.update(evaluation.captured)
 
-    def _unrecorded(self, turn: ScriptTurn) -> None:
+    def _add_unrecorded(self, turn: ScriptTurn) -> None:
         what = "!the script has this turn, the recording has not"
         self.changes.append(Change("turns", turn.id, 0, turn.location, "", what))
 
@@ -168,7 +168,7 @@ class Cell:
             self.recording.name,
             self.transcript.location,
             tuple(self.evaluation.findings),
-            tuple(self._stale()),
+            tuple(self._changes()),
             self.evaluation.held,
             self.evaluation.judged,
             len(self.results),
@@ -178,20 +178,20 @@ class Cell:
             events_hash=events_hash,
         )
 
-    def _stale(self) -> Iterator[Change]:
+    def _changes(self) -> Iterator[Change]:
         if self.recording.edited:
             what = "!this recording was edited by hand: record it again, or name it hand/NAME"
             yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.location, "", what)
-        spots = {turn.id: turn for turn in self.transcript.turns}
-        policy = self.transcript.stale
         served = self.gateway.served
-        if any(one.seen != one.reply.seen for one in served):
-            from runner.transcripts.replaying.staleness import changes  # lazy: most recordings are fresh
+        if any(reply.has_changed for reply in served):
+            from runner.transcripts.replaying.staleness import find_changes  # lazy: most recordings are fresh
 
-            yield from changes(self.recording, served, self.agent, self.hasher, self.redactor, policy, spots)
+            yield from find_changes(self.recording, served, self.transcript, self.agent, self.hasher, self.redactor)
         yield from self.changes
         if not self.recording.by_hand:
-            for turn in self.recording.turns:
-                if turn not in spots:
+            script_ids = {turn.id for turn in self.transcript.turns}
+            warns = self.transcript.stale.get("turns") == "warn"
+            for turn_id in self.recording.turns:
+                if turn_id not in script_ids:
                     what = "!the recording has this turn, the script has not"
-                    yield Change("turns", turn, 0, self.recording.location, "", what, policy.get("turns") == "warn")
+                    yield Change("turns", turn_id, 0, self.recording.location, "", what, warns)

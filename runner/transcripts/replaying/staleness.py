@@ -1,50 +1,69 @@
-"""Whether a recording still shows what the agent sends: by parts, with a text diff each and the line to blame."""
+"""Whether a recording still shows what the agent sends: by parts, with a text diff and the source line of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from runner.config.agent import Agent
 from runner.transcripts.expectations.matchers import json_equal, json_line
 from runner.transcripts.fingerprint import RequestHasher, fold_line_ends, sent_options, tool_signature
-from runner.transcripts.model import Component, FailureLevel, LazyLocation, RecordedRequest, Recording
+from runner.transcripts.model import Component, LazyLocation, RecordedRequest, Recording, Transcript
 from runner.transcripts.outcome import Change
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import ServedReply
+from runner.transcripts.replaying.source_line import prompt_line, tool_line
 
-_Teller = Callable[[RecordedRequest, ServedReply, Agent, RequestHasher, Redactor], tuple[str, Iterable[str]]]
+
+class _Comparison(NamedTuple):
+    """What was recorded, and the first reply whose request differs from it."""
+
+    recorded: RecordedRequest
+    reply: ServedReply
+    agent: Agent
+    hasher: RequestHasher
+    redactor: Redactor
 
 
-def changes(
+class _Difference(NamedTuple):
+    """How a part differs: the line it comes from, as FILE:LINE, and the lines of its diff."""
+
+    source_line: str
+    diff: Iterable[str]
+
+
+def find_changes(
     recording: Recording,
     served: Sequence[ServedReply],
+    transcript: Transcript,
     agent: Agent,
     hasher: RequestHasher,
     redactor: Redactor,
-    policy: Mapping[Component, FailureLevel],
-    lazy_locations: Mapping[str, LazyLocation],
-) -> tuple[Change, ...]:
+) -> Iterator[Change]:
     """Every part that changed since the recording, at the first reply that shows it; nothing for a hand-written one."""
     recorded = recording.request
-    first = next((one for one in served if one.seen != one.reply.seen), None)
+    first = next((reply for reply in served if reply.has_changed), None)
     if recorded is None or first is None:
-        return ()
-    found: list[tuple[Component, ServedReply, str, str]] = []
-    for part, tell in _TELL.items():
+        return
+    locations: Mapping[str, LazyLocation] = {turn.id: turn for turn in transcript.turns}
+
+    def change(part: Component, reply: ServedReply, source_line: str, diff: str) -> Change:
+        warns = transcript.stale.get(part) == "warn"
+        return Change(part, reply.turn, reply.number, locations[reply.turn].location, source_line, diff, warns)
+
+    comparison = _Comparison(recorded, first, agent, hasher, redactor)
+    for part, compare in _COMPARE.items():
         if first.stamp[part] != recorded.stamp.get(part):
-            where, diff = tell(recorded, first, agent, hasher, redactor)
-            found.append((part, first, where, "\n".join(diff) or "!it reads the same: only its recorded hash differs"))
-    said = next((one for one in served if hasher.seen(one.request, recorded.stamp) != one.reply.seen), None)
-    if said is not None:
-        found.append(("messages", said, "", redactor(_message(said))))
-    return tuple(
-        Change(part, at.turn, at.number, lazy_locations[at.turn].location, where, diff, policy.get(part) == "warn")
-        for part, at, where, diff in found
-    )
+            source_line, lines = compare(comparison)
+            diff = "\n".join(lines) or "!it reads the same: only its recorded hash differs"
+            yield change(part, first, source_line, diff)
+    other = next((reply for reply in served if hasher.seen(reply.request, recorded.stamp) != reply.reply.seen), None)
+    if other is not None:
+        yield change("messages", other, "", redactor(_message_diff(other)))
 
 
-def _message(first: ServedReply) -> str:
-    """What was said last, since all before it was the same."""
+def _message_diff(first: ServedReply) -> str:
+    """The last messages of the request, since all before them were the same."""
     count = len(first.request.messages)
     message = first.request.messages[-1]
     if message.role == "user":
@@ -54,19 +73,17 @@ def _message(first: ServedReply) -> str:
     return f"!messages {count - 1} and {count}, a reply and its results, are not what was recorded: {results}"
 
 
-def _system(
-    recorded: RecordedRequest, first: ServedReply, agent: Agent, hasher: RequestHasher, redactor: Redactor
-) -> tuple[str, Iterable[str]]:
-    old, new = fold_line_ends(recorded.system), fold_line_ends(redactor(first.request.system))
-    return _prompt_line(agent, old, new), _diff(old.splitlines(), new.splitlines())
+def _compare_system(comparison: _Comparison) -> _Difference:
+    recorded, reply, agent, _, redactor = comparison
+    old, new = fold_line_ends(recorded.system), fold_line_ends(redactor(reply.request.system))
+    return _Difference(prompt_line(agent, old, new), _diff(old.splitlines(), new.splitlines()))
 
 
-def _tools(
-    recorded: RecordedRequest, first: ServedReply, agent: Agent, hasher: RequestHasher, redactor: Redactor
-) -> tuple[str, Iterable[str]]:
-    today = hasher.tools(first.request)
+def _compare_tools(comparison: _Comparison) -> _Difference:
+    recorded, reply, agent, hasher, redactor = comparison
+    today = hasher.tools(reply.request)
     old = [f"{name}{tool.signature}: {tool.description}" for name, tool in recorded.tools.items()]
-    specs = first.request.tools
+    specs = reply.request.tools
     new = [f"{spec.name}{tool_signature(spec)}: {redactor(spec.description)}" for spec in specs]
     lines = list(_diff(old, new))
     altered = {name for name in {**recorded.tools, **today} if _digest(recorded, name) != today.get(name)}
@@ -74,13 +91,13 @@ def _tools(
         if not any(f"{name}(" in line for line in lines):
             spec = next(spec for spec in specs if spec.name == name)
             lines.append(f"!{name}: its schema changed: {tool_signature(spec)}")
-    return _tool_line(agent, altered), lines
+    return _Difference(tool_line(agent, altered), lines)
 
 
-def _options(
-    recorded: RecordedRequest, first: ServedReply, agent: Agent, hasher: RequestHasher, redactor: Redactor
-) -> tuple[str, Iterable[str]]:
-    return agent.location("options"), _option_lines(recorded.options, redactor.value(sent_options(first.request)))
+def _compare_options(comparison: _Comparison) -> _Difference:
+    recorded, reply, agent, _, redactor = comparison
+    lines = _option_lines(recorded.options, redactor.value(sent_options(reply.request)))
+    return _Difference(agent.location("options"), lines)
 
 
 def _option_lines(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
@@ -92,7 +109,11 @@ def _option_lines(old: Mapping[str, object], new: Mapping[str, object]) -> Itera
                 yield f"+{key}: {json_line(new[key])}"
 
 
-_TELL: Mapping[Component, _Teller] = {"system": _system, "tools": _tools, "options": _options}
+_COMPARE: Mapping[Component, Callable[[_Comparison], _Difference]] = {
+    "system": _compare_system,
+    "tools": _compare_tools,
+    "options": _compare_options,
+}
 
 
 def _digest(recorded: RecordedRequest, name: str) -> str | None:
@@ -101,54 +122,7 @@ def _digest(recorded: RecordedRequest, name: str) -> str | None:
 
 
 def _diff(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
-    """The changed lines with a little around them."""
+    """The changed lines with one line around them."""
     from difflib import unified_diff  # lazy: only what is stale is shown
 
     return (line for line in list(unified_diff(old, new, lineterm="", n=1))[2:] if not line.startswith("@@"))
-
-
-def _prompt_line(agent: Agent, old: str, new: str) -> str:
-    """The line of the agent file (or of the prompt's own file) that gives the first changed line of the prompt."""
-    location = agent.system_prompt.location
-    if location is None:
-        return agent.location("system_prompt")
-    template = agent.system_prompt.text.splitlines()
-    rendered = new.splitlines()
-    changed = _first_change(old.splitlines(), rendered)
-    source = changed if len(template) == len(rendered) else _alike(template, rendered[changed : changed + 1])
-    if source >= len(template):
-        return str(location)
-    wanted = template[source].strip()
-    try:
-        lines = location.path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return str(location)
-    start = location.line - 1
-    order = [*range(start + source, len(lines)), *range(start, start + source)]
-    found = next((at for at in order if at < len(lines) and wanted and wanted in lines[at]), None)
-    return str(location) if found is None else f"{location.path}:{found + 1}"
-
-
-def _first_change(old: Sequence[str], new: Sequence[str]) -> int:
-    from difflib import SequenceMatcher  # lazy, as above
-
-    changes = (
-        start for tag, _, _, start, _ in SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if tag != "equal"
-    )
-    return next(changes, 0)
-
-
-def _alike(template: Sequence[str], rendered: Sequence[str]) -> int:
-    """The template's line that looks most like a rendered one."""
-    from difflib import SequenceMatcher  # lazy, as above
-
-    if not rendered or not template:
-        return len(template)
-    scores = [SequenceMatcher(None, line, rendered[0]).ratio() for line in template]
-    return max(range(len(template)), key=scores.__getitem__)
-
-
-def _tool_line(agent: Agent, altered: Iterable[str]) -> str:
-    names = set(altered)
-    found = next((tool.where for tool in agent.tools if tool.name in names and tool.where), "")
-    return found or agent.location("tools")

@@ -14,7 +14,7 @@ from runner.transcripts.conversation.unrun_outcomes import error_outcome, missin
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.outcome import Finding, Outcome
-from runner.transcripts.replaying.replay import replay
+from runner.transcripts.replaying.replay import replay_recording
 from runner.transcripts.suite.selection import Choice
 
 # Where it is sound, a fork spares each process the start and the imports.
@@ -80,9 +80,9 @@ def _cells(path: Path, choice: Choice, context: RunContext) -> Iterator[Outcome]
 
 def _outcome(transcript: Transcript, recording: Recording, choice: Choice, context: RunContext) -> Outcome:
     try:
-        outcome = replay(transcript, recording, context, chunking=choice.chunking, hash_events=choice.twice)
+        outcome = replay_recording(transcript, recording, context, chunking=choice.chunking, hash_events=choice.twice)
         if choice.twice:
-            again = replay(transcript, recording, context, chunking=choice.chunking, hash_events=True)
+            again = replay_recording(transcript, recording, context, chunking=choice.chunking, hash_events=True)
             outcome = _compared(outcome, again)
         return outcome
     except AgentRunError as error:

@@ -13,7 +13,7 @@ from runner.engine.session import ChatSession
 from runner.transcripts.conversation.run_context import RunContext
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.recording.chat_recorder import ChatRecorder
-from runner.transcripts.replaying.replay import replay
+from runner.transcripts.replaying.replay import replay_recording
 
 
 def test_a_chat_is_a_transcript(case) -> None:
@@ -30,7 +30,7 @@ def test_a_chat_is_a_transcript(case) -> None:
     assert transcript.turns[0].user == "When is it?\nAnd tomorrow: say #1"
     assert [[each.kind for each in turn.expect] for turn in transcript.turns] == [["tools"], ["tools"]]
     assert "March 13" not in path.read_text().partition("---\n")[0]
-    outcome = replay(transcript, transcript.recordings[0], RunContext())
+    outcome = replay_recording(transcript, transcript.recordings[0], RunContext())
     assert (outcome.verdict, outcome.changes) == ("pass", ())
     with pytest.raises(UsageError, match="exists already"):
         ChatRecorder(path, agent)
@@ -47,9 +47,9 @@ def test_images_of_a_chat_are_named_and_sent_again(case) -> None:
             recorder.observe(event)
     transcript = load_transcript(recorder.write())
     assert transcript.turns[0].files == (picture,) and transcript.turns[0].user == "When is it?"
-    assert replay(transcript, transcript.recordings[0], RunContext()).verdict == "pass"
+    assert replay_recording(transcript, transcript.recordings[0], RunContext()).verdict == "pass"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(21))
-    outcome = replay(transcript, transcript.recordings[0], RunContext())
+    outcome = replay_recording(transcript, transcript.recordings[0], RunContext())
     assert (outcome.verdict, [change.component for change in outcome.changes]) == ("stale", ["messages"])
 
 
@@ -75,7 +75,7 @@ def test_what_the_user_stopped(case, stop_at: type, turns: int) -> None:
                 break
     transcript = load_transcript(recorder.write())
     assert len(transcript.turns) == turns
-    outcome = replay(transcript, transcript.recordings[0], RunContext())
+    outcome = replay_recording(transcript, transcript.recordings[0], RunContext())
     assert (outcome.verdict, outcome.changes) == ("pass", ())
 
 
@@ -100,5 +100,5 @@ def test_whatever_the_user_said_is_said_again(case, text: str) -> None:
         for event in session.send(text):
             recorder.observe(event)
     transcript = load_transcript(recorder.write())
-    outcome = replay(transcript, transcript.recordings[0], RunContext())
+    outcome = replay_recording(transcript, transcript.recordings[0], RunContext())
     assert (outcome.verdict, outcome.changes) == ("pass", ())

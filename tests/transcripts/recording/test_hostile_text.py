@@ -16,7 +16,7 @@ from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.recording.live_run import run_transcript
 from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.redaction import Redactor
-from runner.transcripts.replaying.replay import replay
+from runner.transcripts.replaying.replay import replay_recording
 from thoroughness import examples
 
 HOSTILE = [
@@ -76,7 +76,7 @@ def conversation(folder: Path, text: str, arguments: dict[str, object]) -> Path:
 
 def green(file: Path) -> None:
     transcript = load_transcript(file)
-    outcome = replay(transcript, transcript.recordings[0], RunContext(trust=True))
+    outcome = replay_recording(transcript, transcript.recordings[0], RunContext(trust=True))
     assert outcome.verdict == "pass", (outcome.findings, outcome.changes)
 
 
