@@ -46,18 +46,18 @@ def _case(cell: Outcome) -> list[str]:
     if cell.verdict == "not-run":
         return [head + ">", '      <skipped message="nothing was judged"/>', "    </testcase>"]
     tag = "error" if cell.verdict == "error" else "failure"
-    told = _told(cell)
-    message = told.splitlines()[0] if told else cell.verdict
-    body = (
-        f"      <{tag} type={_attribute(cell.verdict)} message={_attribute(message)}>{escape(_sayable(told))}</{tag}>"
-    )
+    description = _description(cell)
+    message = description.splitlines()[0] if description else cell.verdict
+    body = f"      <{tag} type={_attribute(cell.verdict)} message={_attribute(message)}>{escape(_sayable(description))}</{tag}>"
     return [head + ">", body, "    </testcase>"]
 
 
-def _told(cell: Outcome) -> str:
+def _description(cell: Outcome) -> str:
     parts = [f"{change.component} changed {change.where}\n{change.diff}" for change in cell.changes]
-    told = [finding for finding in cell.findings if finding.is_reported]
-    parts = [f"{each.location} {each.turn} {each.kind}: {each.what}\n{each.diff}" for each in told] + parts
+    reported = [finding for finding in cell.findings if finding.is_reported]
+    parts = [
+        f"{finding.location} {finding.turn} {finding.kind}: {finding.what}\n{finding.diff}" for finding in reported
+    ] + parts
     return "\n".join(part.strip() for part in parts)
 
 
