@@ -48,16 +48,18 @@ def _case(cell: Outcome) -> list[str]:
     tag = "error" if cell.verdict == "error" else "failure"
     description = _description(cell)
     message = description.splitlines()[0] if description else cell.verdict
-    body = f"      <{tag} type={_attribute(cell.verdict)} message={_attribute(message)}>{escape(_sayable(description))}</{tag}>"
+    text = escape(_sayable(description))
+    body = f"      <{tag} type={_attribute(cell.verdict)} message={_attribute(message)}>{text}</{tag}>"
     return [head + ">", body, "    </testcase>"]
 
 
 def _description(cell: Outcome) -> str:
-    parts = [f"{change.component} changed {change.where}\n{change.diff}" for change in cell.changes]
-    reported = [finding for finding in cell.findings if finding.is_reported]
     parts = [
-        f"{finding.location} {finding.turn} {finding.kind}: {finding.what}\n{finding.diff}" for finding in reported
-    ] + parts
+        f"{finding.location} {finding.turn} {finding.kind}: {finding.what}\n{finding.diff}"
+        for finding in cell.findings
+        if finding.is_reported
+    ]
+    parts += [f"{change.component} changed {change.where}\n{change.diff}" for change in cell.changes]
     return "\n".join(part.strip() for part in parts)
 
 
