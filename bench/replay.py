@@ -20,7 +20,7 @@ from runner.transcripts.recording.recording_writer import write_recording
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.suite.discovery import find_transcripts
 from runner.transcripts.suite.run import run as replay_all
-from runner.transcripts.suite.selection import Choice
+from runner.transcripts.suite.selection import Selection
 
 AGENT = """\
 gateway: scripted
@@ -87,7 +87,7 @@ def load(files: list[Path]) -> float:
 def replay(files: list[Path], jobs: int = 1) -> float:
     """Seconds to replay every file; all of them have to pass."""
     started = time.perf_counter()
-    verdicts = {outcome.verdict for outcome in replay_all(files, Choice(), jobs=jobs)}
+    verdicts = {outcome.verdict for outcome in replay_all(files, Selection(), jobs=jobs)}
     if verdicts != {"pass"}:
         raise SystemExit(f"not all passed: {verdicts}")
     return time.perf_counter() - started

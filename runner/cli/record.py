@@ -28,12 +28,12 @@ def record(paths: tuple[Path, ...], **options: Any) -> int:
     from runner.config.template.variables import parse_var_options
     from runner.transcripts.exit_codes import exit_code
     from runner.transcripts.recording.live_run import LiveOptions
-    from runner.transcripts.suite.selection import Choice
+    from runner.transcripts.suite.selection import Selection
 
     started = time.monotonic()
     outcomes = record_transcripts(
         paths,
-        Choice(only=options["only"], trust=options["trust"]),
+        Selection(only=options["only"], trust=options["trust"]),
         LiveOptions("", parse_var_options(options["variables"]), options["allow_writes"], print_line),
         gateway=options["gateway"],
         model=options["model"],

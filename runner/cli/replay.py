@@ -39,11 +39,11 @@ def replay(paths: tuple[Path, ...], **options: Any) -> int:
     from runner.commands.replay import ReplayOptions
     from runner.commands.replay import replay as replay_transcripts
     from runner.transcripts.exit_codes import exit_code
-    from runner.transcripts.suite.selection import Choice
+    from runner.transcripts.suite.selection import Selection
 
     reports = Reports.of(options["reports"])
     started = time.monotonic()
-    choice = Choice(
+    selection = Selection(
         options["only"],
         None,
         options["model"],
@@ -53,7 +53,7 @@ def replay(paths: tuple[Path, ...], **options: Any) -> int:
         options["trust"],
     )
     replay_options = ReplayOptions(
-        choice,
+        selection,
         options["failed"],
         options["live"],
         options["as_recorded"],

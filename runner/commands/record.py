@@ -11,12 +11,12 @@ from runner.transcripts.recording.record_transcript import Review
 from runner.transcripts.recording.recording_writer import refuse_in_ci
 from runner.transcripts.suite.discovery import find_transcripts
 from runner.transcripts.suite.live import record_all
-from runner.transcripts.suite.selection import Choice
+from runner.transcripts.suite.selection import Selection
 
 
 def record(
     paths: Iterable[Path],
-    choice: Choice,
+    selection: Selection,
     options: LiveOptions,
     *,
     gateway: str = "",
@@ -28,4 +28,4 @@ def record(
     `gateway` and `model` replace those of each agent; `review` may refuse a fresh recording.
     """
     refuse_in_ci()
-    return list(record_all(find_transcripts(paths), choice, options, gateway=gateway, model=model, review=review))
+    return list(record_all(find_transcripts(paths), selection, options, gateway=gateway, model=model, review=review))

@@ -13,7 +13,7 @@ from runner.transcripts.files.check import check_file
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.suite.discovery import find_transcripts
 from runner.transcripts.suite.run import run
-from runner.transcripts.suite.selection import Choice
+from runner.transcripts.suite.selection import Selection
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN_CODE = [EXAMPLES / "python" / "convert.yaml", EXAMPLES / "python_check" / "check.yaml"]
@@ -22,7 +22,7 @@ FOLDERS = sorted(path for path in EXAMPLES.iterdir() if path.is_dir())
 
 
 def test_all_are_green() -> None:
-    outcomes = list(run(FILES, Choice(trust=True)))
+    outcomes = list(run(FILES, Selection(trust=True)))
     assert len(outcomes) >= len(FILES) > 5
     assert {outcome.name: outcome.verdict for outcome in outcomes if outcome.verdict != "pass"} == {}
 

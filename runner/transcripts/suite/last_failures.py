@@ -12,7 +12,7 @@ from runner.transcripts.outcome import Outcome
 FILE = Path(".agent-run", "failed.json")
 
 
-def failed_before() -> frozenset[str] | None:
+def load_failures() -> frozenset[str] | None:
     """The names of the cells that failed; None if nothing is remembered."""
     try:
         names = json.loads(FILE.read_text("utf-8"))
@@ -21,15 +21,18 @@ def failed_before() -> frozenset[str] | None:
     return frozenset(map(str, names)) if isinstance(names, list) else None
 
 
-def remember(outcomes: Iterable[Outcome]) -> None:
-    """Note what failed and forget what no longer does; cells that did not run stay as they were."""
-    ran = {outcome.name: outcome.verdict for outcome in outcomes}
-    before = failed_before()
-    bad = {name for name, verdict in ran.items() if verdict not in ("pass", "not-run")}
-    now = sorted(bad | ((before or frozenset()) - ran.keys()))
-    if not now and before is None:
+def save_failures(outcomes: Iterable[Outcome]) -> None:
+    """Add the cells that failed and drop those that no longer do; cells that did not run stay as they were.
+
+    A file that cannot be written is no error.
+    """
+    verdicts = {outcome.name: outcome.verdict for outcome in outcomes}
+    before = load_failures()
+    failed = {name for name, verdict in verdicts.items() if verdict not in ("pass", "not-run")}
+    names = sorted(failed | ((before or frozenset()) - verdicts.keys()))
+    if not names and before is None:
         return
     try:
-        write_public(FILE, json.dumps(now, indent=1))
+        write_public(FILE, json.dumps(names, indent=1))
     except OSError:
         return

@@ -15,21 +15,21 @@ from runner.transcripts.recording.as_recorded import run_as_recorded
 from runner.transcripts.recording.drift import outcome_with_drift
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.recording.record_transcript import Review, record_transcript
-from runner.transcripts.suite.selection import Choice
+from runner.transcripts.suite.selection import Selection
 
 
 def run_live(
     paths: Iterable[Path],
-    choice: Choice,
+    selection: Selection,
     options: LiveOptions = LiveOptions(),  # noqa: B008 - frozen
     *,
     as_recorded: bool = False,
 ) -> Iterator[Outcome]:
-    """The outcome of every chosen transcript with a real model, that of `choice`; nothing is written.
+    """The outcome of every chosen transcript with a real model, that of `selection`; nothing is written.
 
     `as_recorded` sends what the recording sent, to tell a drift of the model from a change of ours.
     """
-    options = options._replace(model=choice.model)
+    options = options._replace(model=selection.model)
 
     def judged(transcript: Transcript, context: RunContext) -> Outcome:
         if as_recorded:
@@ -37,12 +37,12 @@ def run_live(
         run = run_transcript(transcript, context, options)
         return outcome_with_drift(run, transcript.recording(run.recording.name))
 
-    return _outcomes(paths, choice, judged)
+    return _outcomes(paths, selection, judged)
 
 
 def record_all(
     paths: Iterable[Path],
-    choice: Choice,
+    selection: Selection,
     options: LiveOptions,
     *,
     gateway: str = "",
@@ -59,20 +59,20 @@ def record_all(
         route = f"{gateway or agent.gateway}/{model or agent.model}" if gateway or model else ""
         return record_transcript(transcript.path, context, options._replace(model=route), review=review)
 
-    return _outcomes(paths, choice, recorded)
+    return _outcomes(paths, selection, recorded)
 
 
 def _outcomes(
-    paths: Iterable[Path], choice: Choice, run: Callable[[Transcript, RunContext], Outcome | None]
+    paths: Iterable[Path], selection: Selection, run: Callable[[Transcript, RunContext], Outcome | None]
 ) -> Iterator[Outcome]:
-    context = RunContext(offline=False, trust=choice.trust)
+    context = RunContext(offline=False, trust=selection.trust)
     for path in paths:
         try:
             transcript = load_transcript(path, context.suite_files)
-            outcome = run(transcript, context) if choice.takes(transcript) else None
+            outcome = run(transcript, context) if selection.includes(transcript) else None
         except AgentRunError as error:
             outcome = error_outcome(path, error)
         if outcome is not None:
             yield outcome
-            if choice.fail_fast and outcome.verdict not in ("pass", "not-run"):
+            if selection.fail_fast and outcome.verdict not in ("pass", "not-run"):
                 return

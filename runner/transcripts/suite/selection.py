@@ -7,8 +7,8 @@ from typing import NamedTuple
 from runner.transcripts.model import Transcript
 
 
-class Choice(NamedTuple):
-    """What of the transcripts runs, and how. `only` holds `tag:NAME`, a turn's name, or part of a path.
+class Selection(NamedTuple):
+    """Which transcripts and cells run, and how. `only` holds `tag:NAME`, a turn's name, or part of a path.
 
     `cells` are names of cells (`--failed`); `model` is one GATEWAY/MODEL instead of all recordings.
     """
@@ -21,12 +21,12 @@ class Choice(NamedTuple):
     fail_fast: bool = False
     trust: bool = False
 
-    def takes(self, transcript: Transcript) -> bool:
-        """One of `only` names this transcript."""
-        return not self.only or any(_named(name, transcript) for name in self.only)
+    def includes(self, transcript: Transcript) -> bool:
+        """One of `only` names this transcript, or all are included."""
+        return not self.only or any(_is_named(name, transcript) for name in self.only)
 
 
-def _named(name: str, transcript: Transcript) -> bool:
+def _is_named(name: str, transcript: Transcript) -> bool:
     if name.startswith("tag:"):
         return name[4:] in transcript.tags
     ids = (turn.id for turn in transcript.turns)

@@ -13,7 +13,7 @@ import pytest
 from runner.transcripts.exit_codes import exit_code
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.suite.live import run_live
-from runner.transcripts.suite.selection import Choice
+from runner.transcripts.suite.selection import Selection
 
 AGENT = """\
 gateway: here
@@ -80,7 +80,7 @@ def recorded(case, moody: Moody):
 
 
 def live(case, *, as_recorded: bool) -> Outcome:
-    (outcome,) = run_live([case.file], Choice(trust=True), as_recorded=as_recorded)
+    (outcome,) = run_live([case.file], Selection(trust=True), as_recorded=as_recorded)
     return outcome
 
 

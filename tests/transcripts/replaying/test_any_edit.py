@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.transcripts.exit_codes import WORST_FIRST
 from runner.transcripts.suite.discovery import find_transcripts
 from runner.transcripts.suite.run import run
-from runner.transcripts.suite.selection import Choice
+from runner.transcripts.suite.selection import Selection
 from thoroughness import examples
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -31,7 +31,7 @@ def test_any_edit_is_judged_or_refused(file: Path, position: int, length: int, p
         data = (copy / file).read_bytes()
         at = position % len(data)
         (copy / file).write_bytes(data[:at] + piece + data[at + length :])
-        for outcome in run([copy / file], Choice(trust=True)):
+        for outcome in run([copy / file], Selection(trust=True)):
             assert outcome.verdict in WORST_FIRST
             assert outcome.to_dict()["file"] == str(copy / file)
             assert outcome.exit_code in (0, 2, 3, 4)
