@@ -24,7 +24,7 @@ class Sleep:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """A request that came."""
 
     method: str
@@ -47,7 +47,7 @@ class FaultServer:
     tls: ssl.SSLContext | None = None
     one_byte: bool = False
     scripts: list[list[Any]] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[ReceivedRequest] = field(default_factory=list)
     connections: int = 0
     left: threading.Event = field(default_factory=threading.Event)
     RST = "reset"
@@ -175,7 +175,7 @@ class FaultServer:
         except OSError:
             return b""
 
-    def _read(self, connection: socket.socket) -> Asked | None:
+    def _read(self, connection: socket.socket) -> ReceivedRequest | None:
         data = b""
         while b"\r\n\r\n" not in data:
             more = self._receive(connection)
@@ -191,7 +191,7 @@ class FaultServer:
                 return None
             body += more
         method, path, _ = first.split(" ")
-        return Asked(method, path, headers, body)
+        return ReceivedRequest(method, path, headers, body)
 
 
 @pytest.fixture

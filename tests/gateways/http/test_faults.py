@@ -1,4 +1,4 @@
-"""The faults of the wire by their numbers, F01 to F37, F60 and F62, played to a session: what it says, keeps, asks."""
+"""The faults of the wire by their numbers, F01 to F37, F60 and F62, turn to a session: what it says, keeps, asks."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def calls(*each: tuple[str | None, str, Any], finish: str = "tool_calls") -> lis
 
 
 @dataclass
-class Played:
+class TurnResult:
     """What a turn gave: the text shown, its events, the error at its end, and what the server was asked."""
 
-    said: str
+    text: str
     events: list[Event]
     error: AgentRunError | None
     asked: list[Any]
@@ -87,7 +87,7 @@ def now() -> str:
     return "noon"
 
 
-class Stage:
+class FaultChat:
     """A fault server and a session that talks to it."""
 
     def __init__(self, server: Any) -> None:
@@ -106,7 +106,7 @@ class Stage:
         body = said if isinstance(said, dict) else {"error": {"message": said}}
         self.server.answers(self.server.whole(body, status, **headers))
 
-    def play(self, question: str = "hi", **given: Any) -> Played:
+    def run_turn(self, question: str = "hi", **given: Any) -> TurnResult:
         if self.session is None:
             gateway = connect("openai", url=self.server.url)
             retry = given.pop("retry", {"attempts": 3})
@@ -123,31 +123,31 @@ class Stage:
         said = "".join(event.text for event in events if isinstance(event, TextDelta))
         assert {each.method for each in self.server.asked} <= {"POST"}, "a list of models was asked for"
         asked = [each.json for each in self.server.asked]
-        return Played(said, events, error, asked, self.session)
+        return TurnResult(said, events, error, asked, self.session)
 
 
 @pytest.fixture
-def stage(fault_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def chat(fault_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultChat]:
     monkeypatch.setenv("OPENAI_API_KEY", "test-key-123")
-    made = Stage(fault_server)
+    made = FaultChat(fault_server)
     yield made
     if made.session is not None:
         made.session.close()
 
 
-def test_f01_a_reply_without_terminator_is_kept_and_marked(stage):
-    stage.answer(text("Hel"), text("lo"))
-    played = stage.play()
-    assert (played.said, type(played.error), len(played.asked)) == ("Hello", IncompleteReply, 1)
-    assert played.session.messages[-1].finish == "incomplete"
-    assert "incomplete" in played.notices
+def test_f01_a_reply_without_terminator_is_kept_and_marked(chat):
+    chat.answer(text("Hel"), text("lo"))
+    turn = chat.run_turn()
+    assert (turn.text, type(turn.error), len(turn.asked)) == ("Hello", IncompleteReply, 1)
+    assert turn.session.messages[-1].finish == "incomplete"
+    assert "incomplete" in turn.notices
 
 
-def test_f01_nor_do_its_tools_run(stage):
-    stage.answer(text("I look"), *calls(("c1", "look", '{"at": "x"}'))[:1])
-    played = stage.play()
-    assert isinstance(played.error, IncompleteReply)
-    assert not played.results
+def test_f01_nor_do_its_tools_run(chat):
+    chat.answer(text("I look"), *calls(("c1", "look", '{"at": "x"}'))[:1])
+    turn = chat.run_turn()
+    assert isinstance(turn.error, IncompleteReply)
+    assert not turn.results
 
 
 @pytest.mark.parametrize(
@@ -176,32 +176,32 @@ def test_f02_f03_whatever_the_dialect(fault_server, name, said, requests):
 
 
 @pytest.mark.parametrize("end", [[FINISH], [DONE], [FINISH, DONE]])
-def test_f04_either_terminator_is_enough(stage, end):
-    stage.answer(text("Hello"), *end)
-    played = stage.play()
-    assert (played.said, played.error, played.session.messages[-1].finish) == ("Hello", None, "stop")
-    assert len(played.asked) == 1
+def test_f04_either_terminator_is_enough(chat, end):
+    chat.answer(text("Hello"), *end)
+    turn = chat.run_turn()
+    assert (turn.text, turn.error, turn.session.messages[-1].finish) == ("Hello", None, "stop")
+    assert len(turn.asked) == 1
 
 
-def test_f05_a_break_before_output_is_tried_again(stage):
-    stage.server.answers(stage.server.RST)
-    stage.answer(text("Hello"), FINISH)
-    played = stage.play()
-    assert (played.said, played.error, len(played.asked)) == ("Hello", None, 2)
-    assert "retry" in played.notices
+def test_f05_a_break_before_output_is_tried_again(chat):
+    chat.server.answers(chat.server.RST)
+    chat.answer(text("Hello"), FINISH)
+    turn = chat.run_turn()
+    assert (turn.text, turn.error, len(turn.asked)) == ("Hello", None, 2)
+    assert "retry" in turn.notices
 
 
-def test_f05_until_the_attempts_are_spent(stage):
-    stage.server.answers(stage.server.RST)
-    played = stage.play(retry={"attempts": 2})
-    assert (type(played.error), len(played.asked)) == (Unreachable, 2)
-    assert "2 times" in played.error.why
+def test_f05_until_the_attempts_are_spent(chat):
+    chat.server.answers(chat.server.RST)
+    turn = chat.run_turn(retry={"attempts": 2})
+    assert (type(turn.error), len(turn.asked)) == (Unreachable, 2)
+    assert "2 times" in turn.error.why
 
 
-def test_f06_a_break_after_output_is_not(stage):
-    stage.cut(text("Hel"), text("lo"), how="reset")
-    played = stage.play()
-    assert (played.said, type(played.error), len(played.asked)) == ("Hello", IncompleteReply, 1)
+def test_f06_a_break_after_output_is_not(chat):
+    chat.cut(text("Hel"), text("lo"), how="reset")
+    turn = chat.run_turn()
+    assert (turn.text, type(turn.error), len(turn.asked)) == ("Hello", IncompleteReply, 1)
 
 
 @pytest.mark.parametrize(
@@ -212,39 +212,39 @@ def test_f06_a_break_after_output_is_not(stage):
         {"error while answering": "oops"},
     ],
 )
-def test_f07_f08_an_error_in_the_stream_is_tried_again_only_before_output(stage, broken):
-    stage.answer(broken)
-    stage.answer(text("Hello"), FINISH)
-    played = stage.play()
-    assert (played.said, played.error, len(played.asked)) == ("Hello", None, 2)
-    stage.server.scripts.clear()
-    stage.answer(text("Hel"), broken)
-    played = stage.play()
-    assert (played.said, type(played.error), len(played.asked)) == ("Hel", ServerFailed, 3)
-    assert played.session.messages[-1].text == "Hel"
+def test_f07_f08_an_error_in_the_stream_is_tried_again_only_before_output(chat, broken):
+    chat.answer(broken)
+    chat.answer(text("Hello"), FINISH)
+    turn = chat.run_turn()
+    assert (turn.text, turn.error, len(turn.asked)) == ("Hello", None, 2)
+    chat.server.scripts.clear()
+    chat.answer(text("Hel"), broken)
+    turn = chat.run_turn()
+    assert (turn.text, type(turn.error), len(turn.asked)) == ("Hel", ServerFailed, 3)
+    assert turn.session.messages[-1].text == "Hel"
 
 
 @pytest.mark.parametrize(
     ("header", "asked"), [("0.2", 2), ("0.001", 2), ("-1", 2), ("soon", 2), ("86400", 1), ("274579000", 1)]
 )
-def test_f09_retry_after(stage, header, asked):
-    stage.refuse(429, Retry_After=header)
-    stage.answer(text("Hello"), FINISH)
-    played = stage.play()
-    assert len(played.asked) == asked
+def test_f09_retry_after(chat, header, asked):
+    chat.refuse(429, Retry_After=header)
+    chat.answer(text("Hello"), FINISH)
+    turn = chat.run_turn()
+    assert len(turn.asked) == asked
     if asked == 1:
-        assert isinstance(played.error, RateLimited)
-        assert "max_wait" in played.error.fix
+        assert isinstance(turn.error, RateLimited)
+        assert "max_wait" in turn.error.fix
 
 
 @pytest.mark.parametrize(("wait", "asked"), [("30", 1), ("0.1", 2)])
-def test_f09_no_wait_outlasts_the_turn(stage, wait, asked):
-    stage.refuse(429, Retry_After=wait)
-    stage.server.answers(stage.server.HANG)
-    played = stage.play(limits=Limits(seconds=0.5))
-    assert len(played.asked) == asked
-    assert "limits.seconds" in (played.error.fix if asked == 1 else played.error.where)
-    assert played.events[-1].seconds < 5
+def test_f09_no_wait_outlasts_the_turn(chat, wait, asked):
+    chat.refuse(429, Retry_After=wait)
+    chat.server.answers(chat.server.HANG)
+    turn = chat.run_turn(limits=Limits(seconds=0.5))
+    assert len(turn.asked) == asked
+    assert "limits.seconds" in (turn.error.fix if asked == 1 else turn.error.where)
+    assert turn.events[-1].seconds < 5
 
 
 @pytest.mark.parametrize(
@@ -263,91 +263,91 @@ def test_f09_no_wait_outlasts_the_turn(stage, wait, asked):
         (400, {"error": {"code": "content_filter", "message": "filtered"}}, ContentFiltered, "words"),
     ],
 )
-def test_f10_what_waiting_does_not_mend_is_asked_once(stage, status, said, kind, fix):
-    stage.refuse(status, said)
-    played = stage.play()
-    assert (type(played.error), len(played.asked)) == (kind, 1)
-    assert fix in played.error.fix
-    assert played.session.messages == ()
+def test_f10_what_waiting_does_not_mend_is_asked_once(chat, status, said, kind, fix):
+    chat.refuse(status, said)
+    turn = chat.run_turn()
+    assert (type(turn.error), len(turn.asked)) == (kind, 1)
+    assert fix in turn.error.fix
+    assert turn.session.messages == ()
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 529])
-def test_f11_a_server_that_fails_is_asked_again(stage, status):
-    stage.refuse(status, "Loading model" if status == 503 else "oops", **FAST)
-    stage.refuse(status, "oops", **FAST)
-    stage.answer(text("Hello"), FINISH)
-    played = stage.play()
-    assert (played.said, played.error, len(played.asked)) == ("Hello", None, 3)
+def test_f11_a_server_that_fails_is_asked_again(chat, status):
+    chat.refuse(status, "Loading model" if status == 503 else "oops", **FAST)
+    chat.refuse(status, "oops", **FAST)
+    chat.answer(text("Hello"), FINISH)
+    turn = chat.run_turn()
+    assert (turn.text, turn.error, len(turn.asked)) == ("Hello", None, 3)
 
 
-def test_f11_but_not_for_ever(stage):
-    stage.refuse(500, "oops", **FAST)
-    played = stage.play()
-    assert (type(played.error), len(played.asked)) == (ServerFailed, 3)
+def test_f11_but_not_for_ever(chat):
+    chat.refuse(500, "oops", **FAST)
+    turn = chat.run_turn()
+    assert (type(turn.error), len(turn.asked)) == (ServerFailed, 3)
 
 
 QUICK = {"first_token": 0.2, "gap": 0.2}
 
 
-def test_f12_silence_is_timed_and_tried_again(stage):
-    stage.server.answers(stage.server.HANG)
-    played = stage.play(retry={"attempts": 2}, timeouts=QUICK)
-    assert (type(played.error), len(played.asked)) == (TimedOut, 2)
-    assert "timeouts.first_token" in played.error.fix
-    assert stage.server.left.wait(5)
+def test_f12_silence_is_timed_and_tried_again(chat):
+    chat.server.answers(chat.server.HANG)
+    turn = chat.run_turn(retry={"attempts": 2}, timeouts=QUICK)
+    assert (type(turn.error), len(turn.asked)) == (TimedOut, 2)
+    assert "timeouts.first_token" in turn.error.fix
+    assert chat.server.left.wait(5)
 
 
 @pytest.mark.parametrize("drip", [b"", b"\n", b": ping\n\n", b"retry: 1\n\n", b"event: ping\n\n"])
-def test_f13_f14_a_stall_after_output_is_timed_and_not_tried_again(stage, drip):
-    dripping = [step for _ in range(40) for step in (stage.server.sleep(0.05), drip)] if drip else []
-    stage.server.answers(stage.server.head() + stage.server.sse(text("Hel")), *dripping, stage.server.HANG)
-    played = stage.play(timeouts=QUICK)
-    assert (played.said, type(played.error), len(played.asked)) == ("Hel", TimedOut, 1)
-    assert "timeouts.gap" in played.error.fix
-    assert (played.session.messages[-1].text, played.session.messages[-1].finish) == ("Hel", "incomplete")
+def test_f13_f14_a_stall_after_output_is_timed_and_not_tried_again(chat, drip):
+    dripping = [step for _ in range(40) for step in (chat.server.sleep(0.05), drip)] if drip else []
+    chat.server.answers(chat.server.head() + chat.server.sse(text("Hel")), *dripping, chat.server.HANG)
+    turn = chat.run_turn(timeouts=QUICK)
+    assert (turn.text, type(turn.error), len(turn.asked)) == ("Hel", TimedOut, 1)
+    assert "timeouts.gap" in turn.error.fix
+    assert (turn.session.messages[-1].text, turn.session.messages[-1].finish) == ("Hel", "incomplete")
 
 
-def test_f15_slow_but_steady_takes_as_long_as_it_takes(stage):
-    pieces = [step for _ in range(8) for step in (stage.server.sleep(0.1), stage.server.sse(text("x")))]
-    stage.server.answers(stage.server.head(), *pieces, stage.server.sse(FINISH))
-    played = stage.play(timeouts=QUICK | {"gap": 0.4})
-    assert (played.said, played.error, len(played.asked)) == ("xxxxxxxx", None, 1)
+def test_f15_slow_but_steady_takes_as_long_as_it_takes(chat):
+    pieces = [step for _ in range(8) for step in (chat.server.sleep(0.1), chat.server.sse(text("x")))]
+    chat.server.answers(chat.server.head(), *pieces, chat.server.sse(FINISH))
+    turn = chat.run_turn(timeouts=QUICK | {"gap": 0.4})
+    assert (turn.text, turn.error, len(turn.asked)) == ("xxxxxxxx", None, 1)
 
 
-def test_f16_f17_odd_framing_and_odd_letters_say_the_same(stage):
-    stage.server.one_byte = True
+def test_f16_f17_odd_framing_and_odd_letters_say_the_same(chat):
+    chat.server.one_byte = True
     said = "a\u2028b\u0085c \U0001f600\x00"
     odd = b"\xef\xbb\xbf: hello\r\n\r\nid: 7\r\n\r\nretry: 5\n\ndata:" + json.dumps(text(said)).encode() + b"\r\n\r\n"
     raw = b'data: {"choices": [{"delta": {"content": "\xff"}}]}\r\r'
-    stage.server.answers(stage.server.chunked(odd + raw + stage.server.sse(FINISH), size=7))
-    played = stage.play()
-    assert (played.said, played.error, len(played.asked)) == (said + "\ufffd", None, 1)
+    chat.server.answers(chat.server.chunked(odd + raw + chat.server.sse(FINISH), size=7))
+    turn = chat.run_turn()
+    assert (turn.text, turn.error, len(turn.asked)) == (said + "\ufffd", None, 1)
 
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b'{"hello": "world"}', b""])
 @pytest.mark.parametrize("content_type", ["text/html", "application/json", "text/event-stream"])
-def test_f18_something_else_than_a_reply_is_asked_for_once(stage, body, content_type):
-    stage.server.answers(stage.server.whole(body, content_type=content_type))
-    played = stage.play()
-    assert (type(played.error), len(played.asked)) == (ProtocolBroken, 1)
-    assert "/v1" in played.error.fix
-    assert body[:9].decode() in played.error.why
-    assert played.session.messages == ()
+def test_f18_something_else_than_a_reply_is_asked_for_once(chat, body, content_type):
+    chat.server.answers(chat.server.whole(body, content_type=content_type))
+    turn = chat.run_turn()
+    assert (type(turn.error), len(turn.asked)) == (ProtocolBroken, 1)
+    assert "/v1" in turn.error.fix
+    assert body[:9].decode() in turn.error.why
+    assert turn.session.messages == ()
 
 
-def test_f19_what_is_no_json_ends_a_reply_that_is_kept(stage):
-    stage.answer(text("Hel"), b'{"choices": [', text("lo"), FINISH)
-    played = stage.play()
-    assert (played.said, type(played.error), len(played.asked)) == ("Hel", ProtocolBroken, 1)
-    assert "event 2" in played.error.why
-    assert played.session.messages[-1].finish == "incomplete"
+def test_f19_what_is_no_json_ends_a_reply_that_is_kept(chat):
+    chat.answer(text("Hel"), b'{"choices": [', text("lo"), FINISH)
+    turn = chat.run_turn()
+    assert (turn.text, type(turn.error), len(turn.asked)) == ("Hel", ProtocolBroken, 1)
+    assert "event 2" in turn.error.why
+    assert turn.session.messages[-1].finish == "incomplete"
 
 
-def test_f20_arguments_cut_by_the_limit_never_run(stage):
-    stage.answer(*calls(("c1", "look", '{"at": "/a'), finish="length"))
-    stage.answer(text("sorry"), FINISH)
-    played = stage.play()
-    [result] = played.results
+def test_f20_arguments_cut_by_the_limit_never_run(chat):
+    chat.answer(*calls(("c1", "look", '{"at": "/a'), finish="length"))
+    chat.answer(text("sorry"), FINISH)
+    turn = chat.run_turn()
+    [result] = turn.results
     assert result.failed
     assert "seen" not in str(result.output)
     assert "cut off after 10 characters" in str(result.output)
@@ -357,89 +357,89 @@ def test_f20_arguments_cut_by_the_limit_never_run(stage):
     "arguments",
     ['{"at": "x"', '{"at": "x"}"', '{"at": "x", "at": "y"}', '{"at": NaN}', "[1]", '{"at":' + "[" * 2_000],
 )
-def test_f21_arguments_that_are_no_json_never_run(stage, arguments):
-    stage.answer(*calls(("c1", "look", arguments)))
-    stage.answer(text("sorry"), FINISH)
-    played = stage.play()
-    assert played.error is None, played.error
-    assert (played.said, [result.failed for result in played.results]) == ("sorry", [True])
-    sent = played.asked[1]["messages"]
+def test_f21_arguments_that_are_no_json_never_run(chat, arguments):
+    chat.answer(*calls(("c1", "look", arguments)))
+    chat.answer(text("sorry"), FINISH)
+    turn = chat.run_turn()
+    assert turn.error is None, turn.error
+    assert (turn.text, [result.failed for result in turn.results]) == ("sorry", [True])
+    sent = turn.asked[1]["messages"]
     assert json.loads(sent[-2]["tool_calls"][0]["function"]["arguments"])["not_json"] == arguments
     assert sent[-1]["tool_call_id"] == "c1"
 
 
 @pytest.mark.parametrize("arguments", ['{"at": 7}', '{"to": "x"}', "{}"])
-def test_f22_arguments_that_break_the_schema_never_run(stage, arguments):
-    stage.answer(*calls(("c1", "look", arguments)))
-    stage.answer(text("sorry"), FINISH)
-    [result] = stage.play().results
+def test_f22_arguments_that_break_the_schema_never_run(chat, arguments):
+    chat.answer(*calls(("c1", "look", arguments)))
+    chat.answer(text("sorry"), FINISH)
+    [result] = chat.run_turn().results
     assert result.failed
     assert "at" in str(result.output)
 
 
 @pytest.mark.parametrize("arguments", ["", None, "{}", "null", {}])
-def test_f23_no_arguments_are_the_empty_object(stage, arguments):
-    stage.answer(*calls(("c1", "now", arguments)))
-    stage.answer(text("It is noon."), FINISH)
-    [result] = stage.play().results
+def test_f23_no_arguments_are_the_empty_object(chat, arguments):
+    chat.answer(*calls(("c1", "now", arguments)))
+    chat.answer(text("It is noon."), FINISH)
+    [result] = chat.run_turn().results
     assert (result.failed, result.output) == (False, "noon")
 
 
-def test_f24_arguments_as_an_object_are_taken_and_sent_back_as_text(stage):
-    stage.answer(*calls(("c1", "look", {"at": "x"})))
-    stage.answer(text("ok"), FINISH)
-    played = stage.play()
-    assert [result.output for result in played.results] == ["seen x"]
-    assert played.asked[1]["messages"][-2]["tool_calls"][0]["function"]["arguments"] == '{"at": "x"}'
+def test_f24_arguments_as_an_object_are_taken_and_sent_back_as_text(chat):
+    chat.answer(*calls(("c1", "look", {"at": "x"})))
+    chat.answer(text("ok"), FINISH)
+    turn = chat.run_turn()
+    assert [result.output for result in turn.results] == ["seen x"]
+    assert turn.asked[1]["messages"][-2]["tool_calls"][0]["function"]["arguments"] == '{"at": "x"}'
 
 
 @pytest.mark.parametrize("ids", [("a", "b"), ("", ""), (None, None)])
-def test_f25_f26_calls_keep_their_results_whatever_their_ids(stage, ids):
+def test_f25_f26_calls_keep_their_results_whatever_their_ids(chat, ids):
     first, second = ids
-    stage.answer(*calls((first, "look", '{"at": "x"}'), (second, "look", '{"at": "y"}')))
-    stage.answer(text("ok"), FINISH)
-    played = stage.play()
-    assert sorted(result.output for result in played.results) == ["seen x", "seen y"]
-    asked, *answered = played.asked[1]["messages"][-3:]
+    chat.answer(*calls((first, "look", '{"at": "x"}'), (second, "look", '{"at": "y"}')))
+    chat.answer(text("ok"), FINISH)
+    turn = chat.run_turn()
+    assert sorted(result.output for result in turn.results) == ["seen x", "seen y"]
+    asked, *answered = turn.asked[1]["messages"][-3:]
     sent = [call["id"] for call in asked["tool_calls"]]
     assert [each["tool_call_id"] for each in answered] == sent
     assert len(set(sent)) == 2
     assert [each["content"] for each in answered] == ["seen x", "seen y"]
 
 
-def test_f27_calls_run_whatever_the_finish_reason(stage):
-    stage.answer(*calls(("c1", "look", '{"at": "x"}'), finish="stop"))
-    stage.answer(text("ok"), FINISH)
-    assert [result.output for result in stage.play().results] == ["seen x"]
+def test_f27_calls_run_whatever_the_finish_reason(chat):
+    chat.answer(*calls(("c1", "look", '{"at": "x"}'), finish="stop"))
+    chat.answer(text("ok"), FINISH)
+    assert [result.output for result in chat.run_turn().results] == ["seen x"]
 
 
-def test_f27_a_finish_for_calls_without_calls_is_asked_again_once(stage):
-    stage.answer(text("", "tool_calls"))
-    stage.answer(text("ok"), FINISH)
-    played = stage.play()
-    assert (played.said, played.error, len(played.asked)) == ("ok", None, 2)
+def test_f27_a_finish_for_calls_without_calls_is_asked_again_once(chat):
+    chat.answer(text("", "tool_calls"))
+    chat.answer(text("ok"), FINISH)
+    turn = chat.run_turn()
+    assert (turn.text, turn.error, len(turn.asked)) == ("ok", None, 2)
 
 
-def test_f28_an_unknown_tool_is_told_to_the_model(stage):
-    stage.answer(*calls(("c1", "lok", '{"at": "x"}')))
-    stage.answer(text("ok"), FINISH)
-    [result] = stage.play().results
+def test_f28_an_unknown_tool_is_told_to_the_model(chat):
+    chat.answer(*calls(("c1", "lok", '{"at": "x"}')))
+    chat.answer(text("ok"), FINISH)
+    [result] = chat.run_turn().results
     assert result.failed
     assert "look" in str(result.output)
 
 
-def test_f29_a_loop_of_calls_is_stopped(stage):
-    stage.answer(*calls(("c1", "look", '{"at": "x"}')))
-    played = stage.play(limits=Limits(identical_calls=3))
-    assert isinstance(played.error, LimitReached)
-    assert len(played.asked) == 3
+def test_f29_a_loop_of_calls_is_stopped(chat):
+    chat.answer(*calls(("c1", "look", '{"at": "x"}')))
+    turn = chat.run_turn(limits=Limits(identical_calls=3))
+    assert isinstance(turn.error, LimitReached)
+    assert len(turn.asked) == 3
 
 
 @pytest.mark.parametrize("silence", [[], [text("  \n")], [{"choices": [{"delta": {"reasoning_content": "hm"}}]}]])
-def test_f30_an_empty_reply_is_nudged_once_and_then_an_error(stage, silence):
-    stage.answer(*silence, FINISH)
-    played = stage.play()
-    assert (type(played.error), len(played.asked)) == (EmptyReply, 2)
+def test_f30_an_empty_reply_is_nudged_once_and_then_an_error(chat, silence):
+    chat.answer(*silence, FINISH)
+    turn = chat.run_turn()
+    assert (type(turn.error), len(turn.asked)) == (EmptyReply, 2)
 
 
 @pytest.mark.parametrize(
@@ -455,11 +455,11 @@ def test_f30_an_empty_reply_is_nudged_once_and_then_an_error(stage, silence):
         ("I look at it.", False),
     ],
 )
-def test_f31_a_call_written_as_text_stays_text_and_is_told(stage, said, told):
-    stage.answer(text(said), FINISH)
-    played = stage.play()
-    assert (played.said, played.error, played.results, len(played.asked)) == (said, None, [], 1)
-    assert ("textual_call" in played.notices) is told
+def test_f31_a_call_written_as_text_stays_text_and_is_told(chat, said, told):
+    chat.answer(text(said), FINISH)
+    turn = chat.run_turn()
+    assert (turn.text, turn.error, turn.results, len(turn.asked)) == (said, None, [], 1)
+    assert ("textual_call" in turn.notices) is told
 
 
 @pytest.mark.parametrize(
@@ -469,59 +469,59 @@ def test_f31_a_call_written_as_text_stays_text_and_is_told(stage, said, told):
         (500, {"error": "error parsing tool call: raw='{'"}),
     ],
 )
-def test_f32_what_the_model_wrote_wrong_is_asked_again(stage, status, said):
-    stage.refuse(status, said, **FAST)
-    stage.answer(text("ok"), FINISH)
-    played = stage.play()
-    assert (played.said, played.error, len(played.asked)) == ("ok", None, 2)
-    stage.server.scripts.clear()
-    stage.refuse(status, said, **FAST)
-    assert isinstance(stage.play().error, ModelFailed)
+def test_f32_what_the_model_wrote_wrong_is_asked_again(chat, status, said):
+    chat.refuse(status, said, **FAST)
+    chat.answer(text("ok"), FINISH)
+    turn = chat.run_turn()
+    assert (turn.text, turn.error, len(turn.asked)) == ("ok", None, 2)
+    chat.server.scripts.clear()
+    chat.refuse(status, said, **FAST)
+    assert isinstance(chat.run_turn().error, ModelFailed)
 
 
 @pytest.mark.parametrize(("window", "kept"), [(None, 6), (2000, 6), (1500, 4), (950, 2)])
-def test_f35_a_prompt_that_the_server_finds_too_long_is_shortened_once(stage, window, kept):
+def test_f35_a_prompt_that_the_server_finds_too_long_is_shortened_once(chat, window, kept):
     for _ in range(3):
-        stage.answer(text("word " * 200), FINISH)
-        assert stage.play("word " * 200, context=ContextPolicy(reserve=500)).error is None
-    before = len(stage.server.asked)
+        chat.answer(text("word " * 200), FINISH)
+        assert chat.run_turn("word " * 200, context=ContextPolicy(reserve=500)).error is None
+    before = len(chat.server.asked)
     words = f"maximum context length is {window} tokens" if window else "too long"
-    stage.refuse(400, {"error": {"code": "context_length_exceeded", "message": words}})
-    stage.answer(text("ok"), FINISH)
-    stage.server.scripts.pop(0)
-    played = stage.play("and now?")
-    assert (played.said, played.error, played.notices.count("evicted")) == ("ok", None, 2)
-    long, short = (json.loads(each.body)["messages"] for each in stage.server.asked[before:])
+    chat.refuse(400, {"error": {"code": "context_length_exceeded", "message": words}})
+    chat.answer(text("ok"), FINISH)
+    chat.server.scripts.pop(0)
+    turn = chat.run_turn("and now?")
+    assert (turn.text, turn.error, turn.notices.count("evicted")) == ("ok", None, 2)
+    long, short = (json.loads(each.body)["messages"] for each in chat.server.asked[before:])
     assert (len(long), len(short)) == (8, kept)
     assert (short[0], short[-1]) == (long[0], long[-1])
-    assert len(played.session.messages) == 8
+    assert len(turn.session.messages) == 8
 
 
-def test_f35_and_if_it_still_is_that_is_an_error(stage):
-    stage.refuse(400, {"error": {"code": "context_length_exceeded", "message": "maximum context length is 7 tokens"}})
-    played = stage.play()
-    assert isinstance(played.error, PromptTooLong | ContextOverflowError)
-    assert len(played.asked) <= 2
+def test_f35_and_if_it_still_is_that_is_an_error(chat):
+    chat.refuse(400, {"error": {"code": "context_length_exceeded", "message": "maximum context length is 7 tokens"}})
+    turn = chat.run_turn()
+    assert isinstance(turn.error, PromptTooLong | ContextOverflowError)
+    assert len(turn.asked) <= 2
 
 
-def test_f36_a_message_larger_than_the_window_is_refused_before_it_is_sent(stage):
-    played = stage.play("word " * 5000, context=ContextPolicy(max_tokens=2000, reserve=200))
-    assert isinstance(played.error, ContextOverflowError)
-    assert not played.asked
-    assert played.session.messages == ()
+def test_f36_a_message_larger_than_the_window_is_refused_before_it_is_sent(chat):
+    turn = chat.run_turn("word " * 5000, context=ContextPolicy(max_tokens=2000, reserve=200))
+    assert isinstance(turn.error, ContextOverflowError)
+    assert not turn.asked
+    assert turn.session.messages == ()
 
 
 @pytest.mark.parametrize("window", [700, 900, 1100, 1300])
-def test_f37_no_eviction_cuts_between_a_call_and_its_result(stage, window):
+def test_f37_no_eviction_cuts_between_a_call_and_its_result(chat, window):
     policy = ContextPolicy(max_tokens=window, reserve=100)
     for turn in range(6):
-        stage.server.scripts.clear()
-        stage.answer(*calls((f"c{turn}", "look", json.dumps({"at": "x" * 90 * turn})), (f"d{turn}", "now", "")))
-        stage.answer(text("word " * 40), FINISH)
-        assert stage.play("word " * 20 * turn, context=policy).error is None
-    assert len(stage.server.asked) == 12
-    assert len(stage.server.asked[-1].json["messages"]) < 20
-    for each in stage.server.asked:
+        chat.server.scripts.clear()
+        chat.answer(*calls((f"c{turn}", "look", json.dumps({"at": "x" * 90 * turn})), (f"d{turn}", "now", "")))
+        chat.answer(text("word " * 40), FINISH)
+        assert chat.run_turn("word " * 20 * turn, context=policy).error is None
+    assert len(chat.server.asked) == 12
+    assert len(chat.server.asked[-1].json["messages"]) < 20
+    for each in chat.server.asked:
         waiting: list[str] = []
         for message in each.json["messages"]:
             if message["role"] == "tool":
@@ -541,12 +541,12 @@ def test_f60_a_certificate_that_nobody_knows_is_not_tried_twice(fault_servers, t
     assert (server.connections, server.asked) == (1, [])
 
 
-def test_f60_a_dead_proxy_does_not_stand_before_this_machine(stage, monkeypatch):
+def test_f60_a_dead_proxy_does_not_stand_before_this_machine(chat, monkeypatch):
     for variable in ("HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    stage.answer(text("Hello"), FINISH)
-    played = stage.play()
-    assert (played.said, played.error, len(played.asked)) == ("Hello", None, 1)
+    chat.answer(text("Hello"), FINISH)
+    turn = chat.run_turn()
+    assert (turn.text, turn.error, len(turn.asked)) == ("Hello", None, 1)
 
 
 def ollama_line(content: str = "", **more: Any) -> dict[str, Any]:

@@ -31,10 +31,10 @@ from thoroughness import examples
 if TYPE_CHECKING:
     from tests.tools.conftest import Serve
 
-Reply = Callable[["Asked"], None]
+Reply = Callable[["ReceivedRequest"], None]
 
 
-class Asked(BaseHTTPRequestHandler):
+class ReceivedRequest(BaseHTTPRequestHandler):
     """Answers with what the test scripted for the path, and remembers what was asked."""
 
     protocol_version = "HTTP/1.1"
@@ -68,7 +68,7 @@ class Site(ThreadingHTTPServer):
     block_on_close = False
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Asked)
+        super().__init__(("127.0.0.1", 0), ReceivedRequest)
         self.replies: dict[str, Reply] = {}
         self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
 
@@ -84,7 +84,7 @@ class Site(ThreadingHTTPServer):
         return f"http://{self.host}"
 
 
-def echo(asked: Asked) -> None:
+def echo(asked: ReceivedRequest) -> None:
     asked.answer(200, json.dumps({"path": asked.path}).encode(), Content_Type="application/json")
 
 
@@ -250,7 +250,7 @@ class TestWhatComesBack:
         assert "not the gzip" in call({"url": site.url + "/bad"}).output
 
     def test_an_endless_body_is_cut_by_the_bound(self, site: Site) -> None:
-        def endless(asked: Asked) -> None:
+        def endless(asked: ReceivedRequest) -> None:
             asked.send_response(200)
             asked.end_headers()
             while True:
@@ -403,7 +403,7 @@ class TestTimeAndTrouble:
             assert missing.failed and f"the host {host} was not found" in missing.output
 
     def test_a_trickle_does_not_outlive_the_timeout(self, site: Site) -> None:
-        def trickle(asked: Asked) -> None:
+        def trickle(asked: ReceivedRequest) -> None:
             asked.send_response(200)
             asked.end_headers()
             while True:
@@ -429,7 +429,7 @@ class TestTimeAndTrouble:
     def test_a_cancel_from_another_thread_ends_the_wait(self, site: Site) -> None:
         asked, release, cancel = threading.Event(), threading.Event(), Cancel()
 
-        def silent(_: Asked) -> None:
+        def silent(_: ReceivedRequest) -> None:
             asked.set()
             release.wait(20)
 
