@@ -379,7 +379,7 @@ def test_version_imports_click_alone():
     [
         (["chat", "{agent}", "-m", "hi"], 88),
         (["check", "{agent}"], 61),
-        (["replay", "tests/transcripts/compat/0.1/examples/dates.transcript.yaml"], 139),
+        (["replay", "tests/transcripts/compat/0.1/examples/dates.transcript.yaml"], 138),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runner.core.errors import UsageError
 from runner.transcripts.outcome import Outcome
-from runner.transcripts.reports import FORMATS, Run, renderer
+from runner.transcripts.reports import FORMATS, SuiteResult, report_renderer
 
 if TYPE_CHECKING:
     from runner.transcripts.recording.record_transcript import Review
@@ -40,7 +40,7 @@ class Reports(NamedTuple):
     def write(self, outcomes: Sequence[Outcome], seconds: float) -> None:
         """Write every report of a run that took `seconds`. Raises UsageError for a file that cannot be written."""
         for name, file in self.reports:
-            text = renderer(name)(Run(outcomes, seconds, file is None and _colour()))
+            text = report_renderer(name)(SuiteResult(outcomes, seconds, file is None and _colour()))
             if file is None:
                 encoding = sys.stdout.encoding or "utf-8"
                 sys.stdout.write(text.encode(encoding, "replace").decode(encoding))

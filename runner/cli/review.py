@@ -11,7 +11,7 @@ from runner.core.errors import UsageError
 from runner.transcripts.files.recording_yaml import reply_text
 from runner.transcripts.model import RecordedReply, Recording, Transcript
 from runner.transcripts.recording.live_run import LiveRun
-from runner.transcripts.reports import Run, renderer
+from runner.transcripts.reports import SuiteResult, report_renderer
 
 
 def review(transcript: Transcript, run: LiveRun) -> bool:
@@ -19,7 +19,7 @@ def review(transcript: Transcript, run: LiveRun) -> bool:
 
     A recording is kept whole or not at all: each reply was given to all that went before. Raises UsageError.
     """
-    click.echo(renderer("console")(Run([run.outcome], run.outcome.seconds)), nl=False)
+    click.echo(report_renderer("console")(SuiteResult([run.outcome], run.outcome.seconds)), nl=False)
     older = transcript.recording(run.recording.name)
     return all(_accepted(transcript, turn, older, run.recording) for turn in run.recording.turns)
 

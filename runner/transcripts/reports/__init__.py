@@ -1,4 +1,4 @@
-"""How outcomes are told: one file a format, outcomes in, text out."""
+"""Reports: the outcomes of a run written in one format; one file a format, outcomes in, text out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS = (
 )
 
 
-class Run(NamedTuple):
+class SuiteResult(NamedTuple):
     """All outcomes of a run, in the order of their files; `colour` is for terminals that show it."""
 
     outcomes: Sequence[Outcome]
@@ -32,7 +32,7 @@ class Run(NamedTuple):
         return {verdict: verdicts.count(verdict) for verdict in WORST_FIRST if verdict in verdicts}
 
 
-def renderer(name: str) -> Callable[[Run], str]:
+def report_renderer(name: str) -> Callable[[SuiteResult], str]:
     """The function that writes a report of this format."""
-    render: Callable[[Run], str] = import_module(f"{__name__}.{name}").render
+    render: Callable[[SuiteResult], str] = import_module(f"{__name__}.{name}").render
     return render

@@ -1,4 +1,4 @@
-"""For people: one line when all is well; else the cause first, with what was wanted and what came."""
+"""The console report: one line when all is well; else the cause first, with what was wanted and what came."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from runner.core.sanitize import escape_line
 from runner.core.spelling import counted
 from runner.transcripts.outcome import Change, Finding, Outcome
-from runner.transcripts.reports import Run
+from runner.transcripts.reports import SuiteResult
 
 _COLOURS: Mapping[str, str] = {
     "pass": "32",
@@ -25,7 +25,7 @@ _LINES: Mapping[str, str] = {"-": "31", "+": "32", "!": "33"}
 _PARTS = ("system", "tools", "options", "messages")
 
 
-def render(run: Run) -> str:
+def render(run: SuiteResult) -> str:
     """The whole report."""
     paint = _painted if run.colour else _unpainted
     blocks = [block for outcome in run.outcomes for block in _cell(outcome, paint)]
@@ -98,7 +98,7 @@ def _diff(diff: str, paint: Paint) -> Iterator[str]:
         yield "    " + paint(escape_line(line), _LINES.get(line[:1], ""))
 
 
-def _summary(run: Run, paint: Paint) -> str:
+def _summary(run: SuiteResult, paint: Paint) -> str:
     counts = [paint(f"{count} {verdict}", _COLOURS[verdict]) for verdict, count in run.counts.items()]
     judged = sum(outcome.judged for outcome in run.outcomes)
     notes = sum(finding.level == "note" for outcome in run.outcomes for finding in outcome.findings)

@@ -1,4 +1,4 @@
-"""For GitHub: workflow commands, which it shows beside the expectation's own line of a pull request."""
+"""The GitHub report: workflow commands, which it shows beside the expectation's own line of a pull request."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from runner.core.github_commands import workflow_command
 from runner.transcripts.outcome import Outcome
-from runner.transcripts.reports import Run
+from runner.transcripts.reports import SuiteResult
 
 _COMMANDS = {"warn": "warning", "info": "notice"}
 
 
-def render(run: Run) -> str:
+def render(run: SuiteResult) -> str:
     """The whole report."""
     return "".join(f"{line}\n" for outcome in run.outcomes for line in _cell(outcome))
 

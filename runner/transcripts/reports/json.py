@@ -1,4 +1,4 @@
-"""For programs: one JSON object, in a form that `report` numbers."""
+"""The JSON report: one object, in a form that `report` numbers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 
 from runner import __version__
 from runner.transcripts.exit_codes import exit_code
-from runner.transcripts.reports import Run
+from runner.transcripts.reports import SuiteResult
 
 FORMAT = 1
 
 
-def render(run: Run) -> str:
+def render(run: SuiteResult) -> str:
     """The whole report."""
     report = {
         "report": FORMAT,

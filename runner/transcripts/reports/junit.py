@@ -8,13 +8,13 @@ from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 from runner.transcripts.outcome import Outcome
-from runner.transcripts.reports import Run
+from runner.transcripts.reports import SuiteResult
 
 # XML 1.0 has no way at all to say these.
 _UNSAYABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(run: Run) -> str:
+def render(run: SuiteResult) -> str:
     """The whole report."""
     suites = [(path, list(cells)) for path, cells in groupby(run.outcomes, key=lambda outcome: outcome.path)]
     lines = [

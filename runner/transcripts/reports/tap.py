@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from runner.core.sanitize import escape_line
 from runner.transcripts.outcome import Outcome
-from runner.transcripts.reports import Run
+from runner.transcripts.reports import SuiteResult
 
 
-def render(run: Run) -> str:
+def render(run: SuiteResult) -> str:
     """The whole report."""
     lines = ["TAP version 14", f"1..{len(run.outcomes)}"]
     for number, outcome in enumerate(run.outcomes, 1):

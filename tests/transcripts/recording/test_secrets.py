@@ -10,7 +10,7 @@ import pytest
 from runner.core.errors import AgentRunError
 from runner.transcripts.conversation.run_context import RunContext, redactor_for
 from runner.transcripts.recording.live_run import run_transcript
-from runner.transcripts.reports import FORMATS, Run, renderer
+from runner.transcripts.reports import FORMATS, SuiteResult, report_renderer
 
 CANARY = "canary-4f9a1c77e0b2"
 
@@ -65,7 +65,7 @@ def test_a_canary_is_in_no_report(case, monkeypatch: pytest.MonkeyPatch) -> None
     outcome = run_transcript(case.load(), RunContext(offline=False)).outcome
     assert outcome.verdict == "fail"
     for form in FORMATS:
-        assert CANARY not in renderer(form)(Run([outcome]))
+        assert CANARY not in report_renderer(form)(SuiteResult([outcome]))
     assert "«env:REMINDER_TOKEN»" in outcome.findings[0].diff
     case.change(
         case.agent, '- text: \'{"date"', f"- error: {{status: 401, message: 'no {CANARY}'}}\n- text: '{{\"date\""

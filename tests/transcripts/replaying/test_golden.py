@@ -8,11 +8,11 @@ import pytest
 
 from runner.transcripts.exit_codes import exit_code
 from runner.transcripts.outcome import Outcome
-from runner.transcripts.reports import Run, renderer
+from runner.transcripts.reports import SuiteResult, report_renderer
 
 
 def told(outcome: Outcome) -> str:
-    return renderer("console")(Run([outcome]))
+    return report_renderer("console")(SuiteResult([outcome]))
 
 
 def test_an_unchanged_case_is_green(recorded) -> None:
