@@ -116,10 +116,11 @@ class _Exchange:
         """Send the request and read the head of the response."""
         import httpx  # lazy: imported with the transport
 
-        sent = httpx.Headers(_OWN_HEADERS)
-        sent.update(headers)
-        sent.pop("Host", None)  # httpx gives the url's own
         with self._explained():
+            sent = httpx.Headers(_OWN_HEADERS)
+            sent.update(headers)
+            for name in ("Host", "Content-Length"):  # httpx gives the url's and the body's own
+                sent.pop(name, None)
             return self._transport.handle_request(httpx.Request(method, self._url, headers=sent, content=body))
 
     def read(self, response: httpx.Response) -> GuardedResponse:

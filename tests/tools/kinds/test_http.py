@@ -24,7 +24,7 @@ from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Toolbox, ToolEntry, ToolFailed, ToolSettings, open_toolbox
 from runner.tools.allowed_hosts import AllowedHosts
-from runner.tools.guarded_http import MAX_BODY
+from runner.tools.guarded_http import MAX_BODY, GuardedRequest, send_guarded
 from runner.tools.kinds.http import HttpTool, open_http
 from thoroughness import examples
 
@@ -482,6 +482,17 @@ class TestTimeAndTrouble:
             slow = call({"url": url.replace("/x", "/slow"), "timeout": 0.3})
             release.set()
             assert slow.failed and "in time" in slow.output
+
+
+def test_a_header_that_cannot_be_sent_is_a_failure_of_the_tool(site: Site) -> None:
+    with pytest.raises(ToolFailed, match="could not be asked"):
+        send_guarded(GuardedRequest("GET", site.url, {"X-\u00dc": "a"}), Cancel())
+    assert site.asked == []
+
+
+def test_the_length_is_the_one_of_the_body(site: Site) -> None:
+    send_guarded(GuardedRequest("PUT", site.url, {"Content-Length": "3"}, b"abcdef"), Cancel())
+    assert site.asked[0][2]["Content-Length"] == "6"
 
 
 def test_a_tool_is_a_value() -> None:
