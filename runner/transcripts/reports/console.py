@@ -88,7 +88,7 @@ def _stale(outcome: Outcome, paint: Paint) -> Iterator[str]:
 
 def _change(change: Change, paint: Paint) -> Iterator[str]:
     where = f"   ({escape_line(change.where)})" if change.where else ""
-    label = "changed, only label" if change.warns else "CHANGED"
+    label = "changed, only told" if change.warns else "CHANGED"
     yield f"  {change.component:<8} {paint(label, _COLOURS['stale'])}{where}"
     yield from _diff(change.diff, paint)
 
