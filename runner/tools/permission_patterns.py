@@ -31,7 +31,7 @@ def matchable_call(tool: Tool | None, spec: ToolSpec, call: ToolCall) -> Matchab
     properties = spec.parameters.get("properties", {})
     defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
     arguments: Mapping[str, Any] = {**defaults, **(call.arguments or {})}
-    as_json = (json.dumps(arguments, sort_keys=True, ensure_ascii=False),)
+    as_json = (argument_text(arguments),)
     kind = str(getattr(tool, "kind", ""))
     try:
         if (canonical := getattr(tool, "canonical", None)) is not None:
@@ -57,12 +57,13 @@ def _is_about_tool(rule: PermissionRule, call: MatchableCall) -> bool:
 def _fits(rule: PermissionRule, texts: tuple[str, ...], arguments: Mapping[str, Any]) -> bool:
     if rule.argument_patterns:
         return all(
-            name in arguments and _glob(glob, _argument_text(arguments[name])) for name, glob in rule.argument_patterns
+            name in arguments and _glob(glob, argument_text(arguments[name])) for name, glob in rule.argument_patterns
         )
     return rule.call_pattern is None or any(_glob(rule.call_pattern, text) for text in texts)
 
 
-def _argument_text(value: Any) -> str:
+def argument_text(value: Any) -> str:
+    """What a pattern is held against: a text as it is, all else as JSON with sorted keys."""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 

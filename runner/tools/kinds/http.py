@@ -29,6 +29,7 @@ from runner.tools.parameters import (
     placeholders,
     schema_of,
 )
+from runner.tools.permission_patterns import argument_text
 from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind, always
 
 DEFAULT_SECONDS = 30.0
@@ -64,7 +65,7 @@ class HttpTool:
     def subjects(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         """The request line, `GET https://…`, and for what is not in it the arguments as JSON."""
         line = f"{self.method} {self._address({**self.defaults, **arguments})}"
-        return line, json.dumps(arguments, sort_keys=True, ensure_ascii=False)
+        return line, argument_text(arguments)
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> ToolOutput:
         values = {**self.defaults, **arguments}
