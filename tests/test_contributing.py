@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 SECTIONS = dict(re.findall(r"^### (.*?)\n(.*?)(?=^##)", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M | re.S))
 FILES_OF = {"A kind of tool": 1, "A dialect": 1, "An expectation": 1, "A report": 1, "A command": 2}
