@@ -177,6 +177,31 @@ def test_a_room_imports_only_from_the_rooms_before_it(module: str):
             assert there not in APART.get(home, ()), f"{module} imports {other}"
 
 
+READS_BY_ITSELF = {
+    "runner.core.files": "here is where files are read",
+    "runner.config.validation.schema": "our own schemas, which may be in an archive",
+    "runner.tools.process_tree": "/proc",
+    "runner.cli": "/dev/null",
+    "runner.cli.terminal.streams": "the standard streams",
+    "runner.tools.builtin.rooted_folder": "from an open folder",
+}
+
+
+@pytest.mark.parametrize("module", NAMES.keys() - READS_BY_ITSELF.keys())
+def test_files_are_read_within_bounds(module: str):
+    """A path may lead to a pipe that nobody writes to, or to a file without end: `core/files.py` knows."""
+    for node in ast.walk(parsed(NAMES[module])):
+        if not isinstance(node, ast.Call):
+            continue
+        called, arguments = (
+            ast.unparse(node.func),
+            [argument.value for argument in node.args if isinstance(argument, ast.Constant)],
+        )
+        assert not called.endswith((".read_text", ".read_bytes")), f"{module}: {called}"
+        opens = called in ("open", "os.open", "io.open") or (called.endswith(".open") and {"r", "rb"} & {*arguments})
+        assert not opens, f"{module}: {called}"
+
+
 @pytest.mark.parametrize("module", NAMES)
 def test_a_folder_imports_only_from_the_folders_before_it(module: str):
     if home := folder(module):
@@ -377,8 +402,8 @@ def test_version_imports_click_alone():
 @pytest.mark.parametrize(
     "arguments, most",
     [
-        (["chat", "{agent}", "-m", "hi"], 88),
-        (["check", "{agent}"], 61),
+        (["chat", "{agent}", "-m", "hi"], 89),
+        (["check", "{agent}"], 62),
         (["replay", "tests/transcripts/compat/0.1/examples/dates.transcript.yaml"], 138),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

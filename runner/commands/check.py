@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from runner.config.loader import CheckedAgent, check_agent
 from runner.config.paths import path_kind, real_path
 from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
+from runner.core.files import open_regular
 
 _TRANSCRIPT = re.compile(r"^(?:transcript|suite):", re.MULTILINE)
 _AGENT = r"(?m)^(?:gateway|model|extends|system_prompt):"
@@ -92,7 +94,7 @@ def is_transcript(file: Path) -> bool:
 
 def _beginning(file: Path) -> str:
     try:
-        with open(file, encoding="utf-8-sig", errors="replace") as text:
+        with TextIOWrapper(open_regular(file), "utf-8-sig", "replace") as text:
             return text.read(100_000)
     except OSError:
         return ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from io import TextIOWrapper
 from typing import Any
 
 from runner.config.diagnostics import Diagnostic
+from runner.core.files import open_regular
 from runner.core.github_commands import workflow_command
 from runner.core.sanitize import escape_line, mask_unprintable
 from runner.core.secrets import dot_out
@@ -39,7 +41,7 @@ def _excerpt(diagnostic: Diagnostic, lines: Sequence[str]) -> list[str]:
 
 def _source_lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8-sig", errors="replace", newline=None) as file:
+        with TextIOWrapper(open_regular(path), "utf-8-sig", "replace", newline=None) as file:
             return file.read(4_000_000).split("\n")
     except OSError:
         return []

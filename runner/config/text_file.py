@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from runner.config.diagnostics import Diagnostic
 from runner.core.errors import ConfigError
+from runner.core.files import read_bounded
 
 MAX_BYTES = 1_000_000
-_FIRST_READ = 65_536
 
 
 def read_text(path: Path | str, max_bytes: int = MAX_BYTES) -> str:
     """A file's text, UTF-8 with or without a byte order mark. Raises ConfigError."""
     shown = str(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read(_FIRST_READ)  # a buffer of the whole limit would cost more than most files need
-            if len(data) == _FIRST_READ:
-                data += file.read(max_bytes + 1 - _FIRST_READ)
+        data = read_bounded(path, max_bytes)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ConfigError([Diagnostic(shown, 0, 0, f"the file is {error.strerror}")]) from None
         hint = "name a file" if isinstance(error, IsADirectoryError) else ""
         raise ConfigError(
             [Diagnostic(shown, 0, 0, f"cannot be read: {(error.strerror or 'error').lower()}", hint)]
         ) from None
     except ValueError:
         raise ConfigError([Diagnostic(shown, 0, 0, "cannot be read: no file can have this name")]) from None
-    if len(data) > max_bytes:
-        raise ConfigError([Diagnostic(shown, 0, 0, f"the file is larger than {max_bytes:,} bytes")])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from runner.core.files import read_text_bounded
 from runner.core.sanitize import strip_invisible
 from runner.core.schema_refs import inline_refs
 from runner.tools.parameters import PLACEHOLDER
@@ -58,11 +59,9 @@ class OperationRequest:
 def read_document(path: Path) -> Mapping[str, Any]:
     """The document of a file, JSON or YAML. Raises ValueError."""
     try:
-        if path.stat().st_size > MAX_DOCUMENT_BYTES:
-            raise ValueError(f"it is larger than {MAX_DOCUMENT_BYTES} bytes")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text_bounded(path, MAX_DOCUMENT_BYTES).removeprefix("\ufeff")
     except OSError as error:
-        raise ValueError(error.strerror or str(error)) from error
+        raise ValueError(f"it cannot be read: {error.strerror}") from error
     document = json.loads(text) if text.lstrip().startswith("{") else _yaml(text)
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         raise ValueError("it has no `openapi: 3.…`")

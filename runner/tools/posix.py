@@ -15,11 +15,3 @@ def require_posix(what: str, *names: str) -> None:
             why="this one has no process groups and cannot open a folder without following links",
             fix="run agent-run on Linux or macOS, or in WSL",
         )
-
-
-def open_flags(*names: str) -> int:
-    """The flags of these names for os.open, as far as the system has them."""
-    flags = 0
-    for name in names:
-        flags |= getattr(os, name, 0)
-    return flags

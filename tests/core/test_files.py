@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import platformdirs
 import pytest
 
 from runner.core.dirs import cache_folder, config_folder, state_folder
-from runner.core.files import create_private, make_private_folder, write_private, write_public
+from runner.core.files import (
+    create_private,
+    make_private_folder,
+    open_regular,
+    read_bounded,
+    write_private,
+    write_public,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 WRITERS = [write_private, write_public]
@@ -120,3 +129,46 @@ def test_folders_are_where_platformdirs_says_unless_named(
 def test_the_configuration_is_looked_for_by_the_given_environment() -> None:
     assert config_folder({"XDG_CONFIG_HOME": "/x"}) == Path("/x/agent-run")
     assert config_folder({"AGENT_RUN_CONFIG_HOME": "/y"}) == Path("/y")
+
+
+class TestReading:
+    @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 200_000])
+    def test_a_file_is_read_up_to_its_bound(self, size: int, tmp_path: Path) -> None:
+        file = tmp_path / "a"
+        file.write_bytes(b"x" * size)
+        assert read_bounded(file, size) == b"x" * size
+        with pytest.raises(OSError, match="larger than") if size else nullcontext():
+            read_bounded(file, max(0, size - 1))
+
+    @posix
+    @pytest.mark.parametrize("linked", [False, True])
+    @pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "/dev/zero", "/dev/null"])
+    def test_what_is_no_regular_file_is_neither_opened_nor_waited_for(
+        self, kind: str, linked: bool, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "a"
+        match kind:
+            case "pipe":
+                os.mkfifo(path)
+            case "socket":
+                with socket.socket(socket.AF_UNIX) as server:
+                    server.bind(os.path.relpath(path))
+            case "folder":
+                path.mkdir()
+            case _:
+                path = Path(kind)
+        if linked:
+            (tmp_path / "link").symlink_to(path)
+            path = tmp_path / "link"
+        with pytest.raises(OSError, match=r"regular file|directory"):
+            open_regular(path)
+
+    @posix
+    def test_a_descriptor_that_was_handed_over_may_be_a_pipe(self) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, b"piped")
+        os.close(writing)
+        try:
+            assert read_bounded(f"/dev/fd/{reading}", 100) == b"piped"
+        finally:
+            os.close(reading)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from runner.config.agent import PromptSource
 from runner.config.diagnostics import Diagnostic
+from runner.config.text_file import MAX_BYTES
 from runner.config.yaml.document import position_at
 from runner.core.errors import ConfigError
+from runner.core.files import read_bounded
 from runner.core.spelling import nearest
 
 if TYPE_CHECKING:
@@ -184,7 +186,7 @@ def _error_position(error: Exception) -> tuple[str, int]:
 
 def _file_text(file: str) -> str:
     try:
-        return Path(file).read_text("utf-8-sig", errors="replace")
+        return read_bounded(file, MAX_BYTES).decode("utf-8-sig", "replace")
     except OSError:
         return ""
 

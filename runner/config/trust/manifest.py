@@ -12,7 +12,9 @@ from pathlib import Path
 
 from runner.config.agent import Agent, PromptSource
 from runner.config.paths import path_kind
+from runner.config.text_file import MAX_BYTES
 from runner.config.trust.capabilities import CapabilitySet
+from runner.core.files import open_regular, read_bounded, read_text_bounded
 from runner.tools.catalogue import tool_kind_of
 
 _MAX_HASHED = 64 * 2**20
@@ -74,7 +76,7 @@ def _includes(source: PromptSource) -> Iterator[Path]:
             if path not in seen and path_kind(path) == "file":
                 seen.add(path)
                 yield path
-                waiting.append(path.read_text(encoding="utf-8", errors="replace"))
+                waiting.append(read_bounded(path, MAX_BYTES).decode("utf-8", "replace"))
 
 
 def _digest(path: Path) -> str:
@@ -82,7 +84,7 @@ def _digest(path: Path) -> str:
         status = path.stat()
         if status.st_size > _MAX_HASHED:  # a model's weights, say: hashing them would hold up every start
             return f"{status.st_size} bytes of {status.st_mtime_ns}"
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return f"unreadable: {error.strerror}"
@@ -90,6 +92,6 @@ def _digest(path: Path) -> str:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8") if path.stat().st_size <= _MAX_TEXT else None
+        return read_text_bounded(path, _MAX_TEXT)
     except (OSError, ValueError):
         return None

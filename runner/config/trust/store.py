@@ -13,7 +13,9 @@ from typing import Any
 from runner.config.trust.manifest import Manifest
 from runner.core.dirs import state_folder
 from runner.core.errors import UsageError
-from runner.core.files import write_private
+from runner.core.files import open_regular, write_private
+
+_MAX_BYTES = 256 * 2**20  # of a record that keeps the texts of many files
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,9 @@ class TrustStore:
 
     def _read(self, record: Path) -> Consent | None:
         try:
-            with record.open("rb") as file:
+            with open_regular(record) as file:
                 status = os.fstat(file.fileno())
-                value = json.loads(file.read())
+                value = json.loads(file.read(_MAX_BYTES))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:

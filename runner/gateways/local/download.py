@@ -15,6 +15,7 @@ from typing import BinaryIO
 from urllib.parse import quote, urljoin, urlsplit
 
 from runner.core.errors import GatewayError, ProtocolBroken, Rejected, TimedOut, Unreachable
+from runner.core.files import open_regular
 from runner.core.policy import Timeouts
 from runner.gateways.http.client import DownloadClient
 from runner.gateways.http.credentials import Credentials
@@ -26,6 +27,7 @@ _TIMEOUTS = Timeouts(connect=10, first_token=60, gap=60)
 _ATTEMPTS = 4
 _REDIRECTS = 5
 _BLOCK_SIZE = 1 << 20
+_SPARE = 1 << 30  # bytes left free on the disk by a transfer that announces no size
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _DIGEST = re.compile(r'"?([0-9a-f]{64})"?')
 _FIXES = {
@@ -93,6 +95,13 @@ def _receive(weights: Weights, part: BinaryIO, start: int, progress: Progress) -
             part.write(block)
             digest.update(block)
             progress(part.tell(), total)
+            if total is not None and part.tell() > total:
+                part.truncate(0)
+                raise ProtocolBroken("the hub sends more than it announced", where=_url(weights))
+            if total is None:
+                _check_disk_space(Path(part.name), _SPARE)
+        if total is not None and part.tell() < total:
+            raise Unreachable("the hub sent less than it announced", where=_url(weights))
     part.flush()
     expected = weights.sha256 or body.sha256
     if expected and digest.hexdigest() != expected:
@@ -161,7 +170,7 @@ def _content_range(status: int, headers: Mapping[str, str], start: int) -> tuple
 
 def _hash(path: Path) -> hashlib._Hash:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(_BLOCK_SIZE):
             digest.update(block)
     return digest

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from runner.core.files import open_regular
+
 _STRING, _ARRAY = 8, 9
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 
@@ -24,7 +26,7 @@ def read_metadata(path: Path) -> GgufMetadata:
     """The metadata of the file. Raises ValueError for a file that is no GGUF or is cut short, and OSError."""
     window: int | None = None
     tools = False
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         try:
             for key, value in _fields(file):
                 if key.endswith(".context_length") and isinstance(value, int):

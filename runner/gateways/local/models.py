@@ -11,7 +11,9 @@ from pathlib import Path
 from runner.core.dirs import cache_folder
 from runner.core.errors import ModelMissing
 
-_HUB_NAME = r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)"
+# Each part is one name of a folder or file: none is empty, hidden, `.` or `..`, so that the path stays in the cache.
+_NAME = r"\w[\w.-]{0,127}"
+_HUB_NAME = re.compile(rf"hf:(?P<repo>{_NAME}/{_NAME})/(?P<file>(?:{_NAME}/){{0,7}}{_NAME}\.gguf)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,9 @@ def weights_of(model: str) -> Weights | None:
     """What the hub holds under a known name or `hf:OWNER/REPO/FILE.gguf`; None for a path. Raises ModelMissing."""
     if model in KNOWN_MODELS:
         return KNOWN_MODELS[model]
-    if match := re.fullmatch(_HUB_NAME, model):
-        if ".." not in match["file"].split("/") and ".." not in match["repo"].split("/"):
-            return Weights(match["repo"], match["file"])
-    elif model.endswith(".gguf") and not model.startswith("hf:"):
+    if match := _HUB_NAME.fullmatch(model):
+        return Weights(match["repo"], match["file"])
+    if model.endswith(".gguf") and not model.startswith("hf:"):
         return None
     raise ModelMissing(
         f"there is no embedded model {model!r}",

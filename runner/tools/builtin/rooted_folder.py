@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from runner.tools.posix import open_flags, require_posix
+from runner.core.files import open_flags
+from runner.tools.posix import require_posix
 
 MOST_BYTES = 16 * 2**20
 _FOLDER = os.O_RDONLY | open_flags("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC")

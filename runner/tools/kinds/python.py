@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.core.capability import Capability
 from runner.core.errors import UsageError
+from runner.core.files import read_bounded
 from runner.core.spelling import nearest
 from runner.tools.captured_output import PrintedOutput
 from runner.tools.entry import ToolEntry, ToolSettings
@@ -22,6 +23,8 @@ from runner.tools.open_tools import with_entry_options
 from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, Options, PathOption, RawOptions, SourceText, ToolKind
 from runner.tools.toolbox import as_tool
+
+_MAX_BYTES = 16 * 2**20
 
 if TYPE_CHECKING:
     import ast
@@ -49,7 +52,7 @@ def _module_of_file(path: Path, entry: ToolEntry) -> ModuleType:
     The source itself is compiled: a stale or planted `.pyc` beside it is never used.
     """
     try:
-        code = path.read_bytes()
+        code = read_bounded(path, _MAX_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read", where=entry.where, why=error.strerror or "") from None
     name = "agent_run_tools_" + hashlib.blake2b(bytes(path.resolve()) + b"\0" + code, digest_size=8).hexdigest()

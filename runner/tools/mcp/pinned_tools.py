@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.dirs import state_folder
-from runner.core.files import write_private
+from runner.core.files import read_bounded, write_private
 from runner.core.messages import ToolSpec
 from runner.tools.mcp.server_config import McpServer
 from runner.tools.tool_names import changed_lines
 
 _LONGEST_DIFF = 20
+_MAX_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _lines(pin: Mapping[str, Any]) -> list[str]:
 def _read(file: Path) -> dict[str, Any] | None:
     """None where nothing is pinned; a damaged file pins nothing that exists, so that every tool counts as changed."""
     try:
-        found = json.loads(file.read_bytes())
+        found = json.loads(read_bounded(file, _MAX_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:

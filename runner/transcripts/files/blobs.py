@@ -13,6 +13,7 @@ from runner.transcripts.files.documents import read_verbatim, write_atomically
 
 FOLDER = ".blobs"
 MAX_INLINE_BYTES = 4096
+_MAX_BYTES = 128 * 2**20
 _NAME = r"[0-9a-f]{32}\.(?:txt|json)"
 _REFERENCE_KEYS = frozenset({"$blob", "$literal"})
 
@@ -46,7 +47,7 @@ class Blobs:
         if not re.fullmatch(_NAME, name):
             raise ValueError(f"{name!r} is no blob's name")
         try:
-            text = (self._folder / name).read_text("utf-8")
+            text = read_verbatim(self._folder / name, _MAX_BYTES)
         except (OSError, UnicodeDecodeError):
             raise ValueError(f"the blob {FOLDER}/{name} cannot be read; it belongs to this recording") from None
         if _hash(text) != name.partition(".")[0]:

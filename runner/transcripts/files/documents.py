@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from runner.core.errors import UsageError
-from runner.core.files import write_public
+from runner.core.files import read_text_bounded, write_public
 
 MAX_BYTES = 8_000_000
 MAX_VALUES = 500_000
@@ -55,9 +55,9 @@ def with_recording(text: str, name: str, document: str | None) -> str:
     return joined
 
 
-def read_verbatim(path: Path) -> str:
+def read_verbatim(path: Path, max_bytes: int = MAX_BYTES) -> str:
     """The file's text with its line ends as they are. Raises OSError, UnicodeDecodeError."""
-    return path.read_bytes().decode("utf-8")
+    return read_text_bounded(path, max_bytes)
 
 
 def write_atomically(path: Path, text: str) -> None:

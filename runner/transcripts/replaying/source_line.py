@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from runner.config.agent import Agent
+from runner.config.text_file import MAX_BYTES
+from runner.core.files import read_text_bounded
 
 
 def prompt_line(agent: Agent, old: str, new: str) -> str:
@@ -20,7 +22,7 @@ def prompt_line(agent: Agent, old: str, new: str) -> str:
         return str(location)
     template_line = template[index].strip()
     try:
-        lines = location.path.read_text("utf-8").splitlines()
+        lines = read_text_bounded(location.path, MAX_BYTES).splitlines()
     except (OSError, UnicodeDecodeError):
         return str(location)
     start = location.line - 1

@@ -6,16 +6,17 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from runner.core.files import write_public
+from runner.core.files import read_text_bounded, write_public
 from runner.transcripts.outcome import Outcome
 
 FILE = Path(".agent-run", "failed.json")
+_MAX_BYTES = 8_000_000
 
 
 def load_failures() -> frozenset[str] | None:
     """The names of the cells that failed; None if nothing is remembered."""
     try:
-        names = json.loads(FILE.read_text("utf-8"))
+        names = json.loads(read_text_bounded(FILE, _MAX_BYTES))
     except (OSError, ValueError):
         return None
     return frozenset(map(str, names)) if isinstance(names, list) else None

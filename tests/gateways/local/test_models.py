@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runner.core.dirs import cache_folder
 from runner.core.errors import GatewayError, KeyRefused, ModelMissing, ProtocolBroken, Unreachable
 from runner.gateways.local.download import download
 from runner.gateways.local.models import KNOWN_MODELS, Weights, find_model, installed, weights_of
@@ -238,12 +243,40 @@ def test_a_stop_keeps_what_arrived(hub):
 
 @pytest.mark.parametrize(
     "name",
-    ["nothing", "hf:owner", "hf:owner/repo/file.bin", "hf:a/b/../../x.gguf", "hf:../b/x.gguf", "hf:a/b/c d.gguf"],
+    [
+        *("nothing", "hf:owner", "hf:owner/repo/file.bin", "hf:a/b/../../x.gguf", "hf:../b/x.gguf", "hf:a/b/c d.gguf"),
+        *("hf:a/b//tmp/x/pwn.gguf", "hf:a/b/./x.gguf", "hf:/a/b/x.gguf", "hf:./b/x.gguf", "hf:a/./x.gguf"),
+        *(
+            "hf:a/b/.gguf",
+            "hf:a/b/c\\x.gguf",
+            "hf:a/b/C:/x.gguf",
+            "hf:a/b/x\0.gguf",
+            "hf:a/b/x.gguf\n",
+            "hf:a/b/~.gguf",
+        ),
+        *("hf:a/b/.hidden/x.gguf", f"hf:a/b/{'x' * 300}.gguf", "hf:a//x.gguf", "HF:a/b/c.bin"),
+    ],
 )
 def test_a_name_that_stands_for_nothing(name):
     with pytest.raises(ModelMissing) as error_from_server:
         weights_of(name)
     assert "smollm2-135m" in error_from_server.value.fix
+
+
+_PARTS = st.sampled_from(["..", ".", "", "/", "a", "b.gguf", "\\", "C:", "\0", "~", "\n", "é", ".gguf", "%2e%2e"])
+
+
+@given(st.lists(_PARTS, max_size=6).map("/".join) | st.text(max_size=30))
+def test_t14_whatever_a_model_is_called_its_file_lies_in_the_cache(name):
+    for model in (f"hf:{name}", f"hf:{name}.gguf", f"hf:a/b/{name}.gguf", f"hf:{name}/b/c.gguf"):
+        try:
+            weights = weights_of(model)
+        except ModelMissing:
+            continue
+        cache = os.path.realpath(cache_folder())
+        path = os.path.normpath(weights.cached)
+        assert path.startswith(cache + os.sep)
+        assert len(Path(path).relative_to(cache).parts) == model.count("/") + 2  # no part is lost on the way
 
 
 def test_names_of_the_hub_and_paths():
