@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from runner.core.messages import ToolCall
+from runner.core.errors import UsageError
+from runner.core.messages import ToolCall, ToolSpec
 from runner.tools import Tools
 
 if TYPE_CHECKING:
+    from runner.tools.permission_rules import PermissionRule
     from runner.tools.permissions import PermissionPolicy
 
 PermissionCheck = Callable[[ToolCall], str | None]
 """Whether a call may run: None if it may, else the reason why not."""
 
-Approve = Callable[[ToolCall, str], str]
-"""Asks the user whether a call may run, with the reason for asking: yes, no or always."""
+
+class ApprovalRequest(NamedTuple):
+    """Why a call is asked about, and what helps a person to judge it.
+
+    `text` is what the call comes to: a command's line, a request's, a path, or the arguments as JSON. `preview` is what
+    it would change, as a diff; empty where the tool cannot tell. `rule` stands for exactly this call. `is_matched_by`
+    tells whether a rule is about this call, and raises UsageError for a text that is no rule.
+    """
+
+    reason: str
+    text: str
+    description: str
+    preview: str
+    rule: str
+    is_matched_by: Callable[[str], bool]
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.text}"
+
+
+Approve = Callable[[ToolCall, ApprovalRequest], str]
+"""Asks the user whether a call may run: `yes`, `no`, `always` (this tool, in this session) or `always RULE`."""
 
 
 class ToolApproval:
     """A PermissionCheck by rules and by the user's approval.
 
-    `load_policy` is called when the first call wants to run. `approve` answers yes, no or always (for that tool, while
-    the session lasts); None means that nobody can be asked, and then what would be asked is refused.
+    `load_policy` is called when the first call wants to run. `approve` is as Approve says; None means that nobody can
+    be asked, and then what would be asked is refused.
     """
 
     def __init__(
@@ -32,7 +54,8 @@ class ToolApproval:
         self._load_policy = load_policy
         self._tools = tools
         self._approve = approve
-        self._always: set[str] = set()
+        self._approved_calls: set[str] = set()
+        self._approved_rules: list[PermissionRule] = []
 
     @cached_property
     def _policy(self) -> PermissionPolicy:
@@ -45,13 +68,42 @@ class ToolApproval:
         permission = self._policy.decide(call, spec)
         if permission.decision == "deny":
             return permission.reason
-        if permission.decision == "allow" or spec.name in self._always:
+        if permission.decision == "allow" or self._is_approved(call, spec):
             return None
         if self._approve is None:
             return f"{spec.name} needs approval ({permission.reason}), and nobody is there to give it"
-        from runner.core.sanitize import escape_line  # lazy: most calls are not asked about
-
-        answer = self._approve(call, f"{permission.reason}: {escape_line(self._policy.call_text(call, spec))}")
+        request = self._request(call, spec, permission.reason)
+        answer, _, rule = self._approve(call, request).partition(" ")
         if answer == "always":
-            self._always.add(spec.name)
+            self._approve_from_now_on(rule or spec.name, request)
         return None if answer in {"yes", "always"} else "the user said no"
+
+    def _is_approved(self, call: ToolCall, spec: ToolSpec) -> bool:
+        if self._approved_calls and _exact_rule(spec, self._policy.call_text(call, spec)) in self._approved_calls:
+            return True
+        return any(self._policy.matches(rule, call, spec) for rule in self._approved_rules)
+
+    def _request(self, call: ToolCall, spec: ToolSpec, reason: str) -> ApprovalRequest:
+        text = self._policy.call_text(call, spec)
+        preview = self._policy.preview(call, spec)
+        matches = partial(self._matches, call, spec)
+        return ApprovalRequest(reason, text, spec.description, preview, _exact_rule(spec, text), matches)
+
+    def _matches(self, call: ToolCall, spec: ToolSpec, rule: str) -> bool:
+        from runner.tools.permission_rules import parse_rule  # lazy: few calls are asked about
+
+        return self._policy.matches(parse_rule(rule), call, spec)
+
+    def _approve_from_now_on(self, rule: str, request: ApprovalRequest) -> None:
+        from runner.tools.permission_rules import parse_rule  # lazy, as above
+
+        if rule == request.rule:  # kept as it is: a `*` in the call's own text is no glob
+            self._approved_calls.add(rule)
+        elif request.is_matched_by(rule):
+            self._approved_rules.append(parse_rule(rule))
+        else:
+            raise UsageError(f"the rule {rule!r} is not about this call", fix=f"answer 'always {request.rule}'")
+
+
+def _exact_rule(spec: ToolSpec, text: str) -> str:
+    return f"{spec.name}({text})"

@@ -44,8 +44,8 @@ class SessionOptions(NamedTuple):
     `session_class` is ChatSession, which stands above this module. `variables` are the templates'; `gateway` is asked
     instead of the file's own, without fallback; `wrap` gives each route's gateway, as for a Broker; `toolbox` stands in
     for the file's tools. `clock` and `seed` are the tools'. `allow` and `deny` are rules above those of the file;
-    `approve` answers where a rule says `ask`, None if nobody can; `ask` answers a tool's questions; `notify` takes a
-    text for the user. `depth`: how many agents call each other.
+    `approve` answers where a rule says `ask`, as Approve says, None if nobody can; `ask` answers a tool's questions;
+    `notify` takes a text for the user. `depth`: how many agents call each other.
     """
 
     session_class: type[ChatSession]

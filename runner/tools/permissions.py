@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from runner.core.chunks import parse_arguments
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolCall, ToolSpec
+from runner.tools.context import ToolFailed
 from runner.tools.permission_patterns import matchable_call, matches
 from runner.tools.permission_rules import AGENT_FILE, COMMAND_LINE, PermissionRule, RuleLayer
 from runner.tools.protocols import Tool
@@ -56,6 +57,19 @@ class PermissionPolicy:
     def call_text(self, call: ToolCall, spec: ToolSpec) -> str:
         """What the call comes to, for a person to judge: a command's line, a request's, the arguments of others."""
         return matchable_call(self._find(spec.name), spec, call).texts[0]
+
+    def preview(self, call: ToolCall, spec: ToolSpec) -> str:
+        """What the call would change, for a person to judge; empty where its tool cannot tell."""
+        tool = self._find(spec.name)
+        preview: Callable[[Mapping[str, Any]], str] = getattr(tool, "preview", lambda _: "")
+        try:
+            return preview(matchable_call(tool, spec, call).arguments)
+        except (LookupError, TypeError, ValueError, ToolFailed):
+            return ""  # the call will fail, and say why
+
+    def matches(self, rule: PermissionRule, call: ToolCall, spec: ToolSpec) -> bool:
+        """Whether a rule that allows is about the call."""
+        return matches(rule, matchable_call(self._find(spec.name), spec, call), truest_only=True)
 
     def explain(self, call: ToolCall, spec: ToolSpec) -> str:
         """Every rule that matches the call, and which one decides."""

@@ -16,6 +16,7 @@ class Tool(Protocol):
     It may also have `timeout` (seconds, None for the agent's), `inline` (True: it runs in the session's own thread,
     for what talks to the user), `close()`, and for permission rules `kind` ("command", …), `canonical(arguments)`:
     the arguments in their one spelling, and `subjects(arguments)`: the texts that stand for a call, the truest first.
+    `preview(arguments)` is what a call would change, as a diff, for the user who is asked about it.
     """
 
     @property

@@ -36,11 +36,12 @@ def test_it_shows_and_asks_and_keeps(at_terminal: Callable, folder: Path):
     assert Path("ran").exists()
 
 
-@pytest.mark.parametrize("answer", ["no", "", "maybe", "\x04"])
-def test_anything_but_yes_is_no(at_terminal: Callable, folder: Path, answer: str):
+@pytest.mark.parametrize("answers", [["no"], ["", "n"], ["maybe", "yess", "N"], ["\x04"], ["", "\x04"]])
+def test_anything_but_yes_is_no_or_asked_again(at_terminal: Callable, folder: Path, answers: list[str]):
     terminal = at_terminal("trust", "a.yaml", cwd=folder)
-    terminal.expect("Trust this file")
-    terminal.type(answer)
+    for answer in answers:
+        terminal.expect("Trust this file, as it stands now? [y]es, [n]o: ")
+        terminal.type(answer)
     terminal.expect("nothing was trusted")
     assert terminal.ended() == 6
     assert run(["a.yaml", "-m", "hi"]) == 6

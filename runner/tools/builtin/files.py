@@ -20,6 +20,9 @@ _MOST_LINES = 2_000
 _MOST_MATCHES = 200
 _LINE = 300
 
+Change = Callable[..., tuple[str, str]]
+"""The text of a file before and after a call with these arguments. Raises ToolFailed."""
+
 FilePath = Annotated[str, "Relative to the root folder, with '/'."]
 
 
@@ -32,10 +35,15 @@ def open_files(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool]:
     files = Files(RootedFolder(root))
     timeout = options.get("timeout")
     readers: list[Callable[..., Any]] = [files.read, files.list, files.search]
-    writers: list[Callable[..., Any]] = [files.write, files.edit] if options.get("write") else []
+    writers: list[tuple[Callable[..., Any], Change]] = []
+    if options.get("write"):
+        writers = [(files.write, files.write_change), (files.edit, files.edit_change)]
     return [
         *(_FileTool(method, name=f"files_{method.__name__}", effects="read", timeout=timeout) for method in readers),
-        *(_FileTool(method, name=f"files_{method.__name__}", effects="write", timeout=timeout) for method in writers),
+        *(
+            _WritingTool(method, name=f"files_{method.__name__}", effects="write", timeout=timeout, change=change)
+            for method, change in writers
+        ),
     ]
 
 
@@ -50,6 +58,21 @@ class _FileTool(FunctionTool):
 
     def subjects(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         return (arguments["path"],)
+
+
+class _WritingTool(_FileTool):
+    """A tool that changes a file, and can show how before it does."""
+
+    def __init__(self, method: Callable[..., Any], *, change: Change, **options: Any) -> None:
+        super().__init__(method, **options)
+        self._change = change
+
+    def preview(self, arguments: Mapping[str, Any]) -> str:
+        """The change as a unified diff without file names; empty where there is none."""
+        from difflib import unified_diff  # lazy: only what is asked about is shown
+
+        before, after = (text.splitlines() for text in self._change(**arguments))
+        return "\n".join([*unified_diff(before, after, lineterm="")][2:])
 
 
 class Files:
@@ -114,6 +137,27 @@ class Files:
         new: Annotated[str, "What to put in its place."],
     ) -> str:
         """Replace one passage of a text file."""
+        before, old, new, after = self._parts(path, old, new)
+        with _errors_for_the_model():
+            self._root.write(path, f"{before}{new}{after}".encode())
+        return f"Edited {path}, at line {before.count(chr(10)) + 1}."
+
+    def write_change(self, path: str, content: str) -> tuple[str, str]:
+        """The file's text now, empty if it is new, and after `write`. Raises ToolFailed where it is no text."""
+        with _errors_for_the_model():
+            try:
+                self._root.read(path)
+            except FileNotFoundError:
+                return "", content
+        return self._text(path), content
+
+    def edit_change(self, path: str, old: str, new: str) -> tuple[str, str]:
+        """The file's text now and after `edit`. Raises ToolFailed."""
+        before, old, new, after = self._parts(path, old, new)
+        return f"{before}{old}{after}", f"{before}{new}{after}"
+
+    def _parts(self, path: str, old: str, new: str) -> tuple[str, str, str, str]:
+        """The text before the passage, the passage and its replacement as the file has line ends, the text after."""
         text = self._text(path)
         if "\r\n" in text and "\r\n" not in old:
             old, new = old.replace("\n", "\r\n"), new.replace("\n", "\r\n")
@@ -125,9 +169,8 @@ class Files:
                 else "does not occur: read the file first"
             )
             raise ToolFailed(f"Nothing was changed. The passage must occur exactly once in {path}, but it {why}.")
-        with _errors_for_the_model():
-            self._root.write(path, text.replace(old, new).encode())
-        return f"Edited {path}, at line {text[: text.index(old)].count(chr(10)) + 1}."
+        before, _, after = text.partition(old)
+        return before, old, new, after
 
     def _text(self, path: str) -> str:
         with _errors_for_the_model():

@@ -33,7 +33,7 @@ class ScriptedUser:
             raise EOFError("nobody is there to answer")
         return self._answers.pop(0)
 
-    def approve(self, call: ToolCall, why: str) -> str:
+    def approve(self, call: ToolCall, request: object) -> str:
         """`yes` or `no`: whether a call may run that the permissions ask about."""
         allowed = call.name in self._approved if self._approved is not None else self._allows_unlisted(call)
         return "yes" if allowed else "no"
