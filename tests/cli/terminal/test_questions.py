@@ -33,8 +33,8 @@ def chat(tmp_path: Path, at_terminal: Callable[..., Any]) -> Callable[..., Any]:
 
     def start(*calls: dict[str, Any], tools: str = "", rows: int = 24, columns: int = 80) -> Any:
         terminal = at_terminal(agent(tmp_path, *calls, tools=tools), "--trust")
-        terminal.child.setwinsize(rows, columns)
         terminal.expect("Query: ")
+        terminal.child.setwinsize(rows, columns)
         return terminal
 
     return start
