@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ def show_pages(heading: str, lines: Sequence[str], more: Callable[[str], str | N
     Where they do not fit on the screen, `more(prompt)` waits for the user after each screenful: an empty line goes on,
     None is the end of input. Lines are cut to the screen's width, so that none takes more room than is counted.
     """
-    size = shutil.get_terminal_size()
+    size = _terminal_size()
     rows = [row for line in (heading, *lines) for row in _rows(line, max(20, size.columns - 1))]
     per_page = max(5, size.lines - 3)
     if len(rows) <= per_page:
@@ -38,3 +38,11 @@ def _rows(line: str, width: int) -> list[str]:
 
     first, *rest = chop_cells(line, width - 4) or [""]
     return [first, *(f"  ↪ {row}" for row in rest)]
+
+
+def _terminal_size() -> os.terminal_size:
+    """Of the screen itself: LINES and COLUMNS may come from a program that started this one."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return os.terminal_size((80, 24))
