@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv6Address
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-_METADATA = frozenset({"168.63.129.16", "192.0.0.192"})  # clouds' metadata services at public-looking addresses
-_NAT64_LOCAL = 0x64FF9B0001  # 64:ff9b:1::/48, which ipaddress takes for public before Python 3.12.4
+NOT_PUBLIC: tuple[str, ...] = (
+    # IANA's special-purpose registry of IPv4: all that is not globally reachable, and what is reserved.
+    "0.0.0.0/8",  # this network
+    "10.0.0.0/8",  # private use
+    "100.64.0.0/10",  # shared address space of carriers
+    "127.0.0.0/8",  # loopback
+    "169.254.0.0/16",  # link-local, and most clouds' metadata
+    "172.16.0.0/12",  # private use
+    "192.0.0.0/24",  # protocol assignments
+    "192.0.2.0/24",  # documentation
+    "192.31.196.0/24",  # AS112
+    "192.52.193.0/24",  # automatic multicast tunnelling
+    "192.88.99.0/24",  # 6to4 relays, deprecated
+    "192.168.0.0/16",  # private use
+    "192.175.48.0/24",  # AS112
+    "198.18.0.0/15",  # benchmarking
+    "198.51.100.0/24",  # documentation
+    "203.0.113.0/24",  # documentation
+    "224.0.0.0/4",  # multicast
+    "240.0.0.0/4",  # reserved, and broadcast
+    "168.63.129.16/32",  # Azure's metadata, at an address that looks public
+    # The same of IPv6, of which 2000::/3 alone is handed out: what is special within it, and all the rest.
+    "2001::/23",  # protocol assignments: Teredo, benchmarking, ORCHID and more
+    "2001:db8::/32",  # documentation
+    "2620:4f:8000::/48",  # AS112
+    "3fff::/20",  # documentation
+    "::/3",  # unspecified, loopback, mapped, compatible, translated, discard-only
+    "4000::/2",
+    "8000::/1",  # segment routing, unique local, link-local, site-local, multicast
+)
+"""Networks in which no server of the open internet is."""
+
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
+_AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f\x7f]|@.*@")  # of which parsers of URLs make different hosts
 
 
 def host_of(url: str) -> str:
-    """The host of a URL in lower case, without port and brackets; empty if it has none."""
+    """The host of a URL in lower case, without port and brackets; empty if it has none that all readers agree on."""
     try:
-        return (urlsplit(url).hostname or "").lower()
+        parts = urlsplit(url)
+        if _AMBIGUOUS.search(parts.netloc) or url != url.strip():
+            return ""
+        return (parts.hostname or "").lower()
     except ValueError:
         return ""
+
+
+def is_cleartext(url: str) -> bool:
+    """Whether what is sent to a URL can be read on the way: it has no TLS, and does not stay on this machine."""
+    return url.partition(":")[0].lower() not in ("https", "wss") and not is_loopback(host_of(url))
 
 
 def is_loopback(host: str) -> bool:
@@ -42,10 +83,23 @@ def is_public(host: str) -> bool:
     False for what is no address, and for a cloud's metadata service.
     """
     address = parse_address(host)
-    if address is None or int(address) >> 80 == _NAT64_LOCAL:
+    if address is None:
         return False
-    parts = (address, *_carried(address))
-    return all(part.is_global and not part.is_multicast and str(part) not in _METADATA for part in parts)
+    carried = _carried(address)
+    if carried and int(address) >> 125 == 0:  # mapped, compatible and NAT64: what is inside is where it leads
+        return all(map(_is_assigned, carried))
+    return all(map(_is_assigned, (address, *carried)))
+
+
+def _is_assigned(address: IPv4Address | IPv6Address) -> bool:
+    return not any(address in network for network in _networks() if network.version == address.version)
+
+
+@cache
+def _networks() -> tuple[IPv4Network | IPv6Network, ...]:
+    from ipaddress import ip_network  # lazy: few hosts are written as addresses
+
+    return tuple(map(ip_network, NOT_PUBLIC))
 
 
 def parse_address(host: str) -> IPv4Address | IPv6Address | None:
@@ -68,6 +122,8 @@ def parse_address(host: str) -> IPv4Address | IPv6Address | None:
 def _legacy_ipv4(text: str) -> int | None:
     """The number that inet_aton makes of one to four parts, the last of which fills what is left of 32 bits."""
     parts = text.split(".")
+    if not all(map(_NUMBER.fullmatch, parts)):  # int() takes more, such as 1_0 and digits of other scripts
+        return None
     try:
         numbers = [int(part, 16 if part[:2].lower() == "0x" else 8 if part[:1] == "0" else 10) for part in parts]
     except ValueError:
@@ -78,19 +134,17 @@ def _legacy_ipv4(text: str) -> int | None:
     return sum(head << 8 * (3 - position) for position, head in enumerate(heads)) + last
 
 
-def _carried(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
-    """The IPv4 addresses inside an IPv6 one: mapped, compatible, 6to4, Teredo, NAT64, ISATAP."""
+def _carried(address: IPv4Address | IPv6Address) -> tuple[IPv4Address | IPv6Address, ...]:
+    """The IPv4 addresses inside an IPv6 one: mapped, compatible, translated, 6to4, Teredo, NAT64, ISATAP."""
     from ipaddress import IPv4Address  # lazy, as above
 
     if isinstance(address, IPv4Address):
-        return
-    if address.ipv4_mapped is not None:
-        yield address.ipv4_mapped
+        return ()
+    low, high = int(address) & 0xFFFFFFFF, int(address) >> 32
     if address.sixtofour is not None:
-        yield address.sixtofour
+        return (address.sixtofour,)
     if address.teredo is not None:
-        yield from address.teredo
-    low = IPv4Address(int(address) & 0xFFFFFFFF)
-    high = int(address) >> 32
-    if high in (0, 0xFFFF0000, 0x64FF9B << 64) or high & 0xFFFFFFFF in (0x5EFE, 0x02005EFE):
-        yield low
+        return address.teredo
+    if high in (0, 0xFFFF, 0xFFFF0000, 0x64FF9B << 64) or high & 0xFFFFFFFF in (0x5EFE, 0x02005EFE):
+        return (IPv4Address(low),)
+    return ()

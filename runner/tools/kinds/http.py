@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from runner.core.capability import Capability, destination
@@ -34,6 +36,11 @@ from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKin
 
 DEFAULT_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
+_DECODINGS = 5
+# Dots and slashes, also as the overlong and %u forms that some servers take for them, and what is left out of a part.
+_DOT = re.compile(r"%c0%ae|%e0%80%ae|%u002e", re.IGNORECASE)
+_SLASH = re.compile(r"[/\\]|%c0%af|%e0%80%af|%c1%9c|%u002f|%u005c", re.IGNORECASE)
+_SKIPPED = re.compile(r";.*|[\x00-\x20\x7f]", re.DOTALL)
 _SHOWN_CHARACTERS = 2_000
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -143,9 +150,25 @@ def _segment(template: str, values: Mapping[str, Any]) -> str:
     if not PLACEHOLDER.search(template):
         return template
     segment = fill(template, values, _component)
-    if unquote(segment) in ("", ".", ".."):
+    if _moves(segment):
         raise ToolFailed(f"{segment!r} cannot stand in the path of the url. Give another value for {template}.")
     return segment
+
+
+def _moves(segment: str) -> bool:
+    r"""Whether a server that decodes a segment, once or again, may find it empty, or `.` or `..` in it.
+
+    Some take a backslash for a slash, leave out what follows a semicolon, skip control characters, or fold wide ones.
+    """
+    for _ in range(_DECODINGS):
+        plain = segment if segment.isascii() else normalize("NFKC", segment)
+        parts = [re.sub(_SKIPPED, "", part) for part in re.split(_SLASH, re.sub(_DOT, ".", plain))]
+        if not any(parts) or not {".", ".."}.isdisjoint(parts):
+            return True
+        if (decoded := unquote(segment)) == segment:
+            return False
+        segment = decoded
+    return True
 
 
 def _query_pairs(query: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:

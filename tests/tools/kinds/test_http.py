@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -32,6 +32,17 @@ if TYPE_CHECKING:
     from tests.tools.conftest import Serve
 
 Reply = Callable[["ReceivedRequest"], None]
+
+
+CLIMBING = [
+    "", " ", ".", "..", "/", "../x", "a/../b", "a/.", "..\\x", "%2e%2e", "%2E%2e%2Fx", "..%2Fx", "..%5Cx", "%252e%252e",
+    ".%2e/x", "..;/x", "..;a", ";a", "..\0", "..\t/x", ".\t.", "．．", "‥", "..／x", "%c0%ae%c0%ae%c0%afx", "%u002e.",
+    "%00", "%20",
+]  # fmt: skip
+ONE_SEGMENT = [
+    "a/b", "São/Paulo?x", "https://x.org/a//b", "a.b", "...", "..a", "a..", "v1.2", ".hidden", "a;b", "100%", "50%25",
+    "C:\\x", "a b", "~user", "x..y/z", "№", "%",
+]  # fmt: skip
 
 
 class ReceivedRequest(BaseHTTPRequestHandler):
@@ -148,12 +159,18 @@ class TestWhatGoesOut:
         assert site.asked[0][3] == "say é\n".encode()
         assert site.asked[0][2]["Content-Type"].startswith("text/plain")
 
-    @pytest.mark.parametrize("city", ["", ".", ".."])
-    def test_an_argument_neither_empties_a_segment_nor_climbs(self, site: Site, city: str) -> None:
+    @pytest.mark.parametrize("city", CLIMBING)
+    def test_t7_an_argument_neither_empties_a_segment_nor_climbs(self, site: Site, city: str) -> None:
         result = call({"url": site.url + "/v1/{city}/x", "parameters": {"city": STRING}}, city=city)
         assert result.failed
         assert "cannot stand in the path" in result.output
         assert site.asked == []
+
+    @pytest.mark.parametrize("city", ONE_SEGMENT)
+    def test_t7_any_other_argument_is_one_segment(self, site: Site, city: str) -> None:
+        result = call({"url": site.url + "/v1/{city}/x", "parameters": {"city": STRING}}, city=city)
+        assert not result.failed, result.output
+        assert site.asked[0][1] == f"/v1/{quote(city, safe='')}/x"
 
     @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "ключ", "a\0b"])
     def test_a_header_takes_one_line_of_ascii(self, site: Site, value: str) -> None:
