@@ -11,10 +11,12 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, IncompleteReply, ProtocolBroken, TimedOut
+from runner.core.fork import reset_after_fork
 from runner.core.policy import Timeouts
 from runner.gateways import Request
 from runner.gateways.http.connection_errors import connection_error, interrupted_reply, not_a_reply
@@ -72,6 +74,8 @@ class HttpTransport:
         self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
         self._idle: list[HttpConnection] = []
+        self._open: WeakSet[HttpConnection] = WeakSet()
+        reset_after_fork(self)
 
     @property
     def where(self) -> str:
@@ -121,6 +125,14 @@ class HttpTransport:
 
     def __del__(self) -> None:
         self.close()
+
+    def after_fork(self) -> None:
+        """Close this process's copies of the sockets: each connection, idle or in use, stays the parent's alone."""
+        self._idle = []
+        for connection in list(self._open):
+            with suppress(Exception):
+                connection.close()
+        self._open = WeakSet()
 
     def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         check_url(self.name, self.url)
@@ -214,6 +226,7 @@ class HttpTransport:
                 return idle, _send_on(idle, request)
             request.cancel.check()
         connection = self._connect(request.timers)
+        self._open.add(connection)
         return connection, _send_on(connection, request)
 
     def _idle_connection(self) -> HttpConnection | None:
