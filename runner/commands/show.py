@@ -13,7 +13,7 @@ from runner.config.template.variables import bind_variables
 from runner.core.errors import AgentRunError, GatewayError, UsageError
 from runner.core.messages import ToolSpec
 from runner.core.spelling import nearest
-from runner.gateways import Gateway, connect, dialect_of
+from runner.gateways import Gateway, connect, dialect_of, is_of_a_package
 from runner.tools import open_toolbox
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import Context, ToolFailed, system_clock
@@ -41,6 +41,9 @@ def describe(agent: Agent, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _connected(agent: Agent, name: str) -> Gateway | None:
+    """The gateway, not asked anything; None for one that could only be had by importing a package."""
+    if is_of_a_package(name, agent.gateways):
+        return None
     try:
         return connect(name, agent.gateways, hosts=agent.user.hosts)
     except AgentRunError:  # it is raised when the gateway is asked; here it must not hide the rest

@@ -67,12 +67,13 @@ class SessionOptions(NamedTuple):
 def from_agent(agent: Agent, options: SessionOptions, authorize: Authorize) -> ChatSession:
     """The session that an agent file describes. Nothing has touched the network when it returns.
 
-    `authorize` is asked before any tool is opened. Raises ConfigError, UsageError, NeedsTrust.
+    `authorize` is asked before any tool is opened, and any package imported that offers a gateway. Raises ConfigError,
+    UsageError, NeedsTrust.
     """
     variables = bind_variables(agent.variables, options.variables, where=agent.location("variables"))
     system_prompt = render(agent.system_prompt, variables, now=options.clock)
-    broker = _broker(agent, options)
     authorize(agent)
+    broker = _broker(agent, options)
     with ExitStack() as undo:
         toolbox = options.toolbox
         if toolbox is None:

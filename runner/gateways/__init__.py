@@ -14,7 +14,15 @@ from runner.core.entry_points import GATEWAYS, find_entry_point
 from runner.core.errors import UsageError
 from runner.core.messages import Message, ToolSpec
 from runner.core.policy import Timeouts
-from runner.gateways.catalogue import CATALOGUE, DIALECTS, Dialect, GatewayPreset, dialect_named, dialect_of
+from runner.gateways.catalogue import (
+    CATALOGUE,
+    DIALECTS,
+    Dialect,
+    GatewayPreset,
+    dialect_named,
+    dialect_of,
+    is_of_a_package,
+)
 
 if TYPE_CHECKING:
     from runner.gateways.dialects.anthropic import Anthropic
@@ -129,6 +137,7 @@ __all__ = [
     "dialect_class",
     "dialect_named",
     "dialect_of",
+    "is_of_a_package",
 ]
 
 

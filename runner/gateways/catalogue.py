@@ -166,6 +166,11 @@ def dialect_of(gateway: str, presets: Mapping[str, GatewayPreset]) -> Dialect:
     return dialect_named(preset.dialect if preset else gateway)
 
 
+def is_of_a_package(gateway: str, presets: Mapping[str, GatewayPreset]) -> bool:
+    """Whether an installed package would have to be imported to ask the gateway: it is not ours."""
+    return dialect_of(gateway, presets) is _OF_A_PACKAGE
+
+
 def dialect_named(name: str) -> Dialect:
     """The dialect of that name; one of a package has every default."""
     return DIALECTS.get(name, _OF_A_PACKAGE)

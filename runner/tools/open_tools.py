@@ -24,11 +24,19 @@ def open_toolbox(entries: Iterable[ToolEntry], settings: ToolSettings | None = N
     """
     settings = settings or ToolSettings()
     opened: list[Tool | ToolSource] = []
+    origins: list[ToolEntry] = []
     with ExitStack() as undo:
         undo.callback(close_all, opened)
         for entry in entries:
             opened.extend(tool_kind_of(entry).open(entry, settings))
-        box = Toolbox(opened, seconds=settings.seconds, output_bytes=settings.output_bytes, notify=settings.notify)
+            origins += [entry] * (len(opened) - len(origins))
+        box = Toolbox(
+            opened,
+            seconds=settings.seconds,
+            output_bytes=settings.output_bytes,
+            notify=settings.notify,
+            entries=origins,
+        )
         undo.pop_all()
     return box
 

@@ -66,7 +66,7 @@ def _never(entry: ToolEntry) -> bool:
 
 
 def always(entry: ToolEntry) -> bool:
-    """For `opens_safely`: opening any entry of the kind is harmless."""
+    """For what holds of any entry of the kind."""
     return True
 
 
@@ -86,11 +86,11 @@ class ToolKind(NamedTuple):
     that it runs; `accept_changes` takes what a server offers from now on as seen.
 
     How it is opened: `open` makes the tools and raises UsageError. `opens_safely(entry)`: opening it runs, imports and
-    contacts nothing, so that `show` may. `imports`: opening it runs code that the file names. `served`: a server tells
-    its tools, so that a replay takes them from the recording; its entries have the option `required`. `shipped`: its
-    tools are not the file's own, so that a replay runs them without consent. `effects` are what an entry that is not
-    opened counts as, where it declares none. `extra` is the optional dependency it needs, `program` the argument list
-    of a program that it starts, for `doctor`.
+    contacts nothing, so that `show` may. `imports(entry)`: opening it runs code that is not ours. `served`: a server
+    tells its tools, so that a replay takes them from the recording; its entries have the option `required`.
+    `built_in(entry)`: its tools are ours, so that a replay runs them without consent. `effects` are what an entry that
+    is not opened counts as, where it declares none. `extra` is the optional dependency it needs, `program` the argument
+    list of a program that it starts, for `doctor`.
     """
 
     name: str
@@ -108,9 +108,9 @@ class ToolKind(NamedTuple):
     agent_files: Callable[[ToolEntry], Iterable[Path]] = _nothing
     accept_changes: Callable[[ToolEntry], None] = _nothing_to_accept
     opens_safely: Callable[[ToolEntry], bool] = _never
-    imports: bool = False
+    imports: Callable[[ToolEntry], bool] = _never
     served: bool = False
-    shipped: bool = False
+    built_in: Callable[[ToolEntry], bool] = _never
     effects: Effects = "exec"
     extra: str = ""
     program: Callable[[ToolEntry], Sequence[str]] = _nothing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from runner.tools.protocols import Tool, ToolSource
 
 if TYPE_CHECKING:
     from runner.core.json_schema import JsonSchema
+    from runner.tools.entry import ToolEntry
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CLOSE_SECONDS = 10.0
@@ -32,8 +33,9 @@ class Toolbox:
     """Tools by name. Takes tools, tool classes, functions and sources.
 
     `seconds`: how long a call may take unless its tool says otherwise. `output_bytes`: what of a result the model
-    reads; more goes to a private file. `notify` tells the user of a source's tool that cannot be had. Raises UsageError
-    for what is no tool, and for two tools of one name.
+    reads; more goes to a private file. `notify` tells the user of a source's tool that cannot be had. `entries` are
+    those of the agent file that the tools were opened from, one for each. Raises UsageError for what is no tool, and
+    for two tools of one name.
     """
 
     def __init__(
@@ -43,14 +45,17 @@ class Toolbox:
         seconds: float = 120,
         output_bytes: int = 65_536,
         notify: Callable[[str], None] = lambda text: None,
+        entries: Sequence[ToolEntry] = (),
     ) -> None:
         self._seconds = seconds
         self._output_bytes = output_bytes
         self._notify = notify
         self._members = tuple(as_tool(thing) for thing in tools)
+        self._entries = {id(member): entry for member, entry in zip(self._members, entries, strict=False)}
         self._own = _by_name(member for member in self._members if not isinstance(member, ToolSource))
         self._has_sources = any(isinstance(member, ToolSource) for member in self._members)
         self._known: dict[str, Tool] = {} if self._has_sources else self._own
+        self._source_of: dict[str, ToolSource] = {}
         self._left_out: set[str] = set()
         self._schemas: dict[str, JsonSchema] = {}
 
@@ -69,6 +74,12 @@ class Toolbox:
             return self._known[name]
         alike = [tool for known, tool in self._known.items() if known.casefold() == name.casefold()]
         return alike[0] if len(alike) == 1 else None
+
+    def entry(self, name: str) -> ToolEntry | None:
+        """The entry of the agent file that the tool was opened from: what it is, whatever it is called."""
+        tool = self.find(name)
+        member = self._source_of.get(tool.spec.name, tool) if tool else None
+        return self._entries.get(id(member))
 
     def spec(self, name: str) -> ToolSpec | None:
         """What the model is told of the tool that a call of `name` would run."""
@@ -109,6 +120,7 @@ class Toolbox:
                     self._leave_out(name, "that cannot be a tool's name")
                 else:
                     tools[name] = tool
+                    self._source_of[name] = member
         return tools
 
     def _leave_out(self, name: str, why: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from runner.commands.doctor.health_check import HealthCheck
 from runner.config.agent import Agent, UserConfig
+from runner.config.trust.capabilities import gateway_capabilities
 from runner.config.trust.trust import TrustStatus, consented_hosts
 from runner.core.errors import AgentRunError, GatewayError, ModelMissing, UsageError
 from runner.core.policy import Timeouts
@@ -37,8 +38,8 @@ def check_embedded_model() -> HealthCheck:
 
 
 def check_routes(agent: Agent, status: TrustStatus | None) -> Iterator[HealthCheck]:
-    """The agent's gateways with its models; one that answers is enough. None is contacted before trust."""
-    if status and not status.trusted and any(capability.action == "connect" for capability in status.capabilities):
+    """The agent's gateways with its models; one that answers is enough. The file's own wait for trust."""
+    if status and not status.trusted and gateway_capabilities(agent):
         yield HealthCheck("routes", agent.gateway, "missing", "not contacted before the file is trusted")
         return
     hosts = (*agent.user.hosts, *consented_hosts(agent))

@@ -13,7 +13,7 @@ from runner.config.layers import Layers, extends_chain
 from runner.core.addresses import host_of
 from runner.core.capability import ACTIONS, Capability, destination, env_variables, origin
 from runner.core.sanitize import escape_line
-from runner.gateways import CATALOGUE, DIALECTS, GatewayPreset, dialect_of
+from runner.gateways import CATALOGUE, GatewayPreset, dialect_of, is_of_a_package
 from runner.tools.catalogue import tool_kind_of
 
 
@@ -72,12 +72,21 @@ def _agent_files(agent: Agent) -> Iterator[Path]:
     return (path for entry in agent.tools for path in tool_kind_of(entry).agent_files(entry))
 
 
-def _of_file(agent: Agent) -> Iterator[Capability]:
-    """What the file itself can do, in its order; not what the agents that it names can."""
-    raw = _RawFile(agent.path)
+def gateway_capabilities(agent: Agent) -> tuple[Capability, ...]:
+    """What asking the agent's model comes to, beyond asking a known server with its own key."""
+    return tuple(_of_gateways(agent, _RawFile(agent.path)))
+
+
+def _of_gateways(agent: Agent, raw: _RawFile) -> Iterator[Capability]:
     for name, model in ((agent.gateway, agent.model), *((route.gateway, route.model) for route in agent.fallback)):
         yield from _gateway(agent, name, raw)
         yield from _weights(agent, name, model)
+
+
+def _of_file(agent: Agent) -> Iterator[Capability]:
+    """What the file itself can do, in its order; not what the agents that it names can."""
+    raw = _RawFile(agent.path)
+    yield from _of_gateways(agent, raw)
     for index, entry in enumerate(agent.tools):
         raw_options = partial(raw.mapping, "tools", index, entry.kind)
         yield from tool_kind_of(entry).capabilities(entry, raw_options, agent.path.parent)
@@ -115,7 +124,7 @@ class _RawFile:
 
 def _gateway(agent: Agent, name: str, raw: _RawFile) -> Iterator[Capability]:
     preset, where = agent.gateways.get(name, CATALOGUE.get(name)), agent.location("gateways")
-    if preset is None or preset.dialect not in DIALECTS:
+    if is_of_a_package(name, agent.gateways):
         yield Capability("import", f"the gateway {name} of an installed package", agent.location("gateway"))
     if preset is None or preset == CATALOGUE.get(name) or not (own := raw.mapping("gateways", name)):
         return

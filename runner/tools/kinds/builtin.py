@@ -44,8 +44,13 @@ WITH_OPTIONS: Mapping[str, Schema] = {
 """The built-ins that take options, and the schema of these."""
 
 
+def _is_ours(entry: ToolEntry) -> bool:
+    """Nothing but a name that no built-in has is looked for in installed packages."""
+    return entry.name in BUILT_INS
+
+
 def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSource]:
-    thing = load(BUILT_INS[entry.name]) if entry.name in BUILT_INS else _installed(entry)
+    thing = load(BUILT_INS[entry.name]) if _is_ours(entry) else _installed(entry)
     things = thing if isinstance(thing, tuple) else (thing,)
     options = {key: value for key, value in entry.options.items() if key not in COMMON_OPTIONS}
     return [with_entry_options(as_tool(each, options, entry.where), entry) for each in things]
@@ -66,13 +71,13 @@ def _installed(entry: ToolEntry) -> Any:
 def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
     if entry.name in KINDS:
         yield EntryProblem((), f"{entry.name} needs its options", f"write {entry.name}: {{…}}")
-    elif entry.name not in BUILT_INS and find_entry_point(TOOLS, entry.name) is None:
+    elif not _is_ours(entry) and find_entry_point(TOOLS, entry.name) is None:
         hint = nearest(entry.name, {*BUILT_INS, *KINDS}) or f"built-ins: {', '.join(BUILT_INS)}"
         yield EntryProblem((), f"no tool is named {entry.name!r}", hint)
 
 
 def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
-    if entry.name not in BUILT_INS:
+    if not _is_ours(entry):
         from runner.core.capability import Capability  # lazy: what is built in can do nothing to consent to
 
         yield Capability("import", f"the tool {entry.name} of an installed package", entry.where)
@@ -101,6 +106,7 @@ KIND = ToolKind(
     open=_open,
     check=_check,
     capabilities=_capabilities,
-    opens_safely=lambda entry: entry.name in BUILT_INS,
-    shipped=True,
+    opens_safely=_is_ours,
+    imports=lambda entry: not _is_ours(entry),
+    built_in=_is_ours,
 )

@@ -21,7 +21,7 @@ from runner.tools.entry_schema import options_schema, shared, shorthand_schema, 
 from runner.tools.foreign_code import run_foreign
 from runner.tools.open_tools import with_entry_options
 from runner.tools.protocols import Tool, ToolSource
-from runner.tools.tool_kind import EntryProblem, Options, PathOption, RawOptions, SourceText, ToolKind
+from runner.tools.tool_kind import EntryProblem, Options, PathOption, RawOptions, SourceText, ToolKind, always
 from runner.tools.toolbox import as_tool
 
 _MAX_BYTES = 16 * 2**20
@@ -172,5 +172,5 @@ KIND = ToolKind(
     check=_check,
     capabilities=_capabilities,
     files=_files,
-    imports=True,
+    imports=always,
 )

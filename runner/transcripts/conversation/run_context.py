@@ -13,7 +13,7 @@ from runner.core.errors import ConfigError
 from runner.core.secrets import is_secret_name
 from runner.tools import Toolbox, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
-from runner.transcripts.conversation.tool_modes import RUNNING_MODES, served_prefixes, tool_mode
+from runner.transcripts.conversation.tool_modes import RUNNING_MODES, is_built_in, served_prefixes, tool_mode
 from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
@@ -52,7 +52,7 @@ class RunContext:
         prefixes = served_prefixes(agent)
         live = any(mode in RUNNING_MODES and name.startswith(prefixes) for name, mode in transcript.modes.items())
         entries = [entry for entry in agent.tools if live or not tool_kind_of(entry).served]
-        if live or any(tool_kind_of(entry).imports for entry in entries):
+        if live or any(tool_kind_of(entry).imports(entry) for entry in entries):
             self._ensure_trusted(agent)
         key = (agent.path, live)
         if key not in self._toolboxes:
@@ -61,9 +61,11 @@ class RunContext:
             self._toolboxes[key] = open_toolbox(entries, settings)
         toolbox = self._toolboxes[key]
         # What a file declares harmless is run, to be verified: whether it is harmless, only trust tells.
-        ours = {entry.name for entry in agent.tools if tool_kind_of(entry).shipped}
-        if any(spec.name not in ours and tool_mode(spec, transcript.modes) in RUNNING_MODES for spec in toolbox.specs):
-            self._ensure_trusted(agent)
+        for spec in toolbox.specs:
+            entry = toolbox.entry(spec.name)
+            if not is_built_in(entry) and tool_mode(spec, entry, transcript.modes) in RUNNING_MODES:
+                self._ensure_trusted(agent)
+                break
         return toolbox
 
     def _ensure_trusted(self, agent: Agent) -> None:

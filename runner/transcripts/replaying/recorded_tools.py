@@ -51,7 +51,9 @@ class RecordedTools:
     def mode(self, name: str) -> ToolMode:
         """What a call of the tool does here."""
         spec = self._known.get(name)
-        return tool_mode(spec, self._modes) if spec is not None else self._modes.get(name, "stub")
+        if spec is None:
+            return self._modes.get(name, "stub")
+        return tool_mode(spec, self._real.entry(name), self._modes)
 
     def allows_unlisted(self, call: ToolCall) -> bool:
         """A call that runs nothing may go on as it was recorded; one that would run for real needs a word."""

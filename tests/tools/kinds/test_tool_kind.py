@@ -84,7 +84,7 @@ def test_the_names_of_its_tools_are_those_that_opening_it_gives(name: str, folde
 @every_kind
 def test_what_is_inert_runs_and_imports_nothing_when_it_is_opened(name: str, folder: Path):
     kind = tool_kind(name)
-    assert not (kind.opens_safely(entry(name, folder)) and (kind.imports or kind.served))
+    assert not (kind.opens_safely(entry(name, folder)) and (kind.imports(entry(name, folder)) or kind.served))
     if kind.opens_safely(entry(name, folder)):
         for file in ("own.py", "say.sh", "serve.sh"):
             (folder / file).unlink()
@@ -93,13 +93,16 @@ def test_what_is_inert_runs_and_imports_nothing_when_it_is_opened(name: str, fol
 
 def test_a_kind_of_which_nothing_is_said_is_taken_for_the_worst():
     bare = ToolKind(name="x", summary="", schema={}, open=lambda entry, settings: (), capabilities=lambda *_: ())
-    assert (bare.effects, bare.shipped, bare.opens_safely(ToolEntry("x", "x"))) == ("exec", False, False)
+    one = ToolEntry("x", "x")
+    assert (bare.effects, bare.built_in(one), bare.opens_safely(one)) == ("exec", False, False)
     assert set(ToolKind._fields) >= {"name", "schema", "open", "capabilities"}
 
 
 def test_a_built_in_is_inert_and_what_a_package_offers_is_not():
     kind = tool_kind_of(ToolEntry(BUILTIN, "tasks"))
     assert kind.opens_safely(ToolEntry(BUILTIN, "tasks"))
-    assert not kind.opens_safely(ToolEntry(BUILTIN, "of_a_package"))
+    assert kind.built_in(ToolEntry(BUILTIN, "tasks"))
+    offered = ToolEntry(BUILTIN, "of_a_package")
+    assert (kind.opens_safely(offered), kind.built_in(offered), kind.imports(offered)) == (False, False, True)
     assert list(kind.capabilities(ToolEntry(BUILTIN, "tasks"), dict, Path())) == []
     assert [c.action for c in kind.capabilities(ToolEntry(BUILTIN, "of_a_package"), dict, Path())] == ["import"]
