@@ -366,7 +366,7 @@ def test_a_broad_except_stands_in_two_modules_only():
                 caught = ast.unparse(node.type) if node.type else "BaseException"
                 if caught in {"Exception", "BaseException"} and not _raises_again(node):
                     broad.add(module)
-    assert broad == {"runner.tools.foreign_code", "runner.cli"}
+    assert broad == {"runner.core.foreign_code", "runner.cli"}
 
 
 def _raises_again(handler: ast.ExceptHandler) -> bool:

@@ -26,7 +26,6 @@ COMMANDS = {
     "trust": "show what a file can execute and reach, and remember consent",
 }
 
-EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
 

@@ -28,17 +28,10 @@ def print_error(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _FULL:
         print(f"agent-run: cannot write the output\n  why:   {error.strerror}", file=sys.stderr)
         return 4
-    print(_bug(error), file=sys.stderr)
-    return 70
+    from runner.core.bug_report import EXIT_BUG, bug_message  # lazy: there is no bug, as a rule
 
-
-def _bug(error: Exception) -> str:
-    return (
-        f"agent-run: a bug in agent-run: {type(error).__name__}: {_printable(str(error))}\n"
-        f"  where: {_report(error)}\n"
-        "  why:   this should not happen, whatever the input\n"
-        "  fix:   please report it with that file, after removing what is private"
-    )
+    print(f"agent-run: {bug_message(error)}", file=sys.stderr)
+    return EXIT_BUG
 
 
 def _printable(text: str) -> str:
@@ -46,22 +39,3 @@ def _printable(text: str) -> str:
     from runner.core.secrets import redact
 
     return sanitize(redact(text))
-
-
-def _report(error: Exception) -> str:
-    """The file that holds the traceback, or why there is none."""
-    import tempfile
-    import traceback
-
-    from runner import __version__
-    from runner.core.secrets import redact
-
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="agent-run-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
-        ) as report:
-            report.write(f"agent-run {__version__}, Python {sys.version}\n{redact(str(sys.argv))}\n\n")
-            report.write(redact("".join(traceback.format_exception(error))))
-            return report.name
-    except OSError as failed:
-        return f"(no file could be written: {failed.strerror})"

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
+from runner.core.foreign_code import run_foreign
+
 T = TypeVar("T")
 
 MAX_RUNNING = 32
@@ -24,10 +26,10 @@ class Job(NamedTuple, Generic[T]):
 def side_by_side(jobs: Sequence[Job[T]], late: Callable[[int], T]) -> Iterator[tuple[int, T]]:
     """Yield (position, value) as each job ends; `late(position)` stands in for one that ran out of time.
 
-    A job must not raise: what it raises would be lost with its thread, so it is reported as late. No more than
-    MAX_RUNNING run at a time; the seconds of the others begin when they do.
+    What a job raises is raised here, when it comes. No more than MAX_RUNNING run at a time; the seconds of the others
+    begin when they do.
     """
-    ended: queue.SimpleQueue[tuple[int, T]] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
     waiting: dict[int, float] = {}
     next_up = iter([(position, job, job.seconds) for position, job in enumerate(jobs) if job.seconds is not None])
 
@@ -43,7 +45,7 @@ def side_by_side(jobs: Sequence[Job[T]], late: Callable[[int], T]) -> Iterator[t
             yield position, job.run()
     while waiting:
         try:
-            position, value = ended.get(timeout=max(0.0, min(waiting.values()) - time.monotonic()))
+            position, value, error = ended.get(timeout=max(0.0, min(waiting.values()) - time.monotonic()))
         except queue.Empty:
             now = time.monotonic()
             for position in [each for each, deadline in waiting.items() if deadline <= now]:
@@ -51,9 +53,11 @@ def side_by_side(jobs: Sequence[Job[T]], late: Callable[[int], T]) -> Iterator[t
                 yield position, late(position)
         else:
             if waiting.pop(position, None) is not None:
-                yield position, value
+                if error is not None:
+                    raise error
+                yield position, value  # type: ignore[misc]
         fill()
 
 
-def _work(job: Job[T], position: int, ended: queue.SimpleQueue[tuple[int, T]]) -> None:
-    ended.put((position, job.run()))
+def _work(job: Job[T], position: int, ended: queue.SimpleQueue[tuple[int, T | None, BaseException | None]]) -> None:
+    ended.put((position, *run_foreign(job.run)))

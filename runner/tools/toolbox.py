@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from runner.core.cancel import Cancelled
 from runner.core.errors import UsageError
+from runner.core.foreign_code import run_foreign
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.core.thread_pool import Job, side_by_side
 from runner.core.truncate import truncate
 from runner.tools.context import Context, ToolFailed, ToolOutput
-from runner.tools.foreign_code import run_foreign
 from runner.tools.protocols import Tool, ToolSource
 
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from runner.core.thread_pool import MAX_RUNNING, Job, side_by_side
 
 
@@ -48,3 +50,14 @@ def test_thousands_of_jobs_are_a_few_at_a_time_and_all_answered():
     found = dict(side_by_side([Job(job, 30)] * 500, late))
     assert len(found) == 500 and set(found.values()) == {"done"}
     assert most[0] <= MAX_RUNNING
+
+
+@pytest.mark.parametrize("error", [TypeError("unhashable"), SystemExit(0), KeyboardInterrupt()])
+def test_what_a_job_raises_is_raised_at_once(error: BaseException):
+    def job() -> str:
+        raise error
+
+    started = time.monotonic()
+    with pytest.raises(type(error)):
+        dict(side_by_side([Job(job, 60)], late))
+    assert time.monotonic() - started < 10

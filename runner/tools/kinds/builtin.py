@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from runner.core.entry_points import TOOLS, find_entry_point
 from runner.core.errors import UsageError
+from runner.core.foreign_code import run_foreign
 from runner.core.spelling import nearest
 from runner.tools.catalogue import BUILT_INS, BUILTIN, KINDS, load
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import Schema, options_schema, shared, text, texts
-from runner.tools.foreign_code import run_foreign
 from runner.tools.open_tools import COMMON_OPTIONS, with_entry_options
 from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind

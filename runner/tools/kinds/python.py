@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from runner.core.capability import Capability
 from runner.core.errors import UsageError
 from runner.core.files import read_bounded
+from runner.core.foreign_code import run_foreign
 from runner.core.spelling import nearest
 from runner.tools.captured_output import PrintedOutput
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import options_schema, shared, shorthand_schema, text
-from runner.tools.foreign_code import run_foreign
 from runner.tools.open_tools import with_entry_options
 from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, Options, PathOption, RawOptions, SourceText, ToolKind, always

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 from runner.core.errors import NeedsTrust, UsageError
+from runner.core.foreign_code import error_text, run_unattended
+from runner.core.truncate import truncate
 from runner.transcripts.expectations import ExpectationKind, Result
 from runner.transcripts.expectations.turn_result import TurnResult
 
-# What a check of the user's may raise by mistake: told as a failed expectation, never as a traceback.
-_CHECK_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
+_LONGEST = 2000
 _LOADED: dict[Path, Any] = {}
 
 
@@ -33,34 +23,43 @@ def _python(expected: str, turn: TurnResult, normalize: tuple[str, ...]) -> Resu
             f"the expectation python: {expected} runs code of the transcript's folder",
             fix="look at it, then pass --trust",
         )
-    try:
-        returned = _function(expected, turn.folder)(turn)
-    except AssertionError as error:
-        return Result("fail", f"{expected}: {error or 'an assertion failed'}")
-    except _CHECK_ERRORS as error:
-        return Result("fail", f"{expected}: {type(error).__name__}: {error}")
-    if returned is None or returned is True:
-        return Result()
-    return Result("fail", f"{expected}: {returned}")
+    path, name = _reference(expected, turn.folder)
+    complaint, error = run_unattended(lambda: _complaint(path, name, turn))
+    if isinstance(error, UsageError):
+        raise error
+    if isinstance(error, AssertionError):
+        return Result("fail", f"{expected}: {error_text(error).partition(': ')[2] or 'an assertion failed'}")
+    if isinstance(error, SystemExit):
+        return Result("fail", f"{expected}: it tried to end the program ({error_text(error)})")
+    if error is not None:
+        return Result("fail", f"{expected}: {error_text(error)}")
+    return Result.unless(f"{expected}: {complaint}" if complaint is not None else "")
 
 
-def _function(reference: str, folder: Path) -> Callable[[TurnResult], Any]:
-    """`checks.py:function`, relative to the transcript. Raises UsageError."""
-    file, _, name = reference.rpartition(":")
+def _reference(expected: str, folder: Path) -> tuple[Path, str]:
+    """The file and the function's name of `checks.py:function`, relative to the transcript. Raises UsageError."""
+    file, _, name = expected.rpartition(":")
     path = (folder / file).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        raise UsageError(f"python: {reference}: there is no file {file} in {folder}")
+        raise UsageError(f"python: {expected}: there is no file {file} in {folder}")
+    return path, name
+
+
+def _complaint(path: Path, name: str, turn: TurnResult) -> str | None:
+    """What the check says is wrong, None if nothing is. Raises UsageError, and whatever the code raises."""
     if path not in _LOADED:
         spec = spec_from_file_location(f"agent_run_checks_{len(_LOADED)}", path)
-        if spec is None or spec.loader is None:
-            raise UsageError(f"python: {reference}: {file} is not a Python file")
+        assert spec is not None and spec.loader is not None  # its name ends with .py
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
         _LOADED[path] = module
     function = getattr(_LOADED[path], name, None)
     if not callable(function):
-        raise UsageError(f"python: {reference}: {file} has no function {name}")
-    return function  # type: ignore[no-any-return]
+        raise UsageError(f"python: {path.name}:{name}: {path.name} has no function {name}")
+    returned = function(turn)
+    if returned is None or returned is True:
+        return None
+    return truncate(returned if type(returned) is str else f"it returned {returned!r}", _LONGEST)
 
 
 KINDS: Mapping[str, ExpectationKind] = {
