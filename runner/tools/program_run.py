@@ -6,10 +6,8 @@ import os
 import selectors
 import shlex
 import signal
-import subprocess
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +64,8 @@ class ProgramRun:
             lines.append(f"[processes that it had left running, and that were ended: {self._left_running}]")
         if survivors := self._process_tree.alive():
             lines.append(f"[processes that could not be ended: {', '.join(map(str, survivors))}]")
+        if self._process_tree.lost:
+            lines.append("[it ended the process that looks after what it starts: something may still run]")
         return ToolOutput("\n".join(filter(None, lines)) or "(no output)", failed=bool(failure))
 
     def _until_ended(self, seconds: float, cancel: Cancel) -> str:
@@ -90,8 +90,7 @@ class ProgramRun:
         """Move what can be moved within so many seconds; True if the program wrote anything."""
         has_output = False
         if not self._selector.get_map():
-            with suppress(subprocess.TimeoutExpired):
-                self._process_tree.process.wait(seconds)
+            self._process_tree.wait(seconds)
         else:
             for key, _ in self._selector.select(seconds):
                 if key.data is None:

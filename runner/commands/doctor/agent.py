@@ -12,11 +12,11 @@ from runner.commands.doctor.health_check import HealthCheck
 from runner.commands.doctor.machine import is_installed
 from runner.config.loader import load_agent
 from runner.config.trust.trust import TrustStatus, trust_status
+from runner.core.child_environment import child_environment, program_path
 from runner.core.errors import ConfigError, ToolsUnavailable
 from runner.core.spelling import counted
 from runner.tools import Toolbox, ToolEntry, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
-from runner.tools.child_environment import child_environment, program_path
 
 
 def check_agent(path: str) -> Iterator[HealthCheck]:

@@ -14,12 +14,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
 from runner.core.cancel import Cancel
+from runner.core.child_environment import child_environment
 from runner.core.errors import GatewayError, LocalDied, TimedOut
 from runner.core.secrets import is_secret_name
 from runner.gateways.dialects.openai import OpenAI
@@ -27,6 +29,10 @@ from runner.gateways.dialects.openai import OpenAI
 _WORKER = Path(__file__).with_name("worker.py")
 _EXIT_SECONDS = 2.0
 _QUIRKS = {"alternate": True}  # many chat templates insist on it
+_NEEDED = (
+    *("CUDA_", "GGML_", "GOMP_", "GPU_", "HIP_", "HSA_", "KMP_", "MKL_", "OMP_", "OPENBLAS_", "ROCR_", "VK_"),
+    *("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH"),
+)
 _ERROR_LINE = re.compile(r"^\S+ E (.+)$", re.MULTILINE)
 
 
@@ -138,12 +144,18 @@ def _spawn(model: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={name: value for name, value in os.environ.items() if not is_secret_name(name)},
+            env=_environment(os.environ),
             start_new_session=True,
         )
     except OSError as error:
         log.close()
         raise LocalDied("the embedded model's process could not be started", where=str(model), why=str(error)) from None
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What every child gets, and what says where libraries are and how to use the processors."""
+    needed = {name: value for name, value in environ.items() if name.startswith(_NEEDED) and not is_secret_name(name)}
+    return child_environment(environ, needed)
 
 
 def _first_error(log: str) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.capability import Capability
+from runner.core.child_environment import child_environment, program_path
 from runner.core.errors import UsageError
 from runner.core.messages import ToolSpec
-from runner.tools.child_environment import child_environment, program_path
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_capabilities import program_capabilities

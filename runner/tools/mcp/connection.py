@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from runner.tools.child_environment import program_path
+from runner.core.child_environment import program_path
 from runner.tools.mcp.server_config import McpServer
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from runner.core.child_environment import child_environment
 from runner.core.errors import UsageError
 from runner.core.messages import Effects
-from runner.tools.child_environment import child_environment
 from runner.tools.entry import ToolEntry, ToolSettings
 
 START_SECONDS = 60.0

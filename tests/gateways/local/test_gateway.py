@@ -112,12 +112,16 @@ def test_turns_share_one_load_and_what_was_said(local):
 
 
 @pytest.mark.slow
-def test_secrets_stay_out_of_the_child(local, monkeypatch):
+def test_t9_the_child_gets_what_it_needs_and_no_more(local, monkeypatch):
     monkeypatch.setenv("SOME_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("CHARMED_LIFE", "no-key-by-its-name")
     answer(local, ask(tokens=1))
     environment = Path(f"/proc/{children(os.getpid())[0]}/environ").read_bytes()
     assert b"sk-very-secret" not in environment
     assert b"PATH=" in environment
+    assert b"CUDA_VISIBLE_DEVICES=0" in environment
+    assert b"CHARMED_LIFE=no-key-by-its-name" not in environment
 
 
 def test_capabilities_are_the_file_s_and_start_nothing(local):

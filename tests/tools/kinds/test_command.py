@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from runner.core.cancel import Cancel
 from runner.core.errors import UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
+from runner.tools.process_tree import ProcessTree
 
 TEXT: dict[str, Any] = {"type": "string"}
 OURS = {"STARTED_BY": f"test-{os.getpid()}"}
@@ -197,6 +201,83 @@ def test_what_it_leaves_running_neither_delays_nor_survives_it(tmp_path: Path, s
     assert not result.failed and "done" in result.output
     assert "left running" in result.output
     assert time.monotonic() - started < 8
+
+
+ESCAPES = {
+    "a session and an environment of its own": "setsid env -i sleep {} & echo done",
+    "no open pipe, either": "setsid env -i sleep {} <&- >&- 2>&- & echo done",
+    "two parents gone": "(setsid env -i sh -c '(sleep {} &) &' &); sleep 0.1; echo done",
+    "deaf to signals": "setsid env -i sh -c 'trap \"\" TERM HUP INT; sleep {}; sleep {}' & sleep 0.1; echo done",
+    "starting others": "setsid env -i sh -c 'while :; do sleep {} & sleep 0.02; done' & sleep 0.1; echo done",
+}
+
+
+def sleeping(seconds: str) -> list[Path]:
+    entry = f"sleep\0{seconds}\0".encode()
+    return [each for each in Path("/proc").glob("[0-9]*") if entry == cmdline(each)]
+
+
+def cmdline(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives what is left behind a new parent")
+@pytest.mark.parametrize("script", ESCAPES.values(), ids=ESCAPES)
+def test_t12_nothing_escapes_the_tree_of_a_program(script: str, tmp_path: Path) -> None:
+    seconds = f"61.{os.urandom(4).hex().translate(str.maketrans('abcdef', '123456'))}"
+    result = ran(tmp_path, "sh", "-c", script.replace("{}", seconds))
+    assert not result.failed and "done" in result.output
+    assert "left running" in result.output
+    assert sleeping(seconds) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="likewise")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_tree_ends_with_whoever_started_it(end: signal.Signals, tmp_path: Path) -> None:
+    seconds = f"61.{os.getpid()}{end.value}"
+    program = f"""
+import sys
+from pathlib import Path
+from runner.tools.process_tree import ProcessTree
+ProcessTree(["/bin/sh", "-c", "setsid env -i sleep {seconds} & sleep {seconds}"], env={{}}, cwd=Path("/"))
+print("started", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None and starter.stdout.readline() == b"started\n"
+        starter.send_signal(end)
+        starter.wait(10)
+    deadline = time.monotonic() + 5
+    while sleeping(seconds) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sleeping(seconds) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="likewise")
+def test_a_program_that_ends_its_supervisor_is_told_of(tmp_path: Path) -> None:
+    result = ran(tmp_path, "sh", "-c", "kill -9 $PPID; sleep 0.2")
+    assert "something may still run" in result.output
+
+
+@pytest.mark.parametrize(
+    "name, content, mode, why",
+    [
+        ("gone", None, 0, "No such file"),
+        ("closed", "#!/bin/sh", 0o600, "Permission denied"),
+        ("other", "\x7fELF", 0o700, "Exec format error"),
+    ],
+)
+def test_a_program_that_cannot_be_started_says_why(name: str, content: str | None, mode: int, why: str, tmp_path: Path):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(mode)
+    with pytest.raises(OSError, match=why):
+        ProcessTree([str(tmp_path / name)], env={}, cwd=tmp_path)
+    with pytest.raises(FileNotFoundError):  # nor is it looked for where we stand
+        ProcessTree([name], env={}, cwd=tmp_path)
 
 
 def test_cancelling_the_session_ends_it(tmp_path: Path) -> None:
