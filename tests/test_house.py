@@ -181,6 +181,7 @@ READS_BY_ITSELF = {
     "runner.core.files": "here is where files are read",
     "runner.config.validation.schema": "our own schemas, which may be in an archive",
     "runner.tools.process_tree": "/proc",
+    "runner.tools.supervisor": "/proc, and /dev/null",
     "runner.cli": "/dev/null",
     "runner.cli.terminal.streams": "the standard streams",
     "runner.tools.builtin.rooted_folder": "from an open folder",
