@@ -129,10 +129,9 @@ class _Supervisor:
         with suppress(BrokenPipeError):
             self._write(len(request).to_bytes(supervisor.LENGTH_BYTES, "little") + request)
         word, _, value = self._line(None).partition(b" ")
-        if word != b"started":
+        if word != b"started" and self._process.wait() >= 0:  # unless the program killed it at once
             for pipe in (self._requests, self._replies, *_pipes(self._process)):
                 pipe.close()
-            self._process.wait()
             number = int(value or 5)
             raise OSError(number, os.strerror(number), argv[0])
         return self._process

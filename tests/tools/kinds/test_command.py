@@ -257,8 +257,9 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="likewise")
-def test_a_program_that_ends_its_supervisor_is_told_of(tmp_path: Path) -> None:
-    result = ran(tmp_path, "sh", "-c", "kill -9 $PPID; sleep 0.2")
+@pytest.mark.parametrize("pause", ["true", "sleep 0.2", "sleep 60"])
+def test_a_program_that_ends_its_supervisor_is_told_of(pause: str, tmp_path: Path) -> None:
+    result = ran(tmp_path, "sh", "-c", f"kill -9 $PPID; {pause}")
     assert "something may still run" in result.output
 
 
