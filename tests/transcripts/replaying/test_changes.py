@@ -1,4 +1,4 @@
-"""The golden set: the unchanged case is green, and each mutation gives its verdict, its exit code and its diff."""
+"""How a change since the recording is told: its verdict, its exit code and its diff, word by word."""
 
 from __future__ import annotations
 
