@@ -21,7 +21,7 @@ class AgentSource(NamedTuple):
 
     `from_user` holds the paths that begin with a value of the user's own environment: those may lead anywhere.
     `unfilled` holds those whose variable is not set, of which nothing more can be said; `secrets`, what the
-    placeholders brought in.
+    placeholders brought in; `sent`, the paths whose placeholders hold more than an address, with a variable of each.
     """
 
     path: Path
@@ -32,6 +32,7 @@ class AgentSource(NamedTuple):
     from_user: Set[NodePath]
     unfilled: Set[NodePath]
     secrets: Mapping[str, str]
+    sent: Mapping[NodePath, str]
 
     def is_valid(self, *path: NodeKey) -> bool:
         """Whether something stands at `path`, and the schema allows it and all that is in and around it."""

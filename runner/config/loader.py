@@ -161,7 +161,8 @@ class _Checker(NamedTuple):
         value = filled.fill(layers.value)
         diagnostics += layers.violation_diagnostics(violations)
         diagnostics += filled.diagnostics
-        environment = (filled.from_user, filled.unfilled, filled.secrets)
+        diagnostics += filled.gateway_diagnostics(value)
+        environment = (filled.from_user, filled.unfilled, filled.secrets, filled.sent)
         return AgentSource(self.path, value, layers, self.user, violations, *environment)
 
     def _agent_tool(self, path: Path) -> Iterable[Diagnostic]:

@@ -39,6 +39,7 @@ def load_user_config(environ: Mapping[str, str] | None = None) -> tuple[UserConf
     value = substitution.fill(layers.value) if isinstance(layers.value, dict) else layers.value
     diagnostics = layers.violation_diagnostics(schema_violations(layers.value, "agent", "user"))
     diagnostics += substitution.diagnostics
+    diagnostics += substitution.gateway_diagnostics(value)
     if not diagnostics:
         diagnostics += _rule_diagnostics(layers, value)
     if diagnostics:

@@ -33,9 +33,13 @@ _GITHUB = ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_")
 _SERVICES = ("sk-", "sk_", "xai", "hf_", "hf-", "r8_", "r8-", "pplx", "fw_", "fw-", "tgp", "glpat")
 _MARKERS = (*_GITHUB, *_SERVICES, "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
 
+# A shorter value that only its variable's name calls a secret may be an everyday word, a host or a region.
+_NO_WORD = r".{12,}|(?=.*[0-9])(?=.*[A-Za-z])[^\s./:-]{8,}"
+
 _RANDOM = r"[A-Za-z0-9_\-+/=.]{32,}"
 _SECRET_NAME = (
-    r"AUTH(?!_SOCK|OR(?!I[SZ]))|(?<!MON)KEY(?!BOARD|MAP|CHAIN)|TOKEN(?!I[SZ])|SECRET|PASSW|PASSPHRASE|CREDENTIAL|COOKIE"
+    r"AUTH(?!_SOCK|OR(?!I[SZ]))|(?<!MON)(?<!IDEMPOTENCY.)KEY(?!BOARD|MAP|CHAIN)|TOKEN(?!I[SZ])"
+    r"|SECRET|PASSW|PASSPHRASE|CREDENTIAL|COOKIE"
 )
 
 
@@ -83,6 +87,12 @@ def dot_out(text: str) -> str:
 def is_secret_name(name: str) -> bool:
     """Whether an environment variable or a header of this name holds a secret."""
     return re.search(_SECRET_NAME, name, re.IGNORECASE) is not None
+
+
+def environment_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables whose names say that they hold a secret, and whose values are no everyday words."""
+    named = {name: value for name, value in environ.items() if is_secret_name(name)}
+    return {name: value for name, value in named.items() if re.fullmatch(_NO_WORD, value, re.DOTALL)}
 
 
 @cache

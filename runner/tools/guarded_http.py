@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from runner.core.addresses import host_of, is_cleartext
 from runner.core.cancel import Cancel
+from runner.core.cleartext import found_in_clear
 from runner.tools.allowed_hosts import PORTS, AllowedHosts, authority, port_of
 from runner.tools.context import ToolFailed
 
@@ -69,12 +72,15 @@ def send_guarded(request: GuardedRequest, cancel: Cancel) -> GuardedResponse:
     allowed = AllowedHosts.of(request.url, request.hosts)
     method, url, headers, body = request.method, request.url, dict(request.headers), request.body
     for _ in range(MAX_REDIRECTS + 1):
+        _check_cleartext(url, headers)
         with _exchange(url, allowed, deadline, cancel) as exchange:
             response = exchange.send(method, headers, body)
             location = response.headers.get("Location") if response.status_code in _REDIRECTS else None
             if location is None:
                 return exchange.read(response)
         target = quote(urljoin(url, location), safe=_URL_CHARACTERS)
+        if url.startswith("https:") and is_cleartext(target):
+            raise ToolFailed(f"{_without_query(url)} redirects to http://, where anybody on the way reads along")
         if response.status_code == 303 or (response.status_code in (301, 302) and method == "POST"):
             method, body = "HEAD" if method == "HEAD" else "GET", None
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
@@ -194,6 +200,14 @@ def _check_url(parts: SplitResult) -> None:
         raise ToolFailed("the url names no host")
     if parts.username is not None:
         raise ToolFailed("a url with a user name or password in it is not used; give a header")
+
+
+def _check_cleartext(url: str, headers: Mapping[str, str]) -> None:
+    """Raises ToolFailed where a key would go out without TLS."""
+    part, what = found_in_clear(url, headers, os.environ, configured=False)
+    if part:
+        where = " in the url" if part == "url" else ""
+        raise ToolFailed(f"{what}{where} is not sent to {host_of(url)} in clear text; the url must begin with https://")
 
 
 def _same_origin(one: str, other: str) -> bool:

@@ -85,6 +85,8 @@ class ToolKind(NamedTuple):
     `files` are texts that may name files beside the agent's, which consent covers; `agent_files` are the agent files
     that it runs; `accept_changes` takes what a server offers from now on as seen.
 
+    `url(entry)` is where its requests go, "" for none.
+
     How it is opened: `open` makes the tools and raises UsageError. `opens_safely(entry)`: opening it runs, imports and
     contacts nothing, so that `show` may. `imports(entry)`: opening it runs code that is not ours. `served`: a server
     tells its tools, so that a replay takes them from the recording; its entries have the option `required`.
@@ -107,6 +109,7 @@ class ToolKind(NamedTuple):
     files: Callable[[ToolEntry], Iterable[str]] = _nothing
     agent_files: Callable[[ToolEntry], Iterable[Path]] = _nothing
     accept_changes: Callable[[ToolEntry], None] = _nothing_to_accept
+    url: Callable[[ToolEntry], str] = lambda entry: str(entry.options.get("url", ""))
     opens_safely: Callable[[ToolEntry], bool] = _never
     imports: Callable[[ToolEntry], bool] = _never
     served: bool = False

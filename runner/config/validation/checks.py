@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic
+from runner.config.validation.env_vars import without_variables
 from runner.config.yaml.document import NodePath
 from runner.core.entry_points import GATEWAYS, find_entry_point
 from runner.core.errors import ModelMissing
@@ -78,7 +79,8 @@ def literal_secrets(source: AgentSource) -> Iterator[Diagnostic]:
             if path[-1] == "key_from" and not source.is_valid(*path):
                 continue  # the schema refused it already, in a message that does not show it
             private = {"headers", "env", "key_from"}.intersection(path)
-            if "${" not in text and (has_known_secret(text) or (private and looks_secret(text))):
+            written = without_variables(text)
+            if has_known_secret(written) or (private and looks_secret(written)):
                 fix = "name the variable that holds it" if path[-1] == "key_from" else "write ${env:NAME}"
                 yield source.diagnostic(path, "a secret does not belong in the file", f"{fix}, and revoke this one")
 

@@ -6,7 +6,7 @@ Anything that looks like a placeholder elsewhere is an error, so that none is ev
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.config.diagnostics import Diagnostic, Severity
@@ -36,6 +36,23 @@ def _is_filled_in(path: NodePath) -> bool:
     return False
 
 
+def without_variables(text: str) -> str:
+    """The text as it is where no variable is set: the defaults of its placeholders are the file's own words."""
+    return re.sub(_PLACEHOLDER, lambda match: match[2] or " ", text)
+
+
+def _is_address(match: re.Match[str], value: str) -> bool:
+    """Whether the value of a placeholder in a url is no more than where it leads."""
+    from runner.core.cleartext import is_address_part  # lazy: few urls come from the environment
+
+    return is_address_part(match[1], value, match.string[: match.start()], match.string[match.end() :])
+
+
+def _is_private(path: NodePath, in_address: bool) -> bool:
+    """Whether what fills the field at `path` is kept out of all that is written, whatever it looks like."""
+    return not _SECRET_FIELDS.isdisjoint(path) or (path[-1] == "url" and not in_address)
+
+
 class Substitution:
     """Fills the placeholders of one agent; keeps what it could not fill, and which secrets came in."""
 
@@ -49,6 +66,8 @@ class Substitution:
         """Paths whose text begins with a value of the user's own environment."""
         self.unfilled: set[NodePath] = set()
         """Paths whose variable is not set."""
+        self.sent: dict[NodePath, str] = {}
+        """Paths that hold more of the environment than an address, and a variable that fills them."""
 
     def fill(self, value: Any, path: NodePath = ()) -> Any:
         """The value with its placeholders filled in."""
@@ -59,6 +78,14 @@ class Substitution:
         if isinstance(value, list):
             return [self.fill(inner, (*path, index)) for index, inner in enumerate(value)]
         return value
+
+    def gateway_diagnostics(self, value: Any) -> Iterable[Diagnostic]:
+        """What the gateways of the filled `value` would send in clear text."""
+        if not (isinstance(value, dict) and value.get("gateways")):
+            return ()
+        from runner.config.validation.cleartext import cleartext_diagnostics, gateway_servers  # lazy: few have any
+
+        return cleartext_diagnostics(self._layers, gateway_servers(value, self._environ), self.sent, self.unfilled)
 
     def _text(self, text: str, path: NodePath) -> str:
         if not _is_filled_in(path):
@@ -73,13 +100,16 @@ class Substitution:
         value = self._environ.get(name)
         if default is not None and not value:
             return str(default)
+        in_address = path[-1] == "url" and _is_address(match, value or "")
+        if not in_address:
+            self.sent.setdefault(path, name)
         if value is None:
             self.unfilled.add(path)
             self._report(path, match, f"{dotted_path(path)}: the environment variable {name} is not set", self._missing)
             return ""
         if match.start() == 0:
             self.from_user.add(path)
-        if looks_secret(value) or (len(value) > 3 and not _SECRET_FIELDS.isdisjoint(path)):
+        if looks_secret(value) or (len(value) > 3 and _is_private(path, in_address)):
             self.secrets[f"env:{name}"] = value
         return value
 

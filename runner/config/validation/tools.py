@@ -28,6 +28,10 @@ def tool_entries(source: AgentSource) -> tuple[list[ToolEntry], list[Diagnostic]
             entries[index] = entry = _entry(source, index, written)
             diagnostics += _entry_diagnostics(source, entry, index)
     diagnostics += _duplicate_names(source, entries)
+    if servers := list(_servers(entries)):
+        from runner.config.validation.cleartext import cleartext_diagnostics  # lazy: most tools ask no server
+
+        diagnostics += cleartext_diagnostics(source.layers, servers, source.sent, source.unfilled)
     return list(entries.values()), diagnostics
 
 
@@ -77,6 +81,13 @@ def _entry_diagnostics(source: AgentSource, entry: ToolEntry, index: int) -> Ite
         yield from error.problems
     for name, schema in entry.options.get("parameters", {}).items():
         yield from schema_diagnostics(source, at(("parameters", name)), schema)
+
+
+def _servers(entries: Mapping[int, ToolEntry]) -> Iterator[tuple[NodePath, str, Mapping[str, Any]]]:
+    """The path, the url and the headers of each entry whose requests go to a server."""
+    for index, entry in entries.items():
+        if url := tool_kind_of(entry).url(entry):
+            yield ("tools", index, entry.kind), url, entry.options.get("headers", {})
 
 
 def _duplicate_names(source: AgentSource, entries: Mapping[int, ToolEntry]) -> Iterator[Diagnostic]:

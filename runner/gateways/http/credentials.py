@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from runner.core.addresses import host_of, is_loopback
+from runner.core.addresses import host_of, is_cleartext, is_loopback
+from runner.core.cleartext import found_in_clear
 from runner.core.errors import KeyRefused
 from runner.core.sanitize import is_printable_ascii
-from runner.core.secrets import is_secret_name, redact
+from runner.core.secrets import redact
 from runner.gateways.catalogue import CATALOGUE
 from runner.gateways.http.server_urls import preset_url
 
@@ -78,11 +78,11 @@ class Credentials:
 
     def _check_extra_headers(self, url: str) -> None:
         """Hold a known key that hides in another header to the same rules, and what the header's name calls a key."""
+        part, what = found_in_clear(url, self.extra_headers, os.environ)
+        if part:
+            raise self._in_clear_text(url, f"{what} in the address" if part == "url" else what)
         if not self.extra_headers:
             return
-        in_clear = urlsplit(url).scheme != "https" and not is_loopback(host_of(url))
-        if in_clear and any(map(is_secret_name, self.extra_headers)):
-            raise self._in_clear_text(url)
         for variable in {preset.key_from for preset in CATALOGUE.values()} | {self.variable}:
             value = os.environ.get(variable, "")
             if len(value) >= _SHORTEST_SECRET and any(value in header for header in self.extra_headers.values()):
@@ -92,8 +92,8 @@ class Credentials:
         host = host_of(url)
         if is_loopback(host):
             return
-        if urlsplit(url).scheme != "https":
-            raise self._in_clear_text(url)
+        if is_cleartext(url):
+            raise self._in_clear_text(url, "the key")
         from_program = self.key is not None and variable == self.variable
         if not from_program and host not in _own_hosts(variable) and host not in self.hosts:
             raise KeyRefused(
@@ -103,8 +103,8 @@ class Credentials:
                 fix=f"if you trust it, add {host} to `hosts` in your config.yaml",
             )
 
-    def _in_clear_text(self, url: str) -> KeyRefused:
-        what = f"refused to send the key of {self.gateway} in clear text to {host_of(url)}"
+    def _in_clear_text(self, url: str, what: str) -> KeyRefused:
+        what = f"refused to send {what} of {self.gateway} in clear text to {host_of(url)}"
         return KeyRefused(what, where=url, fix="use an https:// url")
 
 

@@ -92,17 +92,19 @@ def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:
 
 
 def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
-    url = entry.options.get("url")
-    server = _document_server(entry) if url is None else destination(url, raw())
+    if "url" in entry.options:
+        server = destination(entry.options["url"], raw())
+    else:
+        server = origin(_url(entry)) or f"what {entry.options['spec']} describes"
     return server_capabilities(server, "", entry, raw)
 
 
-def _document_server(entry: ToolEntry) -> str:
-    """Where the document's operations go; one that cannot be read gives no tools later on."""
+def _url(entry: ToolEntry) -> str:
+    """Where the operations go; "" for a document that cannot be read, which gives no tools later on."""
     try:
-        return origin(server_url(read_document(entry.folder / entry.options["spec"])))
+        return str(entry.options.get("url") or server_url(read_document(entry.folder / entry.options["spec"])))
     except ValueError:
-        return f"what {entry.options['spec']} describes"
+        return ""
 
 
 KIND = ToolKind(
@@ -129,5 +131,6 @@ KIND = ToolKind(
     paths=_paths,
     capabilities=_capabilities,
     files=lambda entry: (str(entry.options["spec"]),),
+    url=_url,
     opens_safely=always,
 )

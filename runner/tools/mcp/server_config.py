@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from runner.core.child_environment import child_environment
+from runner.core.cleartext import found_in_clear
 from runner.core.errors import UsageError
 from runner.core.messages import Effects
 from runner.tools.entry import ToolEntry, ToolSettings
@@ -54,13 +56,18 @@ def server_config(entry: ToolEntry, settings: ToolSettings) -> McpServer:
     url = options.get("url", "")
     if bool(command) == bool(url):
         raise UsageError(f"the MCP server {entry.name!r} needs a command or a url", where=entry.where)
+    headers = options.get("headers", {})
+    part, what = found_in_clear(url, headers, os.environ) if url else ("", "")
+    if part:
+        refused = f"refused to send {what} to the MCP server {entry.name} in clear text"
+        raise UsageError(refused, where=entry.where, fix="use an https:// url")
     tool_names = options.get("tools")
     return McpServer(
         entry.name,
         command,
         url,
         env=child_environment(settings.environ, {name: str(value) for name, value in options.get("env", {}).items()}),
-        headers=options.get("headers", {}),
+        headers=headers,
         cwd=(entry.folder / options.get("cwd", "")).resolve(),
         tools=None if tool_names is None else tuple(tool_names),
         required=options.get("required", True),

@@ -10,15 +10,13 @@ from runner.config.agent import Agent, Permissions, UserConfig
 from runner.config.loader import check_agent, load_agent
 from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
-from runner.core.secrets import is_secret_name
+from runner.core.secrets import environment_secrets
 from runner.tools import Toolbox, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
 from runner.transcripts.conversation.tool_modes import RUNNING_MODES, is_built_in, served_prefixes, tool_mode
 from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
-
-_SHORTEST = 12
 
 
 class RunContext:
@@ -110,12 +108,7 @@ def redactor_for(agent: Agent, transcript: Transcript) -> Redactor:
 
 def secrets_of(agent: Agent) -> dict[str, str]:
     """What the agent resolved from the environment, and what looks secret in it."""
-    return dict(agent.secrets) | {f"env:{name}": value for name, value in os.environ.items() if _secret(name, value)}
-
-
-def _secret(name: str, value: str) -> bool:
-    """A variable whose name says that it holds a secret, and whose value is no everyday word."""
-    return len(value) >= _SHORTEST and is_secret_name(name)
+    return dict(agent.secrets) | {f"env:{name}": value for name, value in environment_secrets(os.environ).items()}
 
 
 def model_of(recording: Recording) -> str:
