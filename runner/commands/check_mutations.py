@@ -11,6 +11,7 @@ from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
 from runner.transcripts.conversation.run_context import RunContext
 from runner.transcripts.expectations import expectation_kind
+from runner.transcripts.expectations.evaluate import is_vacuous
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
 from runner.transcripts.outcome import Outcome
@@ -43,6 +44,9 @@ def _unbreakable_of(transcript: Transcript, context: RunContext) -> Iterator[Dia
             _reported_of(continuing, mutant, context, ("fail", "warn")) for mutant in mutants(recording, expectations)
         ]
         for expectation in expectations:
+            if not expectation.templated and is_vacuous(expectation):
+                judged.setdefault(_key(expectation), False)
+                continue
             about_requests = expectation_kind(expectation.kind).about_requests
             if not about_requests and _key(expectation) not in unjudged:
                 key = _key(expectation)

@@ -9,6 +9,7 @@ from runner.core.events import Replied
 from runner.transcripts.expectations import ExpectationKind, Result
 from runner.transcripts.expectations.turn_result import TurnResult
 
+_MOST = 1_000_000_000
 _MEASURES: Mapping[str, Callable[[TurnResult], float | None]] = {
     "calls": lambda turn: len(turn.requests),
     "tool_calls": lambda turn: len(turn.calls),
@@ -21,11 +22,26 @@ _MEASURES: Mapping[str, Callable[[TurnResult], float | None]] = {
 
 
 def _budget(expected: Mapping[str, Any], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
-    ((key, limit),) = expected.items()
-    used = _MEASURES[key](turn)
-    if used is None:
-        return Result("not_run", f"{key}: {_why_unknown(key)}")
-    return Result.unless(f"{key}: {used:g} is more than {limit:g}" if used > limit else "")
+    """All limits are kept; one that is exceeded decides, also where another cannot be judged."""
+    exceeded, unknown = [], []
+    for key, limit in expected.items():
+        used = _MEASURES[key](turn)
+        if used is None:
+            unknown.append(f"{key}: {_why_unknown(key)}")
+        elif used > limit:
+            exceeded.append(f"{key}: {_shown(used)} is more than {_shown(limit)}")
+    if exceeded or not unknown:
+        return Result.unless("; ".join(exceeded))
+    return Result("not_run", "; ".join(unknown))
+
+
+def _is_unlimited(expected: Mapping[str, Any], normalize: tuple[str, ...]) -> bool:
+    """No turn can use so much."""
+    return all(limit >= _MOST for limit in expected.values())
+
+
+def _shown(number: float) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)
 
 
 def _tokens(turn: TurnResult, tokens: int) -> int | None:
@@ -61,6 +77,7 @@ KINDS: Mapping[str, ExpectationKind] = {
             },
         },
         _budget,
+        always_holds=_is_unlimited,
         one_per_key=True,
     )
 }

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from runner.core.events import Event, Notice
+from runner.core.errors import AgentRunError
+from runner.core.events import Event, Notice, NoticeKind, TurnReason
+from runner.core.messages import FinishReason
 from runner.transcripts.expectations import ExpectationKind, Result
 from runner.transcripts.expectations.turn_result import TurnResult
+
+EVENT_TYPES = ("user", "text", "thinking", "reply", "tool_call", "tool_result", "turn", "error")
+"""The types of a turn's events besides notices, which are named by their kind; `error` ends a turn that failed."""
 
 
 def event_name(event: Event) -> str:
@@ -16,7 +21,7 @@ def event_name(event: Event) -> str:
 
 
 def _events(expected: Sequence[str], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
-    names = [event_name(event) for event in turn.events]
+    names = [*map(event_name, turn.events), *(["error"] if turn.error is not None else [])]
     remaining = iter(names)  # `in` consumes it up to the name, so that the order counts
     missing = next((name for name in expected if name not in remaining), "")
     shown = " ".join(name for name in names if name not in ("text", "thinking"))
@@ -37,14 +42,29 @@ def _exit(expected: int, turn: TurnResult, normalize: tuple[str, ...]) -> Result
     return Result.unless(why if code != expected else "", actual=code)
 
 
-_FINISH: Mapping[str, Any] = {"type": "string", "minLength": 1}
+def _cannot_end_so(expected: int, normalize: tuple[str, ...]) -> bool:
+    """No error of a turn has this exit code."""
+    return expected not in _exit_codes(AgentRunError)
+
+
+def _exit_codes(error: type[AgentRunError]) -> set[int]:
+    return {0, error.exit_code}.union(*map(_exit_codes, error.__subclasses__()))
+
+
+def _words(*literals: Any) -> list[str]:
+    """All words of the closed lists, each once."""
+    words = (word for literal in literals for word in get_args(literal))
+    return list(dict.fromkeys(each for word in words for each in (get_args(word) or (word,))))
+
+
+_FINISH: Mapping[str, Any] = {"enum": _words(FinishReason, TurnReason)}
 
 KINDS: Mapping[str, ExpectationKind] = {
     "events": ExpectationKind(
         {
             "type": "array",
             "minItems": 1,
-            "items": {"type": "string", "minLength": 1},
+            "items": {"enum": [*EVENT_TYPES, *_words(NoticeKind)]},
             "description": "Events or notices that must occur, in this order, others between them: "
             "retry, fallback, truncated, evicted, tool_call …",
         },
@@ -60,6 +80,7 @@ KINDS: Mapping[str, ExpectationKind] = {
     "exit": ExpectationKind(
         {"type": "integer", "minimum": 0, "description": "The exit code that the turn alone would give."},
         _exit,
+        never_holds=_cannot_end_so,
         expects_errors=True,
     ),
 }

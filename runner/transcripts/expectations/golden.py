@@ -13,7 +13,7 @@ from runner.transcripts.model import RecordedReply
 def compare_with_recording(replies: Sequence[RecordedReply], turn: TurnResult) -> Result:
     """The turn's calls, text and finish against the replies recorded of it."""
     if not replies:
-        return PASSED
+        return Result("not_run", "no reply of this turn is recorded")
     last = replies[-1]
     recorded_calls = [call for reply in replies for call in reply.calls]
     recorded = [(call.name, call.raw if call.arguments is None else call.arguments) for call in recorded_calls]

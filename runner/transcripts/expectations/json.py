@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
+from runner.config.template.render import is_template
 from runner.core.json_schema import JsonSchema
 from runner.core.truncate import truncate_list
 from runner.engine.structured import json_value
@@ -14,6 +15,7 @@ from runner.transcripts.expectations import ExpectationKind, Result
 from runner.transcripts.expectations.jsonpath import compile_path, values_at
 from runner.transcripts.expectations.matchers import differences, problem
 from runner.transcripts.expectations.turn_result import TurnResult
+from runner.transcripts.expectations.vacuity import never_matches
 from runner.transcripts.fingerprint import canonical_json
 
 _MAX_ERRORS = 12
@@ -59,7 +61,7 @@ def _compiled(schema: str) -> JsonSchema:
 def _problem(expected: Mapping[str, Any]) -> str:
     for path, matcher in expected.get("at", {}).items():
         try:
-            compile_path(path)
+            is_template(path) or compile_path(path)
         except ValueError as error:
             return str(error)
         if text := problem(matcher):
@@ -70,6 +72,11 @@ def _problem(expected: Mapping[str, Any]) -> str:
         except ValueError as error:
             return f"schema: not a JSON Schema: {error}"
     return ""
+
+
+def _fits_no_json(expected: Mapping[str, Any], normalize: tuple[str, ...]) -> bool:
+    impossible = expected.get("schema", True) in (False, {"not": {}}, {"not": True})
+    return impossible or any(map(never_matches, expected.get("at", {}).values()))
 
 
 KINDS: Mapping[str, ExpectationKind] = {
@@ -88,5 +95,6 @@ KINDS: Mapping[str, ExpectationKind] = {
         },
         _json,
         _problem,
+        never_holds=_fits_no_json,
     )
 }

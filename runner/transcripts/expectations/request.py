@@ -8,6 +8,15 @@ from typing import Any
 from runner.transcripts.expectations import ExpectationKind, Result
 from runner.transcripts.expectations.matchers import differences, problem
 from runner.transcripts.expectations.turn_result import TurnResult
+from runner.transcripts.expectations.vacuity import COUNT, always_matches, never_matches
+
+_TYPES: Mapping[str, frozenset[str]] = {
+    "model": frozenset({"string"}),
+    "system": frozenset({"string"}),
+    "tools": frozenset({"array"}),
+    "options": frozenset({"object"}),
+    "messages": COUNT,
+}
 
 
 def _request(expected: Mapping[str, Any], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
@@ -23,6 +32,14 @@ def _request(expected: Mapping[str, Any], turn: TurnResult, normalize: tuple[str
     }
     lines = [line for key, value in expected.items() for line in differences(_stripped(value), actual[key], f"$.{key}")]
     return Result.unless("the request is not as wanted" if lines else "", "\n".join(f"!{line}" for line in lines))
+
+
+def _fits_every_request(expected: Mapping[str, Any], normalize: tuple[str, ...]) -> bool:
+    return all(always_matches(_stripped(value), _TYPES[key]) for key, value in expected.items())
+
+
+def _fits_no_request(expected: Mapping[str, Any], normalize: tuple[str, ...]) -> bool:
+    return any(never_matches(value, _TYPES[key]) for key, value in expected.items())
 
 
 def _stripped(value: Any) -> Any:
@@ -50,6 +67,8 @@ KINDS: Mapping[str, ExpectationKind] = {
         },
         _request,
         _problem,
+        _fits_every_request,
+        _fits_no_request,
         about_requests=True,
     )
 }

@@ -10,14 +10,17 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from runner.core.bounded_regex import search
 from runner.core.truncate import truncate_list
-from runner.transcripts.expectations import PASSED, ExpectationKind, Result
-from runner.transcripts.expectations.matchers import json_line, pattern
+from runner.transcripts.expectations import PASSED, Evaluate, ExpectationKind, Result, Test
+from runner.transcripts.expectations.matchers import json_line, pattern_problem
 from runner.transcripts.expectations.turn_result import TurnResult
+from runner.transcripts.expectations.vacuity import matches_every_text
 
+_MOST_WORDS = 1_000_000
 _QUOTES = str.maketrans("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2013\u2014", '\'\'\'"""""--')
 _MARKS = r"(?m)^ {0,3}(?:#{1,6}|>|[-*+]|\d+\.) +|[*_`~]{1,3}(?=\S)|(?<=\S)[*_`~]{1,3}|^```.*$"
-_LINK = r"!?\[([^\]]*)\]\([^)]*\)"
+_LINK = r"!?\[([^\[\]]*)\]\([^)\[]*\)"  # stops at the next bracket, so that its time grows with the text alone
 
 NORMALIZERS: Mapping[str, Callable[[str], str]] = {
     "quotes": lambda text: text.translate(_QUOTES),
@@ -68,7 +71,7 @@ def _contains(fold: Callable[[str], str]) -> Callable[[Any, TurnResult, tuple[st
 
 
 def _regex(expected: str, turn: TurnResult, normalize: tuple[str, ...]) -> Result:
-    match = pattern(expected).search(normalized(turn.text, normalize))
+    match = search(expected, normalized(turn.text, normalize))
     if match is None:
         return Result("fail", f"the text does not match {expected}", _quoted(turn.text))
     return Result(captured={name: value for name, value in match.groupdict().items() if value is not None})
@@ -88,12 +91,19 @@ def _quoted(text: str) -> str:
     return "\n".join(f"+{line}" for line in truncate_list(lines, 12, "… {} more lines"))
 
 
-def _regex_problem(expected: Any) -> str:
-    try:
-        pattern(expected)
-    except re.error as error:
-        return f"not a regular expression: {error}"
-    return ""
+def _is_in_the_empty_text(evaluate: Evaluate) -> Test:
+    """A piece that the empty text has is in every text."""
+    return lambda expected, normalize: evaluate(expected, TurnResult(), normalize).state == "pass"
+
+
+def _is_any_number_of_words(expected: int | Mapping[str, int], normalize: tuple[str, ...]) -> bool:
+    bounds = {"max": expected} if isinstance(expected, int) else expected
+    return not bounds.get("min") and bounds.get("max", _MOST_WORDS) >= _MOST_WORDS
+
+
+def _words_problem(expected: int | Mapping[str, int]) -> str:
+    bounds = {"max": expected} if isinstance(expected, int) else expected
+    return "min is more than max" if bounds.get("min", 0) > bounds.get("max", float("inf")) else ""
 
 
 _PIECES = {
@@ -111,13 +121,19 @@ _PIECES = {
     ]
 }
 
+_CONTAINS, _ICONTAINS = _contains(str), _contains(str.casefold)
+
 KINDS: Mapping[str, ExpectationKind] = {
     "text": ExpectationKind({"type": "string", "description": "The final text, whole."}, _text),
     "contains": ExpectationKind(
-        {"description": "A piece of the final text, or `{all: […]}`, `{any: […]}`.", **_PIECES}, _contains(str)
+        {"description": "A piece of the final text, or `{all: […]}`, `{any: […]}`.", **_PIECES},
+        _CONTAINS,
+        always_holds=_is_in_the_empty_text(_CONTAINS),
     ),
     "icontains": ExpectationKind(
-        {"description": "The same, upper and lower case alike.", **_PIECES}, _contains(str.casefold)
+        {"description": "The same, upper and lower case alike.", **_PIECES},
+        _ICONTAINS,
+        always_holds=_is_in_the_empty_text(_ICONTAINS),
     ),
     "regex": ExpectationKind(
         {
@@ -126,7 +142,8 @@ KINDS: Mapping[str, ExpectationKind] = {
             "description": "A Python regular expression; its named groups become variables of later turns.",
         },
         _regex,
-        _regex_problem,
+        pattern_problem,
+        always_holds=lambda expected, normalize: matches_every_text(expected),
     ),
     "words": ExpectationKind(
         {
@@ -145,5 +162,7 @@ KINDS: Mapping[str, ExpectationKind] = {
             ],
         },
         _words,
+        _words_problem,
+        always_holds=_is_any_number_of_words,
     ),
 }

@@ -10,6 +10,7 @@ from runner.transcripts.expectations import PASSED, ExpectationKind, Result
 from runner.transcripts.expectations.call_matching import count_in_order, most_pairs
 from runner.transcripts.expectations.matchers import differences, json_line, problem
 from runner.transcripts.expectations.turn_result import ActualCall, TurnResult
+from runner.transcripts.expectations.vacuity import never_matches
 
 MODES = {
     "exact": "the same calls in the same order",
@@ -62,6 +63,12 @@ class ExpectedCall(NamedTuple):
         if self.failed is not None and self.failed != call.failed:
             lines.append(f"{self.name}: {'did not fail' if self.failed else 'failed'}")
         return lines
+
+    @property
+    def is_impossible(self) -> bool:
+        """No call has these arguments, or this result."""
+        arguments_differ = never_matches(self.arguments or {}, frozenset({"object"}))
+        return arguments_differ or (self.checks_returned and never_matches(self.returned))
 
     def __str__(self) -> str:
         return f"{self.name}({json_line(self.arguments or {})[1:-1]})"
@@ -144,6 +151,19 @@ def _problem(expected: Any) -> str:
     return ""
 
 
+def _allows_every_call(expected: Any, normalize: tuple[str, ...]) -> bool:
+    """No call is required, none is unexpected, and what must not be called cannot be."""
+    mode, items = _mode_and_items(expected)
+    calls = map(ExpectedCall.of, items)
+    return mode in ("superset", "in_order") and all(call.times == 0 and call.is_impossible for call in calls)
+
+
+def _requires_an_impossible_call(expected: Any, normalize: tuple[str, ...]) -> bool:
+    mode, items = _mode_and_items(expected)
+    calls = map(ExpectedCall.of, items)
+    return any(call.is_impossible and (call.times or (call.times is None and mode != "subset")) for call in calls)
+
+
 _CALL = {
     "type": "object",
     "minProperties": 1,
@@ -181,5 +201,7 @@ KINDS: Mapping[str, ExpectationKind] = {
         },
         _tools,
         _problem,
+        _allows_every_call,
+        _requires_an_impossible_call,
     )
 }

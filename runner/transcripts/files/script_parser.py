@@ -145,7 +145,7 @@ def parse_expectations(
             continue
         parts = (
             [({limit: maximum}, (*kind_path, limit)) for limit, maximum in expected.items()]
-            if record.one_per_key
+            if record.one_per_key and not negated  # `not` turns round the whole, and never a part of it
             else [(expected, kind_path)]
         )
         for part, part_path in parts:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from runner.core.bounded_regex import RegexTime, regex_time
 from runner.core.errors import NeedsTrust, RateLimited
 from runner.core.events import Notice, Replied, ToolStarted, TurnEnded
 from runner.core.messages import ToolCall, ToolSpec, Usage
@@ -179,3 +180,79 @@ def test_a_function_of_the_users(tmp_path: Path) -> None:
 def test_every_kind_is_in_the_schema() -> None:
     properties = transcript_schema()["$defs"]["expectation"]["properties"]
     assert properties.keys() == MODULES.keys() | {"not", "when", "severity", "normalize"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("regex", r"(a|a)+$"),
+        ("json", {"at": {"$.a": {"$regex": r"(a|a)+$"}}}),
+        ("json", {"at": {"$.a": {"$not": {"$any": [{"$regex": r"(a|a)+$"}, "b"]}}}}),
+    ],
+)
+@pytest.mark.parametrize("negated", [False, True])
+def test_a_pattern_that_takes_too_long_is_broken_and_so_is_its_opposite(key: str, value: Any, negated: bool) -> None:
+    text = "a" * 60 + "b"
+    facts = TurnResult(text=text if key == "regex" else f'{{"a": "{text}"}}')
+    with regex_time(RegexTime(0.1)):
+        result = evaluate(Expectation(key, value, Nowhere(), negated), facts)  # type: ignore[arg-type]
+    assert (result.state, "takes too long" in result.why) == ("broken", True)
+
+
+@pytest.mark.parametrize(
+    ("key", "rendered"),
+    [
+        ("regex", "("),
+        ("json", {"at": {"$[": 1}}),
+        ("json", {"at": {"$.a": {"$regex": "("}}}),
+        ("json", {"at": {"$.a": {"$range": "soon"}}}),
+        ("json", {"at": {"$.a": {"$date": "soon"}}}),
+        ("tools", [{"times": {}}]),
+        ("contains", ""),
+        ("finish", "never"),
+        ("events", ["never"]),
+    ],
+)
+@pytest.mark.parametrize("negated", [False, True])
+def test_a_template_that_renders_to_what_cannot_be_is_broken(key: str, rendered: Any, negated: bool) -> None:
+    expectation = Expectation(key, rendered, Nowhere(), negated, templated=True)  # type: ignore[arg-type]
+    result = evaluate(expectation, FACTS)
+    assert (result.state, result.crashed) == ("broken", False)
+
+
+@pytest.mark.parametrize("value", [{"$regex": "{{ a }}("}, {"$date": "{{ day }}"}, {"$.{{ key }}": 1}, "({{ a }}"])
+def test_a_template_is_no_problem_before_it_is_rendered(value: Any) -> None:
+    key = "regex" if isinstance(value, str) else "json"
+    at = value if isinstance(value, str) else {"at": value if "$.{{ key }}" in value else {"$.a": value}}
+    assert expectation_kind(key).problem(at) == ""
+
+
+@pytest.mark.parametrize(
+    ("limits", "state"),
+    [
+        ({"calls": 1, "tool_calls": 3}, "fail"),  # both are kept, and `not` wants them not to be
+        ({"calls": 0, "tool_calls": 3}, "pass"),
+        ({"calls": 1, "tool_calls": 2}, "pass"),
+        ({"calls": 0, "total_ms": 1}, "pass"),  # one is exceeded, whatever the other is
+        ({"calls": 1, "total_ms": 1}, "not_run"),
+    ],
+)
+def test_not_turns_a_budget_round_as_a_whole(limits: dict[str, int], state: str) -> None:
+    assert judge("budget", limits, FACTS, negated=True) == state
+
+
+def test_words_of_closed_lists_are_those_of_the_engine() -> None:
+    from runner.core import events
+
+    kinds = {getattr(event, "to_dict", None) and event.__name__ for event in get_args(events.Event)}
+    assert kinds == {
+        *("Asked", "TextDelta", "ThinkingDelta", "Replied", "ToolStarted", "ToolFinished", "Notice", "TurnEnded")
+    }, "a new event has a name in EVENT_TYPES"
+    names = expectation_kind("events").schema["items"]["enum"]
+    assert {"retry", "fallback", "truncated", "evicted", "tool_call", "turn", "error"} <= set(names)
+    assert {"stop", "answered", "rounds", "cost_usd"} <= set(expectation_kind("finish").schema["anyOf"][0]["enum"])
+
+
+def test_the_error_that_ends_a_turn_is_an_event() -> None:
+    assert judge("events", ["error"], TurnResult(error=RateLimited("slow down"))) == "pass"
+    assert judge("events", ["error"], FACTS, negated=True) == "pass"
