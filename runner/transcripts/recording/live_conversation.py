@@ -18,7 +18,7 @@ from runner.transcripts.conversation.script_renderer import script_renderer
 from runner.transcripts.conversation.scripted_conversation import ScriptedConversation, agent_variables, fixed_clock
 from runner.transcripts.conversation.scripted_user import ScriptedUser
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error
-from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
+from runner.transcripts.expectations.turn_result import TurnResult
 from runner.transcripts.model import ReplayInputs, ScriptTurn, Transcript
 from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.recording.recorder import Recorder
@@ -95,7 +95,7 @@ class LiveConversation:
                 what = f"not said: {error.problems[0].text}"
                 self.evaluation.add_finding(Finding("note", "turn", what, turn.location, turn.id))
                 self.complete = False
-                return
+                break
             self.results.append(result)
             self._raise_failure(turn, result.error)
             expect = self.conversation.renderer.expectations(turn.expect)
@@ -104,8 +104,9 @@ class LiveConversation:
                 finding = Finding("note", "golden", "judged in replays only", turn.location, turn.id)
                 self.evaluation.add_finding(finding)
             self.conversation.renderer.values.update(self.evaluation.captured)
-        final = self.conversation.renderer.expectations(self.transcript.finally_)
-        self.evaluation.evaluate(final, conversation_result(self.results), "finally")
+        missing = "" if self.complete else self.transcript.turns[len(self.results)].id
+        render = self.conversation.renderer.expectations
+        self.evaluation.evaluate_whole(self.transcript.finally_, render, self.results, missing, "finally")
 
     def _raise_failure(self, turn: ScriptTurn, error: AgentRunError | None) -> None:
         """Raise Denied where an answer or approval was missing, else the turn's error if no expectation is about it."""
@@ -132,4 +133,5 @@ class LiveConversation:
             self.evaluation.judged,
             len(self.results),
             live=True,
+            exit_code=self.evaluation.exit_code,
         )

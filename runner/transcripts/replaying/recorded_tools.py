@@ -8,7 +8,7 @@ from runner.config.agent import Agent
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.tools import Context, Tool, Toolbox
 from runner.transcripts.conversation.tool_modes import RUNNING_MODES, served_prefixes, tool_mode
-from runner.transcripts.expectations.matchers import differences
+from runner.transcripts.expectations.matchers import value_differences
 from runner.transcripts.model import RecordedCall, Recording, ToolMode
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import RecordedGateway
@@ -86,7 +86,7 @@ class RecordedTools:
 
     def _verify(self, recorded: RecordedCall, result: ToolResult) -> None:
         today = self._redactor.value(result.output)
-        wrong = [f"!{line}" for line in differences(recorded.returned, today, recorded.name, exact=True)]
+        wrong = [f"!{line}" for line in value_differences(recorded.returned, today, recorded.name)]
         if recorded.failed != result.failed:
             wrong.append(f"!{recorded.name}: {'fails' if result.failed else 'no longer fails'} today")
         if wrong:

@@ -20,7 +20,7 @@ from runner.transcripts.conversation.scripted_conversation import (
 )
 from runner.transcripts.conversation.scripted_user import ScriptedUser
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error, expects_failure
-from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
+from runner.transcripts.expectations.turn_result import TurnResult
 from runner.transcripts.fingerprint import RequestHasher
 from runner.transcripts.model import Recording, ScriptTurn, Transcript
 from runner.transcripts.outcome import Change, Finding, Outcome
@@ -60,6 +60,8 @@ class RecordingReplay:
         self.redactor = context.redactor(agent, transcript)
         self.evaluation = Evaluation(self.redactor)
         self.results: list[TurnResult] = []
+        self._played: set[str] = set()
+        self._broken_off: set[str] = set()
         self.changes: list[Change] = []
         toolbox = context.toolbox(agent, transcript)
         from_servers = server_tools(agent, recording, toolbox)
@@ -126,13 +128,19 @@ class RecordingReplay:
                 failed_turn = turn.id
             if self.evaluation.failed and not (turn.keep_going or self.transcript.keep_going):
                 failed_turn = turn.id
-        if self.results and not failed_turn:
-            final = self.transcript.finally_ if recording_expect is None else recording_expect
-            self.evaluation.evaluate(
-                self.conversation.renderer.expectations(final),
-                conversation_result(self.results),
-                "finally" if recording_expect is None else "",
-            )
+        self._evaluate_whole()
+
+    def _evaluate_whole(self) -> None:
+        """Evaluate what is expected of the conversation as a whole, if all of it was held."""
+        turns = [turn.id for turn in self.transcript.turns]
+        expected, turn_id, held = self.transcript.finally_, "finally", self._played - self._broken_off
+        if self.recording.expect is not None:  # it is of the turns that were written by hand, and of how they failed
+            turns = [each for each in turns if each in self.recording.turns]
+            expected, turn_id, held = self.recording.expect, "", self._played
+        missing = next((each for each in turns if each not in held), "")
+        self.evaluation.evaluate_whole(
+            expected, self.conversation.renderer.expectations, self.results, missing, turn_id
+        )
 
     def _run_turn(self, turn: ScriptTurn, *, judged: bool) -> None:
         gateway, evaluation = self.gateway, self.evaluation
@@ -142,14 +150,17 @@ class RecordingReplay:
         result = self.conversation.run_turn(turn, lambda: [reply.request for reply in gateway.served[served:]])
         gateway.end()
         self.results.append(result)
+        self._played.add(turn.id)
         for deviation in gateway.deviations[deviations:]:
             level = _LEVELS.get(deviation.kind, "fail")
             finding = Finding(level, deviation.kind, deviation.what, turn.location, turn.id, deviation.diff)
             evaluation.add_finding(finding)
         expect = self.conversation.renderer.expectations(turn.expect) if judged else []
         expected = expects_failure(replies) or expects_error([*expect, *(self.recording.expect or ())])
-        if result.error is not None and not isinstance(result.error, RecordingError) and not expected:
-            evaluation.add_finding(Finding("fail", "error", str(result.error), turn.location, turn.id))
+        if result.error is not None and not expected:
+            self._broken_off.add(turn.id)
+            if not isinstance(result.error, RecordingError):  # which is told as what deviates
+                evaluation.add_finding(Finding("fail", "error", str(result.error), turn.location, turn.id))
         if judged:
             if expect:
                 evaluation.evaluate(expect, result, turn.id)
@@ -175,6 +186,7 @@ class RecordingReplay:
             len(served[0].request.messages) if served else 0,
             time.perf_counter() - self._started,
             self.recording.recorded,
+            exit_code=self.evaluation.exit_code,
             events_hash=events_hash,
         )
 
