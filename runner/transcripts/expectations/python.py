@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
+from types import CoroutineType
 
 from runner.core.errors import NeedsTrust, UsageError
 from runner.core.foreign_code import error_text, run_unattended
 from runner.core.truncate import truncate
-from runner.transcripts.expectations import ExpectationKind, Result
+from runner.transcripts.expectations import PASSED, ExpectationKind, Result
+from runner.transcripts.expectations.check_modules import check_module
 from runner.transcripts.expectations.turn_result import TurnResult
 
 _LONGEST = 2000
-_LOADED: dict[Path, Any] = {}
+_SHOWN = (bool, int, float, str, list, tuple, dict, set)
 
 
 def _python(expected: str, turn: TurnResult, normalize: tuple[str, ...]) -> Result:
@@ -23,17 +23,25 @@ def _python(expected: str, turn: TurnResult, normalize: tuple[str, ...]) -> Resu
             f"the expectation python: {expected} runs code of the transcript's folder",
             fix="look at it, then pass --trust",
         )
+    from runner.tools.captured_output import PrintedOutput  # lazy: few transcripts have checks
+
     path, name = _reference(expected, turn.folder)
-    complaint, error = run_unattended(lambda: _complaint(path, name, turn))
+    with PrintedOutput() as printed:
+        result, error = run_unattended(lambda: _checked(path, name, turn))
     if isinstance(error, UsageError):
         raise error
-    if isinstance(error, AssertionError):
-        return Result("fail", f"{expected}: {error_text(error).partition(': ')[2] or 'an assertion failed'}")
+    if result is None:
+        result = Result("fail", _crash_text(error), crashed=True)
+    if result.state == "pass":
+        return result
+    lines = [f"!printed: {line}" for line in printed.text.splitlines()]
+    return result._replace(why=f"{expected}: {result.why}", diff="\n".join(lines))
+
+
+def _crash_text(error: BaseException | None) -> str:
     if isinstance(error, SystemExit):
-        return Result("fail", f"{expected}: it tried to end the program ({error_text(error)})")
-    if error is not None:
-        return Result("fail", f"{expected}: {error_text(error)}")
-    return Result.unless(f"{expected}: {complaint}" if complaint is not None else "")
+        return f"it tried to end the program ({error_text(error)})"
+    return error_text(error) if error is not None else "it gave nothing"
 
 
 def _reference(expected: str, folder: Path) -> tuple[Path, str]:
@@ -45,21 +53,30 @@ def _reference(expected: str, folder: Path) -> tuple[Path, str]:
     return path, name
 
 
-def _complaint(path: Path, name: str, turn: TurnResult) -> str | None:
-    """What the check says is wrong, None if nothing is. Raises UsageError, and whatever the code raises."""
-    if path not in _LOADED:
-        spec = spec_from_file_location(f"agent_run_checks_{len(_LOADED)}", path)
-        assert spec is not None and spec.loader is not None  # its name ends with .py
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        _LOADED[path] = module
-    function = getattr(_LOADED[path], name, None)
-    if not callable(function):
-        raise UsageError(f"python: {path.name}:{name}: {path.name} has no function {name}")
-    returned = function(turn)
-    if returned is None or returned is True:
-        return None
-    return truncate(returned if type(returned) is str else f"it returned {returned!r}", _LONGEST)
+def _checked(path: Path, name: str, turn: TurnResult) -> Result:
+    """What the check says of the turn. Raises UsageError, and what the code raises, save for an assertion that fails.
+
+    It holds with None or True; it does not with False, a text or an assertion. All else is a mistake in the check.
+    """
+    with check_module(path) as module:
+        function = getattr(module, name, None)
+        if not callable(function):
+            raise UsageError(f"python: {path.name}:{name}: {path.name} has no function {name}")
+        try:
+            returned = function(turn)
+        except AssertionError as error:
+            return Result("fail", error_text(error).partition(": ")[2] or "an assertion failed")
+        if returned is None or returned is True:
+            return PASSED
+        if type(returned) is str and returned.strip():
+            return Result("fail", truncate(returned, _LONGEST))
+        if returned is False:
+            return Result("fail", "it returned False")
+        if isinstance(returned, CoroutineType):
+            returned.close()  # or Python warns that nobody awaits it
+        shown = repr(returned) if type(returned) in _SHOWN else f"an object of the type {type(returned).__name__}"
+    why = f"it returned {shown}; a check returns None or True, False or a text"
+    return Result("fail", truncate(why, _LONGEST), crashed=True)
 
 
 KINDS: Mapping[str, ExpectationKind] = {
@@ -67,7 +84,8 @@ KINDS: Mapping[str, ExpectationKind] = {
         {
             "type": "string",
             "pattern": r"^[^:]+\.py:[A-Za-z_]\w*$",
-            "description": "`FILE.py:FUNCTION`: called with the Facts; None or True passes, a text says what failed.",
+            "description": "`FILE.py:FUNCTION`, called with the turn's facts: holds with None or True, "
+            "fails with False, a text or an assertion.",
         },
         _python,
     )
