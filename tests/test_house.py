@@ -404,7 +404,7 @@ def test_version_imports_click_alone():
 @pytest.mark.parametrize(
     "arguments, most",
     [
-        (["chat", "{agent}", "-m", "hi"], 89),
+        (["chat", "{agent}", "-m", "hi"], 91),
         (["check", "{agent}"], 62),
         (["replay", "tests/transcripts/compat/0.1/examples/dates.transcript.yaml"], 140),
     ],

@@ -283,7 +283,8 @@ def test_26_finalizing_records_the_answer_and_never_a_broken_one_as_whole():
     stream, handle = session.send_stream("c")
     with pytest.raises(GatewayError):
         list(stream)
-    handle.finalize()
+    with pytest.raises(GatewayError):
+        handle.finalize()
     assert [message.text for message in session.messages if message.role == "user"] == ["a", "b"]
     assert session.send_message("d") == "end"
 

@@ -25,6 +25,7 @@ AgentRunError                     everything this package raises on purpose
 │   └── LocalDied                 the embedded model's process ended
 ├── LimitReached                  a limit of the agent file stopped the turn                  exit 4
 ├── StreamIncomplete              a handle was finalized before its stream was read           exit 4
+├── TurnStopped                   a turn was stopped from elsewhere before its answer         exit 4
 ├── ToolsUnavailable              a tool server that the agent requires did not start         exit 4
 ├── RecordingError                a recording is missing, stale or of another format          exit 3
 ├── NeedsTrust                    the file executes or reaches out, and was not trusted       exit 6
@@ -99,7 +100,7 @@ class ContextOverflowError(UsageError):
 
 
 class SessionBusy(UsageError):
-    """A turn of this session is still open in the same thread."""
+    """Another turn of this session is open, and did not end while this one waited."""
 
     code = "SES-BUSY"
 
@@ -254,6 +255,12 @@ class StreamIncomplete(AgentRunError):
     """A handle was finalized before its stream had been read to the end."""
 
     code = "SES-STREAM"
+
+
+class TurnStopped(AgentRunError):
+    """A turn was stopped from elsewhere before it had an answer, as by leaving its session."""
+
+    code = "SES-STOPPED"
 
 
 class ToolsUnavailable(AgentRunError):

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol
-from weakref import WeakSet
+from collections.abc import Callable
+from weakref import WeakMethod
+
+_resets: set[WeakMethod[Callable[[], None]]] = set()
 
 
-class HoldsProcessState(Protocol):
-    """Holds what belongs to the process that made it."""
+def call_after_fork(reset: Callable[[], None]) -> None:
+    """Call the bound method in each process that is forked from this one, while its object lives.
 
-    def after_fork(self) -> None:
-        """Let go of it, in the child, without a word to the other side. Must not raise."""
-
-
-_holders: WeakSet[HoldsProcessState] = WeakSet()
-
-
-def reset_after_fork(holder: HoldsProcessState) -> None:
-    """Call `holder.after_fork()` in each process that is forked from this one while the holder lives."""
-    _holders.add(holder)
+    It lets go of what belongs to the parent, without a word to the other side, and must not raise.
+    """
+    _resets.add(WeakMethod(reset, _resets.discard))
 
 
 def _reset_all() -> None:
-    for holder in list(_holders):
-        holder.after_fork()
+    for weak in list(_resets):
+        if (reset := weak()) is not None:
+            reset()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks

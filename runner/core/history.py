@@ -91,5 +91,17 @@ class History:
         if not turn.exchanges and self.turns and self.turns[-1] is turn:
             self.turns.pop()
 
+    def roll_back(self, turn: Turn, *, keep_results: bool) -> None:
+        """Remove the newest turn, or with `keep_results` only the replies after its last results of tools."""
+        while turn.exchanges and not (
+            keep_results and turn.exchanges[-1].results and turn.exchanges[-1].reply.complete
+        ):
+            turn.exchanges.pop()
+        self.settle(turn)
+
+    def drop_newest(self) -> None:
+        """Forget the newest turn."""
+        self.turns.pop()
+
     def messages(self) -> tuple[Message, ...]:
         return tuple(message for turn in self.turns for message in turn.messages)

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
+from runner.core.cancel import Cancel
 from runner.core.foreign_code import run_foreign
 
 T = TypeVar("T")
 
 MAX_RUNNING = 32
+CANCEL_SECONDS = 0.15
 
 
 class Job(NamedTuple, Generic[T]):
@@ -23,13 +25,15 @@ class Job(NamedTuple, Generic[T]):
     seconds: float | None = None
 
 
-def side_by_side(jobs: Sequence[Job[T]], late: Callable[[int], T]) -> Iterator[tuple[int, T]]:
+def side_by_side(
+    jobs: Sequence[Job[T]], late: Callable[[int], T], cancel: Cancel | None = None
+) -> Iterator[tuple[int, T]]:
     """Yield (position, value) as each job ends; `late(position)` stands in for one that ran out of time.
 
     What a job raises is raised here, when it comes. No more than MAX_RUNNING run at a time; the seconds of the others
-    begin when they do.
+    begin when they do. After `cancel` the jobs have a moment to end by themselves, and are abandoned if they do not.
     """
-    ended: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[tuple[int, T | None, BaseException | None] | None] = queue.SimpleQueue()
     waiting: dict[int, float] = {}
     next_up = iter([(position, job, job.seconds) for position, job in enumerate(jobs) if job.seconds is not None])
 
@@ -43,21 +47,31 @@ def side_by_side(jobs: Sequence[Job[T]], late: Callable[[int], T]) -> Iterator[t
     for position, job in enumerate(jobs):
         if job.seconds is None:
             yield position, job.run()
-    while waiting:
-        try:
-            position, value, error = ended.get(timeout=max(0.0, min(waiting.values()) - time.monotonic()))
-        except queue.Empty:
-            now = time.monotonic()
-            for position in [each for each, deadline in waiting.items() if deadline <= now]:
-                del waiting[position]
-                yield position, late(position)
-        else:
-            if waiting.pop(position, None) is not None:
-                if error is not None:
-                    raise error
-                yield position, value  # type: ignore[misc]
-        fill()
+    cancel = cancel or Cancel()
+    with cancel.on_cancel(lambda: ended.put(None)):
+        while waiting:
+            try:
+                result = ended.get(timeout=max(0.0, min(waiting.values()) - time.monotonic()))
+            except queue.Empty:
+                if cancel.cancelled:
+                    return
+                now = time.monotonic()
+                for position in [each for each, deadline in waiting.items() if deadline <= now]:
+                    del waiting[position]
+                    yield position, late(position)
+            else:
+                if result is None:
+                    waiting = dict.fromkeys(waiting, time.monotonic() + CANCEL_SECONDS)
+                elif waiting.pop(result[0], None) is not None:
+                    position, value, error = result
+                    if error is not None:
+                        raise error
+                    yield position, value  # type: ignore[misc]
+            if not cancel.cancelled:
+                fill()
 
 
-def _work(job: Job[T], position: int, ended: queue.SimpleQueue[tuple[int, T | None, BaseException | None]]) -> None:
+def _work(
+    job: Job[T], position: int, ended: queue.SimpleQueue[tuple[int, T | None, BaseException | None] | None]
+) -> None:
     ended.put((position, *run_foreign(job.run)))

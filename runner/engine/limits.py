@@ -20,13 +20,15 @@ _OF_SESSION = frozenset({"total_tokens", "cost_usd"})
 class TurnLimits:
     """Holds one turn to the agent's limits, by its own clock and counters and by the session's `usage`.
 
-    `reached` names the limit that was reached, None as long as none was. Each method that checks raises LimitReached.
+    `timeout` bounds this turn's seconds besides. `reached` names the limit that was reached, None as long as none was.
+    Each method that checks raises LimitReached.
     """
 
-    def __init__(self, limits: Limits, usage: SessionUsage) -> None:
+    def __init__(self, limits: Limits, usage: SessionUsage, timeout: float | None = None) -> None:
         self.usage = usage
         self.reached: LimitName | None = None
         self._limits = limits
+        self._seconds = min((each for each in (limits.seconds, timeout) if each is not None), default=None)
         self._started = time.monotonic()
         self._before = usage.tokens, usage.cost_usd
         self._rounds = 0
@@ -46,7 +48,7 @@ class TurnLimits:
 
     def check_seconds(self) -> None:
         if self.seconds_left() == 0:
-            self._stop("seconds", f"the turn took longer than {self._limits.seconds:g} s")
+            self._stop("seconds", f"the turn took longer than {self._seconds:g} s")
 
     def check_exchange(self, reply: Message, results: Sequence[ToolResult | None]) -> None:
         """After the calls of a reply: they may have been made before, with the same results, or be cut off again."""
@@ -65,7 +67,7 @@ class TurnLimits:
 
     def seconds_left(self) -> float | None:
         """Seconds that the turn may still take, None without a limit."""
-        limit = self._limits.seconds
+        limit = self._seconds
         return None if limit is None else max(0.0, limit - (time.monotonic() - self._started))
 
     def no_price_notice(self, model: str) -> Notice | None:
@@ -84,5 +86,7 @@ class TurnLimits:
     def _stop(self, limit: LimitName, what: str) -> NoReturn:
         self.reached = limit
         key = "options.max_tokens" if limit == "max_tokens" else f"limits.{limit}"
+        if limit == "seconds" and self._seconds != self._limits.seconds:
+            key = "timeout"
         instead = "start a new session" if limit in _OF_SESSION else "send another message to go on from here"
         raise LimitReached(what, where=key, fix=f"raise {key}, or {instead}")

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from threading import current_thread
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
-from runner.core.errors import SessionBusy
+from runner.core.errors import TurnStopped
 from runner.core.events import Asked, Event, Notice, Replied
-from runner.core.history import History, Turn
+from runner.core.fork import call_after_fork
+from runner.core.history import History
 from runner.core.messages import Attachment, Message, Usage
 from runner.core.policy import DEFAULT_SYSTEM_PROMPT, ContextPolicy, Limits
 from runner.core.sanitize import replace_surrogates
 from runner.engine.approval import Approve, PermissionCheck
 from runner.engine.broker import Broker, WrapGateway
 from runner.engine.limits import TurnLimits
+from runner.engine.open_turn import OpenTurn, TurnSlot
 from runner.engine.prompt_window import Prompt
 from runner.engine.session_requests import SessionRequests
 from runner.engine.stream import StreamHandle
@@ -50,7 +52,9 @@ class ChatSession:
     classes, `@tool` functions, or a ready Tools. `tool_choice`: auto, none, required or a tool's name. `context`,
     `limits`: the agent file's policies. `reply`: the JSON Schema that answers must keep. `permit`: given a ToolCall,
     None if it may run or the reason why not. `clock`: the current time, for the tools. `history`: a conversation to
-    go on with. `stream`: False asks for each reply in one piece. Raises UsageError for what is no tool.
+    go on with. `stream`: False asks for each reply in one piece. `busy_timeout`: how many seconds a send waits for the
+    turn of another thread before it raises SessionBusy; None is 60, and 0 where an event loop runs. Raises UsageError
+    for what is no tool.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class ChatSession:
         clock: Callable[[], datetime] | None = None,
         history: History | None = None,
         stream: bool = True,
+        busy_timeout: float | None = None,
         id: str = "",
     ) -> None:
         self.id = id or new_session_id()
@@ -84,8 +89,9 @@ class ChatSession:
             self._context = replace(self._context, clock=clock)
         self._history = history or History()
         self._usage = SessionUsage(broker.price)
-        self._turn_lock = threading.Lock()
-        self._turn_owner: int | None = None
+        self._turn_slot = TurnSlot()
+        self._busy_timeout = busy_timeout
+        call_after_fork(self._leave_turn_to_parent)
 
     @classmethod
     def from_agent(
@@ -157,29 +163,32 @@ class ChatSession:
     def tools(self) -> Tools:
         return self._tools
 
-    def send_message(self, text: str, files: Iterable[Attachment] = ()) -> str:
-        """The text of the answer to `text` and the attached images.
+    def send_message(self, text: str, files: Iterable[Attachment] = (), *, timeout: float | None = None) -> str:
+        """The text of the answer to `text` and the attached images, which the whole turn has `timeout` seconds for.
 
-        Raises AgentRunError (GatewayError, LimitReached, ContextOverflowError, …); a turn in which the model gave
-        nothing leaves no trace in the history.
+        Raises AgentRunError (GatewayError, LimitReached, ContextOverflowError, …). The history is then as it was
+        before, unless a tool has run: its exchange stays.
         """
-        answer = ""
-        with closing(self.send(text, files)) as events:
+        turn = OpenTurn(Cancel(), keeps_fragment=False)
+        answer: str | None = None
+        with closing(self._events(text, files, turn, timeout)) as events:
             for event in events:
                 if type(event) is Replied:
                     answer = event.text
+        if turn.cancel.cancelled or answer is None:
+            raise TurnStopped("the turn was stopped before it had an answer")
         return answer
 
     def send_stream(self, text: str, files: Iterable[Attachment] = ()) -> tuple[Iterator[str], StreamHandle]:
         """The pieces of the answer as they arrive, each a str, and a handle on the turn.
 
         The user's message enters the history at once; the request is sent when the stream is first read, and
-        reading it raises what send_message would.
+        reading it raises what send_message would. Closing or dropping the stream ends the turn.
         """
-        cancel = Cancel()
-        events = self._turn(text, files, cancel)
+        turn = OpenTurn(Cancel())
+        events = self._events(text, files, turn)
         next(events)
-        handle = StreamHandle(self, events, cancel)
+        handle = StreamHandle(self, events, turn)
         return handle.read(), handle
 
     def finalize_stream(self, handle: StreamHandle, *, partial: bool = False) -> ChatSession:
@@ -189,20 +198,23 @@ class ChatSession:
     def send(
         self, text: str, files: Iterable[Attachment] = (), *, cancel: Cancel | None = None
     ) -> Generator[Event, None, None]:
-        """One turn as events; it begins at the first `next()`. Closing the generator stops the turn.
+        """One turn as events; it begins at the first `next()`. Closing or dropping the generator stops the turn.
 
-        `cancel` stops it from another thread. Raises AgentRunError.
+        `cancel` stops it from another thread. What was shown of an answer that was stopped or broke off is kept, and
+        marked. Raises AgentRunError.
         """
-        return self._turn(text, files, cancel or Cancel())
+        return self._events(text, files, OpenTurn(cancel or Cancel()))
 
     def reset(self) -> None:
-        """Forget the conversation; the system prompt and the tools stay. Waits for a turn under way."""
-        self._take_turn()
+        """Forget the conversation; the system prompt and the tools stay. Waits for the turn of another thread."""
+        turn = OpenTurn(Cancel())
+        self._turn_slot.take(turn, self._busy_timeout)
         self._history = History()
-        self._end_turn()
+        self._turn_slot.release(turn)
 
     def close(self) -> None:
-        """Close the tools and the gateways, with their connections and processes."""
+        """Stop the turn under way; close the tools and the gateways, with their connections and processes."""
+        self._turn_slot.stop()
         self._tools.close()
         self.broker.close()
 
@@ -218,36 +230,47 @@ class ChatSession:
             return tools  # type: ignore[no-any-return]
         return Toolbox(tools, seconds=self._limits.tool_seconds, output_bytes=self._limits.tool_output_bytes)
 
-    def _turn(self, text: str, files: Iterable[Attachment], cancel: Cancel) -> Generator[Event, None, None]:
+    def _leave_turn_to_parent(self) -> None:
+        if self._turn_slot.is_open:
+            self._history.drop_newest()
+        self._turn_slot = TurnSlot()
+
+    def _events(
+        self, text: str, files: Iterable[Attachment], turn: OpenTurn, seconds: float | None = None
+    ) -> Generator[Event, None, None]:
+        """The turn's events; it is open from the first to the last."""
+        events = self._run_turn(text, files, turn, seconds)
+        turn.attach(events)
+        return events
+
+    def _run_turn(
+        self, text: str, files: Iterable[Attachment], open_turn: OpenTurn, seconds: float | None
+    ) -> Generator[Event, None, None]:
         def ask_model(extra: tuple[Message, ...], seconds: float | None) -> Iterator[Chunk | Notice]:
             prompt = Prompt(self.system_prompt, self._history.turns, extra)
             return self._requests.reply(self.broker, prompt, cancel, seconds)
 
-        self._take_turn()
-        turn: Turn | None = None
+        cancel, slot = open_turn.cancel, self._turn_slot
+        slot.take(open_turn, self._busy_timeout)
+        is_whole = False
         try:
-            turn = self._history.open(Message.user(replace_surrogates(text), files))
+            turn = open_turn.begin(self._history, Message.user(replace_surrogates(text), files))
             yield Asked(turn.user.text)
-            limits = TurnLimits(self._limits, self._usage)
-            tool_calls = ToolCalls(self._tools, replace(self._context, cancel=cancel), limits, self._permission_check)
-            yield from TurnLoop(ask_model, turn.exchanges, tool_calls, limits, self._reply_schema).run()
+            open_turn.reader = current_thread()
+            limits = TurnLimits(self._limits, self._usage, seconds)
+            context = replace(self._context, cancel=cancel)
+            tool_calls = open_turn.tool_calls = ToolCalls(self._tools, context, limits, self._permission_check)
+            with closing(TurnLoop(ask_model, turn.exchanges, tool_calls, limits, self._reply_schema).run()) as events:
+                for event in events:
+                    yield event
+                    open_turn.reader = current_thread()  # who goes on reading may be another thread than before
+            is_whole = not cancel.cancelled
         finally:
-            if turn is not None:
-                self._history.settle(turn)
-            self._end_turn()
-
-    def _take_turn(self) -> None:
-        if self._turn_owner == threading.get_ident():
-            raise SessionBusy(
-                "a turn of this session is still open",
-                fix="read its stream to the end, or call handle.abort() or handle.finalize(partial=True)",
-            )
-        self._turn_lock.acquire()
-        self._turn_owner = threading.get_ident()
-
-    def _end_turn(self) -> None:
-        self._turn_owner = None
-        self._turn_lock.release()
+            if is_whole or open_turn.keeps_fragment:
+                open_turn.settle()
+            else:
+                open_turn.roll_back()
+            slot.release(open_turn)
 
 
 def _reply_schema(reply: ReplySchema | Mapping[str, Any] | None) -> ReplySchema | None:

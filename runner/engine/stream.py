@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
+from weakref import ref
 
-from runner.core.cancel import Cancel
 from runner.core.errors import StreamIncomplete
 from runner.core.events import Event, Replied, TextDelta, ToolStarted, TurnEnded
 from runner.core.messages import ToolCall, Usage
 
 if TYPE_CHECKING:
+    from runner.engine.open_turn import OpenTurn
     from runner.engine.session import ChatSession
 
 
@@ -22,12 +22,15 @@ class StreamHandle:
     then it is the reply's (`stop`, `length`, …), `cancelled` after `abort()`, or `incomplete`.
     """
 
-    def __init__(self, session: ChatSession, events: Generator[Event, None, None], cancel: Cancel) -> None:
+    def __init__(self, session: ChatSession, events: Generator[Event, None, None], turn: OpenTurn) -> None:
         self._session = session
         self._events = events
-        self._cancel = cancel
+        self._turn = turn
+        self._stream: ref[Iterator[str]] | None = None
+        self._failure: Exception | None = None
         self._pieces: list[str] = []
         self._ended = False
+        self._dropped = False
         self.usage = Usage()
         self.finish_reason = ""
         self.tool_calls: tuple[ToolCall, ...] = ()
@@ -39,32 +42,54 @@ class StreamHandle:
 
     def abort(self) -> None:
         """Stop the reply and close the connection, from any thread; what arrived stays in the session, marked."""
-        if self._ended:
-            return
-        self._cancel.cancel()
-        with suppress(ValueError):  # another thread is reading: it ends by itself
-            self._events.close()
-        self._ended = True
-        self.finish_reason = "cancelled"
+        if not self._ended:
+            self._turn.stop()  # where another thread is reading, that one ends the turn
+            self._ended = True
+            self.finish_reason = "cancelled"
 
     def finalize(self, *, partial: bool = False) -> ChatSession:
         """The session, with the assembled response recorded. Doing it again changes nothing.
 
         A stream that was not read to its end raises StreamIncomplete, or with `partial` is stopped there and recorded
-        as the incomplete answer it is.
+        as the incomplete answer it is. After a failure of the stream the turn is taken back, as send_message does it,
+        and the failure raised; with `partial` what was shown stays.
         """
-        if not self._ended:
-            if not partial:
-                raise StreamIncomplete(
-                    "the stream has not been read to its end",
-                    fix="read it, call handle.abort(), or finalize(partial=True)",
-                )
+        if partial:
             self.abort()
+            self._dropped, self._failure = False, None
+        elif self._failure is not None:
+            self._turn.roll_back()
+            raise self._failure
+        elif not self._ended or self._dropped:
+            raise StreamIncomplete(
+                "the stream has not been read to its end",
+                fix="read it, call handle.abort(), or finalize(partial=True)",
+            )
         return self._session
 
     def read(self) -> Iterator[str]:
-        """The pieces of text, each a non-empty str, as they arrive. Raises AgentRunError, as the turn does."""
-        pieces, ended = self._pieces, True
+        """The stream: the pieces of text, each a non-empty str, as they arrive. It raises AgentRunError, as the turn.
+
+        Closing or dropping it, also before its first piece, ends the turn; the handle need not.
+        """
+        stream = self._read()
+        handle = ref(self)
+
+        def dropped(_: object) -> None:
+            if (known := handle()) is not None:
+                known.drop()
+
+        self._stream = ref(stream, dropped)
+        return stream
+
+    def drop(self) -> None:
+        """End the turn, since nobody will read on."""
+        if not self._ended:
+            self.abort()
+            self._dropped = True
+
+    def _read(self) -> Iterator[str]:
+        pieces = self._pieces
         try:
             for event in self._events:
                 if type(event) is TextDelta:
@@ -79,11 +104,12 @@ class StreamHandle:
                     self.usage = event.usage
                     if event.reason in {"cancelled", "incomplete"}:
                         self.finish_reason = event.reason
-        except GeneratorExit:  # the stream was dropped: the handle can still end the turn
-            ended = False
+            self._ended = True
+        except GeneratorExit:
+            self.drop()
             raise
-        except ValueError:  # abort() in another thread may be closing the turn at this moment
-            if not self._cancel.cancelled:
-                raise
-        finally:
-            self._ended = self._ended or ended
+        except Exception as error:
+            if isinstance(error, ValueError) and self._turn.cancel.cancelled:
+                return  # abort() in another thread is closing the turn at this moment
+            self._ended, self._failure = True, error
+            raise

@@ -17,13 +17,14 @@ from runner.tools import Context, Tools
 
 
 class ToolCalls:
-    """Runs the tool calls of one turn. `denied` is why the last call that was not allowed was not."""
+    """Runs the tool calls of one turn. `denied` is why the last call that was not allowed was not; `ran`: one began."""
 
     def __init__(
         self, tools: Tools, context: Context, limits: TurnLimits, permission_check: PermissionCheck | None = None
     ) -> None:
         self.tools = tools
         self.denied = ""
+        self.ran = False
         self._texts: deque[str] = deque()
         # What a tool uses on its own account counts as the session's.
         self._context = replace(context, notify=self._texts.append, spend=limits.usage.add)
@@ -54,6 +55,7 @@ class ToolCalls:
 
     def _side_by_side(self, jobs: list[tuple[int, ToolCall]]) -> Iterator[tuple[int, ToolResult]]:
         """Run the calls; one that is late, or still runs when the turn is stopped, is told to stop and left behind."""
+        self.ran = self.ran or bool(jobs)
         cancels = [Cancel() for _ in jobs]
         seconds_left = self._limits.seconds_left()
 
@@ -74,7 +76,7 @@ class ToolCalls:
             for cancel in cancels:
                 stack.callback(cancel.cancel)
                 stack.enter_context(self.cancel.on_cancel(cancel.cancel))
-            for index, result in side_by_side(work, timed_out):
+            for index, result in side_by_side(work, timed_out, self.cancel):
                 yield jobs[index][0], result
 
     def _refusal(self, reply: Message, call: ToolCall) -> ToolResult | None:

@@ -60,7 +60,7 @@ class TurnLoop:
         self._partial: Message | None = None
         self.reason: TurnReason = "answered"
 
-    def run(self) -> Iterator[Event]:
+    def run(self) -> Generator[Event, None, None]:
         """The turn's events, TurnEnded last. Raises AgentRunError after it when the turn did not end in an answer."""
         failure: AgentRunError | None = None
         try:

@@ -17,7 +17,6 @@ from runner.core.errors import (
     LimitReached,
     PromptTooLong,
     RateLimited,
-    SessionBusy,
     TimedOut,
 )
 from runner.core.events import Notice, Replied, TextDelta, ToolFinished, TurnEnded
@@ -123,17 +122,14 @@ def test_an_interrupt_while_the_caller_holds_an_event_does_not_keep_the_turn_ope
         chat.send_message("go")
     except KeyboardInterrupt as kept:
         held = kept  # as an interpreter's last traceback holds it
-    assert finishes(chat) == ["", "cancelled"] and held
+    assert finishes(chat) == [] and held
     assert chat.send_message("now") == "next"
 
 
-def test_reset_waits_for_no_turn_of_its_own_thread_and_breaks_none(asked):
+def test_reset_ends_the_open_stream_of_its_own_thread(asked):
     chat = ChatSession(Broker("m", asked(endless, "next")))
-    stream, handle = chat.send_stream("go")
+    stream, _ = chat.send_stream("go")
     next(stream)
-    with pytest.raises(SessionBusy):
-        chat.reset()
-    handle.abort()
     chat.reset()
     assert chat.messages == () and chat.send_message("now") == "next"
 
@@ -153,7 +149,7 @@ def test_a_filtered_reply_runs_no_tool_and_leaves_no_empty_message(asked):
         chat.send_message("one")
     assert chat.messages == ()
     with pytest.raises(ContentFiltered):
-        chat.send_message("two")
+        list(chat.send("two"))
     assert ran == [] and chat.messages[-1].results[0].failed
     assert chat.send_message("three") == "fine"
 
@@ -210,7 +206,7 @@ def test_a_prompt_found_too_long_after_output_is_not_asked_again(asked):
     chat = ChatSession(Broker("m", gateway))
     chat.send_message("one")
     with pytest.raises(PromptTooLong):
-        chat.send_message("two")
+        list(chat.send("two"))
     assert finishes(chat)[-1] == "incomplete" and len(gateway.requests) == 2
 
 
@@ -355,8 +351,10 @@ def test_a_handle_of_a_stream_that_failed_can_be_finalized(asked):
     stream, handle = chat.send_stream("go")
     with pytest.raises(ValueError, match="somebody else"):
         list(stream)
-    assert handle.finalize() is chat and finishes(chat) == ["", "cancelled"]
-    assert chat.send_message("now") == "next"
+    assert finishes(chat) == ["", "cancelled"]
+    with pytest.raises(ValueError, match="somebody else"):
+        handle.finalize()
+    assert chat.messages == () and chat.send_message("now") == "next"
 
 
 def test_the_user_is_told_of_an_empty_reply_in_words_for_people(asked):

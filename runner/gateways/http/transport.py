@@ -16,7 +16,7 @@ from weakref import WeakSet
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, IncompleteReply, ProtocolBroken, TimedOut
-from runner.core.fork import reset_after_fork
+from runner.core.fork import call_after_fork
 from runner.core.policy import Timeouts
 from runner.gateways import Request
 from runner.gateways.http.connection_errors import connection_error, interrupted_reply, not_a_reply
@@ -75,7 +75,7 @@ class HttpTransport:
         self._tls: ssl.SSLContext | None = None
         self._idle: list[HttpConnection] = []
         self._open: WeakSet[HttpConnection] = WeakSet()
-        reset_after_fork(self)
+        call_after_fork(self._forget_connections)
 
     @property
     def where(self) -> str:
@@ -126,7 +126,7 @@ class HttpTransport:
     def __del__(self) -> None:
         self.close()
 
-    def after_fork(self) -> None:
+    def _forget_connections(self) -> None:
         """Close this process's copies of the sockets: each connection, idle or in use, stays the parent's alone."""
         self._idle = []
         for connection in list(self._open):
