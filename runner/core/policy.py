@@ -41,8 +41,12 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class ContextPolicy:
-    """The context window in tokens (None: the model's own), what is kept for the reply, and what overflow does."""
+    """The context window in tokens (None: the model's own), what is kept for the reply, and what overflow does.
+
+    `keep`: the share of the window that is filled after older messages had to be left out.
+    """
 
     max_tokens: int | None = None
     reserve: int = 1024
     overflow: Literal["evict", "error"] = "evict"
+    keep: float = 0.6

@@ -11,7 +11,7 @@ from runner.core.history import Turn
 from runner.core.messages import Message, ToolSpec
 from runner.core.policy import DEFAULT_WINDOW, ContextPolicy
 from runner.core.tokens import IMAGE, Calibration, estimate, estimate_tools
-from runner.core.window import WindowContents, fit
+from runner.core.window import Room, Start, WindowContents, fit
 from runner.engine.route import Route
 from runner.gateways import Capabilities, Request
 
@@ -34,6 +34,7 @@ class PromptWindow:
         self.policy = policy
         self._calibrations: dict[str, Calibration] = {}
         self._targets: dict[str, int] = {}
+        self._starts: dict[str, tuple[Start, Turn]] = {}
         self._tool_tokens: tuple[tuple[ToolSpec, ...], int] = (), 0
 
     def tokens(self, capabilities: Capabilities) -> int:
@@ -48,13 +49,15 @@ class PromptWindow:
         window = request.window or DEFAULT_WINDOW
         fixed = estimate(request.system) + self._count_tools(request.tools)
         fixed += sum(estimate(message.text) for message in prompt.extra)
-        view = fit(
-            prompt.turns,
-            fixed=fixed,
-            room=self._room(window, request.options),
-            aim=self._targets.get(str(route)),
-            calibrate=self._calibration(route),
+        room = Room(
+            fixed,
+            self._room(window, request.options),
+            self._calibration(route),
+            self._targets.get(str(route)),
+            self.policy.keep,
         )
+        view = fit(prompt.turns, room, self._start(route, prompt.turns))
+        self._starts[str(route)] = view.start, prompt.turns[view.start.turn]
         if (view.evicted or view.truncated) and self.policy.overflow == "error":
             raise UsageError(
                 "the conversation no longer fits the context window",
@@ -97,6 +100,13 @@ class PromptWindow:
     def _room(self, window: int, options: Mapping[str, Any]) -> int:
         """Tokens of the window that the prompt may take; the rest is the reply's."""
         return window - min(int(options.get("max_tokens") or self.policy.reserve), window // 2)
+
+    def _start(self, route: Route, turns: Sequence[Turn]) -> Start:
+        """Where the route's last prompt began, if that is still a turn of the conversation."""
+        start, turn = self._starts.get(str(route), (Start(), None))
+        if start.turn >= len(turns) or turns[start.turn] is not turn:
+            return Start()
+        return start if start.turn == len(turns) - 1 else start._replace(exchange=0)
 
     def _calibration(self, route: Route) -> Calibration:
         return self._calibrations.setdefault(str(route), Calibration())

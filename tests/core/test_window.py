@@ -13,7 +13,7 @@ from runner.core.history import Exchange, History, Turn
 from runner.core.messages import Message, ToolCall, ToolResult
 from runner.core.tokens import Calibration
 from runner.core.truncate_tool_results import truncate_results
-from runner.core.window import fit
+from runner.core.window import Room, Start, fit
 from thoroughness import examples
 
 
@@ -52,7 +52,7 @@ def test_the_newest_suffix_that_fits_is_sent_and_as_much_as_fits(turns, fixed, r
     calibrate, newest = calibration(factor), turns[-1]
     least = fixed + newest.user_tokens + (newest.exchanges[-1].tokens if newest.exchanges else 0)
     try:
-        view = fit(turns, fixed=fixed, room=room, calibrate=calibrate)
+        view = fit(turns, Room(fixed, room, calibrate))
     except ContextOverflowError:
         assert calibrate(least) > room
         return
@@ -75,27 +75,27 @@ def test_the_newest_suffix_that_fits_is_sent_and_as_much_as_fits(turns, fixed, r
 @settings(max_examples=examples(100), deadline=None)
 @given(turns=turns, aim=st.integers(0, 300))
 def test_an_aim_that_cannot_be_met_leaves_what_must_stay(turns, aim):
-    view = fit(turns, fixed=10, room=10_000, aim=aim, calibrate=Calibration())
+    view = fit(turns, Room(10, 10_000, Calibration(), aim))
     assert turns[-1].user in view.messages
     assert Calibration()(view.estimated) <= max(aim, 1) or not view.can_shrink
 
 
 def test_a_huge_result_is_cut_in_the_middle_for_the_request_and_whole_in_history():
     history = History([Turn(Message.user("hi"), [exchange(5000)])])
-    view = fit(history.turns, fixed=10, room=500, calibrate=Calibration())
+    view = fit(history.turns, Room(10, 500, Calibration()))
     shown = view.messages[-1].results[0].output
     assert view.truncated and Calibration()(view.estimated) <= 500
     assert shown.startswith("word ") and shown.endswith("word ") and "characters left out" in shown
     assert history.messages()[-1].results[0].output == "word " * 5000
     history.open(Message.user("and now?"))
-    view = fit(history.turns, fixed=10, room=500, calibrate=Calibration())
+    view = fit(history.turns, Room(10, 500, Calibration()))
     assert [message.text for message in view.messages] == ["and now?"] and view.evicted == 3
 
 
 def test_a_result_that_would_be_left_with_nothing_is_an_error_that_says_what_is_large():
     turns = [Turn(Message.user("hi"), [exchange(5000)])]
     with pytest.raises(ContextOverflowError, match="newest tool results do not fit") as raised:
-        fit(turns, fixed=10, room=80, calibrate=Calibration())
+        fit(turns, Room(10, 80, Calibration()))
     assert raised.value.why.startswith("newest tool results") and "tool_output_bytes" in raised.value.fix
 
 
@@ -118,3 +118,37 @@ def test_fitting_is_the_inverse_of_the_calibrated_count(room, factor):
     calibrate = calibration(factor)
     largest = calibrate.max_estimate(room)
     assert calibrate(largest) <= room < calibrate(largest + 2)
+
+
+def talk(number: int, size: int = 20) -> list[Turn]:
+    return [Turn(Message.user("word " * size), [plain("word " * size)]) for _ in range(number)]
+
+
+def test_a_prompt_that_fits_from_where_the_last_began_begins_there():
+    turns = talk(8)
+    whole = fit(turns, Room(0, 10_000, Calibration()))
+    assert fit(turns, Room(0, 10_000, Calibration()), Start(3)).start == Start(3)
+    assert whole.start == Start(0) and whole.evicted == 0
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=2, max_size=60),
+    room=st.integers(200, 900),
+    keep=st.floats(0.1, 1),
+)
+def test_the_beginning_stays_until_it_no_longer_fits_and_then_room_is_made_for_many_turns(sizes, room, keep):
+    turns: list[Turn] = []
+    start = Start()
+    for size in sizes:
+        turns.extend(talk(1, size))
+        view = fit(turns, Room(10, room, Calibration(), keep=keep), start)
+        assert view.estimated <= room
+        if view.start != start:
+            assert view.start.turn > start.turn
+            most, low = map(Calibration().max_estimate, (room, int(room * keep)))
+            assert fit(turns, Room(10, 10**9, Calibration()), start).estimated > most
+            assert view.estimated <= low or view.start.turn == len(turns) - 1
+            if view.start.turn > start.turn + 1:
+                assert view.estimated + turns[view.start.turn - 1].tokens > low
+        start = view.start
