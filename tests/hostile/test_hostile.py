@@ -29,15 +29,54 @@ HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yaml"))
 PARTS = sorted(file for file in (HERE / "parts").iterdir() if file.is_file())
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "CANARYaws0123456789abcdef", "OPENAI_API_KEY": "sk-CANARYopenai0123456789"}
-DIRECTIVE = re.compile(r"^# (check|run|trusted|allowed|denied): (\d+)(?:, (.*))?$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^# (check|run|trusted|allowed|denied|replay|record): (\d+)(?:, (.*))?$", re.MULTILINE)
+ONCE = ("--output", "jsonl", "-m", "hi")
 ARGUMENTS = {
-    "run": ("--output", "jsonl", "-m", "hi"),
-    "trusted": ("--trust", "--output", "jsonl", "-m", "hi"),
-    "allowed": ("--trust", "--allow", "files_write", "--output", "jsonl", "-m", "hi"),
-    "denied": ("--trust", "--deny", "go", "--output", "jsonl", "-m", "hi"),
+    "run": ("FILE", *ONCE),
+    "trusted": ("FILE", "--trust", *ONCE),
+    "allowed": ("FILE", "--trust", "--allow", "files_write", *ONCE),
+    "denied": ("FILE", "--trust", "--deny", "go", *ONCE),
+    "replay": ("replay", "FILE"),
+    "record": ("record", "FILE"),
 }
 USES = [(file, *found) for file in FILES for found in DIRECTIVE.findall(file.read_text()) if found[0] != "check"]
 CHECKED = [(file, *found[1:]) for file in FILES for found in DIRECTIVE.findall(file.read_text()) if found[0] == "check"]
+
+
+THREAT = re.compile(r"^# threat: (T\d+)$", re.MULTILINE)
+THREATS: dict[str, tuple[str, ...]] = {
+    "T1": ("hostile/test_hostile.py::test_a_replay_runs_nothing_that_was_recorded",),
+    "T2": ("hostile/test_hostile.py::test_a_key_does_not_follow_a_redirect",),
+    "T3": (),
+    "T4": (),
+    "T5": (),
+    "T6": (),
+    "T7": ("hostile/test_hostile.py::test_a_place_in_the_path_stays_one_segment",),
+    "T8": (),
+    "T9": (),
+    "T10": (),
+    "T11": ("hostile/test_hostile.py::test_no_text_of_a_file_moves_the_cursor",),
+    "T12": (),
+    "T13": (),
+    "T14": (),
+    "T15": (),
+    "T16": (),
+}
+"""The threats that docs/trust.md answers, and what holds each beside the files that name it."""
+
+SWEEPS = {
+    "check": ["check", "FILE"],
+    "show": ["show", "FILE"],
+    "trust": ["trust", "FILE"],
+    "chat": ["FILE", "-m", "hi"],
+    "replay": ["replay", "FILE"],
+    "record": ["record", "FILE"],
+}
+"""What a person may do with a file before having said that it is trusted."""
+
+SECONDS, MEGABYTES = 8, 500
+ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]|(?m:^::[a-z]+ )")
+"""What moves a cursor, hides or turns a text, or is a command to GitHub."""
 
 
 @dataclass
@@ -101,6 +140,10 @@ class Cage:
         out, errors = self.capsys.readouterr()
         return Ran(code, out, errors)
 
+    def use(self, file: str, use: str) -> Ran:
+        """One of the ways of using a file of the corpus."""
+        return self.run(*(file if word == "FILE" else word for word in ARGUMENTS[use]))
+
     @property
     def environment(self) -> dict[str, str]:
         homes = {f"AGENT_RUN_{kind}_HOME": str(self.home / "user" / kind) for kind in ("CONFIG", "STATE", "CACHE")}
@@ -108,7 +151,7 @@ class Cage:
         return {**kept, **homes, **SECRETS, "HOME": str(self.home / "outside")}
 
     def check(self, ran: Ran) -> None:
-        assert ran.code in (0, 2, 4, 6), ran.said
+        assert ran.code in (0, 1, 2, 3, 4, 5, 6), ran.said
         assert "Traceback" not in ran.said
         assert "CANARY" not in ran.said.replace(str(self.home), ""), "a secret was shown"
         assert not [*self.home.rglob("PWNED*"), *self.home.rglob("dangling-target")], "something ran or was written"
@@ -164,9 +207,54 @@ def cage(
 
 def test_the_corpus_says_what_it_tries():
     for file in FILES:
-        text = file.read_text()
-        assert re.match(r"# [A-Z].*\.\n", text), f"{file.name} does not say what it tries"
-        assert DIRECTIVE.search(text), f"{file.name} does not say what must come of it"
+        assert re.match(r"# [A-Z].*\.\n# threat: T\d+\n", file.read_text()), f"{file.name} does not say what it tries"
+
+
+def test_each_threat_is_held():
+    held = {file.name: THREAT.search(file.read_text()) for file in FILES}
+    files = {threat: [name for name, found in held.items() if found and found[1] == threat] for threat in THREATS}
+    assert len(FILES) >= 150
+    for threat, tests in THREATS.items():
+        assert len(files[threat]) >= 2, f"{threat} is held by {files[threat]}"
+        for name in tests:
+            path, _, test = name.partition("::")
+            assert f"def {test}(" in (HERE.parent / path).read_text(), name
+
+
+@pytest.mark.parametrize(
+    "use", [use if use in ("show", "replay") else pytest.param(use, marks=pytest.mark.slow) for use in SWEEPS]
+)
+def test_no_command_does_anything_for_a_file_that_is_not_trusted(cage: Cage, use: str):
+    files = [
+        file.name for file in FILES if use not in ("replay", "replay -j 2", "record") or ".transcript." in file.name
+    ]
+    report = cage.home / "report.jsonl"
+    arguments = [str(report), *SWEEPS[use], "--", *files]
+    done = subprocess.run(
+        [sys.executable, "-P", "-B", str(HERE / "sweep.py"), *arguments],
+        env={**cage.environment, "PYTHONPATH": str(HERE.parent.parent)},
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert "megabytes" in lines[-1], f"it ended at {files[len(lines) :][:1]}: {done.stderr}"
+    wrong = [problem for line in lines[:-1] for problem in problems_of(line, use)]
+    assert not wrong, "\n".join(wrong)
+    assert lines[-1]["megabytes"] < MEGABYTES
+    cage.check(Ran(0, "", "".join(line["said"] for line in lines[:-1])))
+
+
+def problems_of(line: dict[str, Any], use: str) -> Iterator[str]:
+    """What one command may not have done with one file."""
+    if line["code"] not in (0, 1, 2, 3, 4, 5, 6):
+        yield f"{use} {line['file']}: code {line['code']}: {line['said']}"
+    if line["seconds"] > SECONDS:
+        yield f"{use} {line['file']}: {line['seconds']:.1f} s"
+    if found := ACTIVE.search(line["said"]):
+        yield f"{use} {line['file']}: says {found[0]!r}"
+    yield from (f"{use} {line['file']}: did {each}" for each in line["did"])
 
 
 def test_checking_the_whole_corpus_does_nothing(cage: Cage):
@@ -182,38 +270,23 @@ def test_checking_the_whole_corpus_does_nothing(cage: Cage):
         assert text in found, file.name
 
 
-def test_showing_the_whole_corpus_does_nothing(cage: Cage):
-    """In a process of its own: what an import would have left behind is gone with it."""
-    code = "import sys; from runner.cli import run; print({run(['show', file]) for file in sys.argv[1:]})"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code, *(file.name for file in FILES)],
-        env={**cage.environment, "PYTHONPATH": str(HERE.parent.parent)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    ran = Ran(done.returncode, done.stdout, done.stderr)
-    cage.check(ran)
-    assert ran.out.splitlines()[-1] == "{0, 2}", ran.said
-
-
 @pytest.mark.parametrize(("file", "use", "code", "text"), USES, ids=[f"{use[0].stem}-{use[1]}" for use in USES])
 def test_using_a_file_lets_nothing_out(cage: Cage, file: Path, use: str, code: str, text: str):
-    ran = cage.run(file.name, *ARGUMENTS[use])
+    ran = cage.use(file.name, use)
     cage.check(ran)
     assert ran.code == int(code), ran.said
     assert text in ran.said
 
 
 def test_a_place_in_the_path_stays_one_segment(cage: Cage):
-    cage.run("http_path.yaml", *ARGUMENTS["trusted"])
+    cage.use("http_path.yaml", "trusted")
     assert cage.honest.asked
     for asked in cage.honest.asked:
         assert re.fullmatch(r"/open/[^/?#]+\?q=[^&#]+", asked), asked
 
 
 def test_a_key_does_not_follow_a_redirect(cage: Cage):
-    cage.run("http_redirect.yaml", *ARGUMENTS["trusted"])
+    cage.use("http_redirect.yaml", "trusted")
     assert cage.honest.asked == [f"/redirect Bearer {SECRETS['OPENAI_API_KEY']}"]
 
 
