@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 MODES = ("recorded", "whole", "char", "fuzz:SEED")
 _MAX_FUZZED_LENGTH = 12
-_MAX_REPEAT = 1_000_000
+_RUN = re.compile(r"([1-9][0-9]{0,6})(?:x([1-9][0-9]{0,6}))?")
 
 
 def encode_lengths(lengths: Iterable[int]) -> str:
@@ -16,15 +17,17 @@ def encode_lengths(lengths: Iterable[int]) -> str:
     return " ".join(f"{length}x{count}" if count > 1 else str(length) for length, count in runs)
 
 
-def decode_lengths(coded: str) -> tuple[int, ...]:
-    """`1x2 2` as `(1, 1, 2)`. Raises ValueError."""
+def decode_lengths(coded: str, characters: int) -> tuple[int, ...]:
+    """`1x2 2` as `(1, 1, 2)`, as far as a text of so many characters needs them. Raises ValueError."""
     lengths: list[int] = []
     for run in coded.split():
-        length, repeated, count = run.partition("x")
-        repeat = int(count) if repeated else 1
-        if int(length) < 1 or not 0 < repeat <= _MAX_REPEAT:
-            raise ValueError("a chunk has at least one character, and a run at least one chunk")
-        lengths += [int(length)] * repeat
+        match = _RUN.fullmatch(run)
+        if match is None:
+            raise ValueError(f"{run[:20]!r} is not a length such as 4, or 1x3")
+        length, count = int(match[1]), int(match[2] or 1)
+        needed = min(count, -(-characters // length))
+        lengths += [length] * needed
+        characters -= length * needed
     return tuple(lengths)
 
 

@@ -47,6 +47,15 @@ def turns_digest(turns: Any) -> str:
     return digest(canonical_json(turns))
 
 
+def stamp_of(system: str, tools: Mapping[str, str], options: Any) -> dict[str, str]:
+    """The hashes of a request's parts: its system text, the hash of each tool by name in their order, its options."""
+    return {
+        "system": digest(system),
+        "tools": digest(canonical_json(list(tools.items()))),
+        "options": digest(canonical_json(options)),
+    }
+
+
 def sent_options(request: Request) -> dict[str, Any]:
     """The options that were set, and what else changes how the model answers."""
     options = dict(request.options)
@@ -92,12 +101,8 @@ class RequestHasher:
         """The hashes of the request's system text, tools and options."""
         parts = (request.system, request.tools, request.options, request.tool_choice, request.schema)
         if self._last is None or self._last[0] != parts:
-            stamp = {
-                "system": digest(self._redactor(request.system)),
-                "tools": digest(canonical_json(list(self.tools(request).items()))),
-                "options": digest(canonical_json(self._redactor.value(sent_options(request)))),
-            }
-            self._last = parts, stamp
+            options = self._redactor.value(sent_options(request))
+            self._last = parts, stamp_of(self._redactor(request.system), self.tools(request), options)
         return self._last[1]
 
     def tools(self, request: Request) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, get_args
@@ -152,7 +152,8 @@ class Recording(NamedTuple):
 
     `resolved` is the model's full name as its server gave it, `recorded` the time in ISO 8601. `request` is None in a
     hand-written recording, which therefore never goes stale. `edited` is True for a machine-written one whose turns are
-    no longer what was written. `expect` replaces the script's expectations.
+    no longer what was written. `expect` replaces the script's expectations. `turn_locations` tells where each turn
+    stands.
     """
 
     name: str
@@ -166,6 +167,7 @@ class Recording(NamedTuple):
     accepted: tuple[str, ...] = ()
     expect: tuple[Expectation, ...] | None = None
     edited: bool = False
+    turn_locations: Mapping[str, LazyLocation] = {}
 
     @property
     def location(self) -> Location:
@@ -198,3 +200,10 @@ class Transcript(NamedTuple):
     def recording(self, name: str) -> Recording | None:
         """The recording of that name."""
         return next((recording for recording in self.recordings if recording.name == name), None)
+
+    def unscripted_turns(self, recording: Recording) -> Iterator[tuple[str, Location]]:
+        """The recorded turns that the script lacks, and where each stands."""
+        scripted = {turn.id for turn in self.turns}
+        for turn, lazy in recording.turn_locations.items():
+            if turn not in scripted:
+                yield turn, lazy.location

@@ -92,12 +92,16 @@ _RULES: Mapping[str, Rule] = {
         type(value) is type(choice) and value == choice for choice in expected
     ),
     "const": lambda value, expected, node, root: type(value) is type(expected) and value == expected,
-    "pattern": lambda value, expected, node, root: not isinstance(value, str) or bool(re.search(expected, value)),
+    # A `$` of Python's also stands before a last line end, where JSON Schema's does not.
+    "pattern": lambda value, expected, node, root: (
+        not isinstance(value, str) or ("\n" not in value and bool(re.search(expected, value)))
+    ),
     "minimum": _bound(lambda value, expected: value >= expected),
     "maximum": _bound(lambda value, expected: value <= expected),
     "exclusiveMinimum": _bound(lambda value, expected: value > expected),
     "minLength": _length_limit(str, least=True),
     "minItems": _length_limit(list, least=True),
+    "maxItems": _length_limit(list, least=False),
     "minProperties": _length_limit(dict, least=True),
     "maxProperties": _length_limit(dict, least=False),
 }

@@ -52,7 +52,10 @@ class Blobs:
             raise ValueError(f"the blob {FOLDER}/{name} cannot be read; it belongs to this recording") from None
         if _hash(text) != name.partition(".")[0]:
             raise ValueError(f"the blob {FOLDER}/{name} was changed: its name no longer fits its content")
-        return json.loads(text) if name.endswith(".json") else text
+        try:
+            return json.loads(text) if name.endswith(".json") else text
+        except (ValueError, RecursionError):
+            raise ValueError(f"the blob {FOLDER}/{name} is no JSON") from None
 
     def write(self) -> None:
         """Write the blobs that were put and are not there yet."""

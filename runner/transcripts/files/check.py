@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from runner.config.diagnostics import Diagnostic
+from runner.config.diagnostics import Diagnostic, Location, Severity
 from runner.config.loader import check_agent
 from runner.core.errors import ConfigError
+from runner.core.spelling import nearest
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.files.suite_file import SUITE_FILE, SuiteFiles
-from runner.transcripts.model import Recording, Transcript
+from runner.transcripts.model import Transcript
 
 
 def check_file(path: Path, suite_files: SuiteFiles | None = None) -> list[Diagnostic]:
@@ -22,23 +24,23 @@ def check_file(path: Path, suite_files: SuiteFiles | None = None) -> list[Diagno
     except ConfigError as error:
         return list(error.problems)
     agent = check_agent(transcript.agent, missing_variable="warning")
-    return [*_warnings(transcript), *(diagnostic for diagnostic in agent.diagnostics if diagnostic.severity == "error")]
+    return [
+        *_recording_diagnostics(transcript),
+        *(diagnostic for diagnostic in agent.diagnostics if diagnostic.severity == "error"),
+    ]
 
 
-def _warnings(transcript: Transcript) -> list[Diagnostic]:
-    ids = {turn.id for turn in transcript.turns}
-    warnings = []
+def _recording_diagnostics(transcript: Transcript) -> Iterator[Diagnostic]:
+    """What a replay of the recordings would find at once."""
     for recording in transcript.recordings:
         if recording.edited:
-            message = "this recording was edited by hand"
-            warnings.append(_warning(recording, message, "record it again, or name it hand/NAME"))
-        for turn in recording.turns:
-            if turn not in ids:
-                message = f"the recorded turn {turn} is not in the script"
-                warnings.append(_warning(recording, message, "name the turn so, or record again"))
-    return warnings
+            hint = "record it again, or name it hand/NAME"
+            yield _diagnostic(recording.location, "this recording was edited by hand", hint, "warning")
+        for turn, location in transcript.unscripted_turns(recording):
+            message = f"the recorded turn {turn} is not in the script"
+            hint = nearest(turn, (scripted.id for scripted in transcript.turns)) or "record again"
+            yield _diagnostic(location, message, hint, "error" if recording.by_hand else "warning")
 
 
-def _warning(recording: Recording, message: str, hint: str) -> Diagnostic:
-    location = recording.location
-    return Diagnostic(str(location.path), location.line, location.column, message, hint, "warning")
+def _diagnostic(location: Location, message: str, hint: str, severity: Severity) -> Diagnostic:
+    return Diagnostic(str(location.path), location.line, location.column, message, hint, severity)

@@ -84,8 +84,6 @@ def _recordings(sources: Sequence[SourceDocument], blobs: Blobs) -> tuple[Record
         if recording.name in recordings:
             first = recordings[recording.name].location.line
             source.report(("recording",), f"a recording of {recording.name} stands already at line {first}", "keep one")
-        elif recording.expect is not None and not recording.by_hand:
-            source.report(("expect",), "only a hand/ recording brings its own expectations")
         recordings.setdefault(recording.name, recording)
     return tuple(recordings.values())
 

@@ -13,8 +13,9 @@ from runner.transcripts.chunking import decode_lengths
 from runner.transcripts.files.blobs import Blobs
 from runner.transcripts.files.script_parser import parse_expectations, parse_inputs
 from runner.transcripts.files.source_document import SourceDocument
-from runner.transcripts.fingerprint import turns_digest
+from runner.transcripts.fingerprint import stamp_of, turns_digest
 from runner.transcripts.model import (
+    HAND_PREFIX,
     RecordedCall,
     RecordedError,
     RecordedReply,
@@ -30,18 +31,26 @@ _CALL_FIELDS = frozenset({"args_text", "returned", "failed"})
 def parse_recording(source: SourceDocument, blobs: Blobs) -> Recording:
     """The recording that a document holds; what is wrong is reported to the source."""
     document = source.document.value
+    name = document["recording"]
+    by_hand = name.startswith(HAND_PREFIX)
     _restore_hash_texts(source)
     request = _request(document["request"]) if "request" in document else None
-    states = document.get("state", {})
-    turns = {
-        turn: tuple(
-            _reply(source, ("turns", turn, number), reply, blobs, states.get(f"{turn}/{number + 1}"))
-            for number, reply in enumerate(replies)
+    if request is None and not by_hand:
+        source.report(
+            ("recording",),
+            "this recording has no request:, so nothing could tell whether it is stale",
+            "take it out and record again, or name it hand/NAME",
         )
-        for turn, replies in (document["turns"] or {}).items()
+    if "expect" in document and not by_hand:
+        source.report(("expect",), "only a hand/ recording brings its own expectations")
+    parser = _ReplyParser(source, blobs)
+    turns = {
+        turn: tuple(parser.reply(turn, number, reply) for number, reply in enumerate(replies))
+        for turn, replies in document["turns"].items()
     }
+    parser.report_states_of_no_reply(turns)
     return Recording(
-        document["recording"],
+        name,
         turns,
         source.lazy_location("recording"),
         document.get("resolved", ""),
@@ -51,8 +60,16 @@ def parse_recording(source: SourceDocument, blobs: Blobs) -> Recording:
         document.get("redacted", {}),
         tuple(document.get("accepted", ())),
         parse_expectations(source, ("expect",), document["expect"]) if "expect" in document else None,
-        request is not None and request.stamp.get("turns", "") not in ("", turns_digest(document["turns"])),
+        request is not None and not by_hand and _is_edited(document, request),
+        {turn: source.lazy_location("turns", turn) for turn in turns},
     )
+
+
+def _is_edited(document: Mapping[str, Any], request: RecordedRequest) -> bool:
+    """A machine-written document no longer has the turns, or the request, that its stamp is of."""
+    tools = {name: tool.digest for name, tool in request.tools.items()}
+    stamp = stamp_of(request.system, tools, request.options) | {"turns": turns_digest(document["turns"])}
+    return stamp != request.stamp
 
 
 def _restore_hash_texts(source: SourceDocument) -> None:
@@ -63,11 +80,11 @@ def _restore_hash_texts(source: SourceDocument) -> None:
     mappings += ((("request", "tools", name), tool) for name, tool in request.get("tools", {}).items())
     mappings += (
         (("turns", turn, number, "reply"), reply["reply"])
-        for turn, replies in (document["turns"] or {}).items()
+        for turn, replies in document["turns"].items()
         for number, reply in enumerate(replies)
     )
     for node_path, mapping in mappings:
-        for key in (mapping and _HASH_KEYS & mapping.keys()) or ():
+        for key in _HASH_KEYS & mapping.keys():
             if not isinstance(mapping[key], str):
                 mapping[key] = source.raw_text(*node_path, key)
 
@@ -80,67 +97,111 @@ def _request(request: Mapping[str, Any]) -> RecordedRequest:
     return RecordedRequest(request["system"], tools, request["options"], request["stamp"])
 
 
-def _reply(
-    source: SourceDocument, node_path: NodePath, reply: Mapping[str, Any], blobs: Blobs, state: Any
-) -> RecordedReply:
-    fields = reply["reply"] or {}
-    error = fields.get("error")
-    calls = tuple(
-        _call(source, (*node_path, "calls", position), call, blobs)
-        for position, call in enumerate(reply.get("calls", ()))
-    )
-    return RecordedReply(
-        fields.get("seen", ""),
-        fields.get("finish") or ("" if error else "tool_calls" if calls else "stop"),
-        _blob_value(source, (*node_path, "text"), reply.get("text", ""), blobs),
-        _lengths(source, (*node_path, "chunks"), reply.get("chunks", "")),
-        _blob_value(source, (*node_path, "thinking"), reply.get("thinking", ""), blobs),
-        calls,
-        _usage(fields),
-        tuple(fields["ms"]) if len(fields.get("ms", ())) == 2 else None,
-        RecordedError(error.get("status", 0), error.get("code", ""), error.get("message", ""), error.get("retry_after"))
-        if error is not None
-        else None,
-        Opaque(*json.loads(_blob_value(source, ("state",), state, blobs))) if state is not None else None,
-    )
+class _ReplyParser:
+    """Makes replies of a recording's nodes, with what its blobs and its `state` hold."""
 
+    def __init__(self, source: SourceDocument, blobs: Blobs) -> None:
+        self._source = source
+        self._blobs = blobs
+        self._states: Mapping[str, Any] = source.document.value.get("state", {})
 
-def _call(source: SourceDocument, node_path: NodePath, call: Mapping[str, Any], blobs: Blobs) -> RecordedCall:
-    names = [key for key in call if key not in _CALL_FIELDS]
-    if len(names) != 1:
-        source.report(node_path, "a call names exactly one tool, besides args_text, returned and failed")
-        return RecordedCall("", {})
-    name = names[0]
-    returned = _blob_value(source, (*node_path, "returned"), call.get("returned"), blobs)
-    arguments, raw = _blob_value(source, (*node_path, name), call[name], blobs), ""
-    if "args_text" in call:
-        raw = _blob_value(source, (*node_path, "args_text"), call["args_text"], blobs)
-        arguments, _ = parse_arguments(raw)
-    elif arguments is None:
-        arguments = {}
-    return RecordedCall(name, arguments, raw, returned, call.get("failed", False), "returned" in call)
+    def reply(self, turn: str, number: int, reply: Mapping[str, Any]) -> RecordedReply:
+        node_path: NodePath = ("turns", turn, number)
+        fields, error = reply["reply"], reply["reply"].get("error")
+        if error is not None and "finish" in fields:
+            self._source.report((*node_path, "reply", "finish"), "a reply that fails with error: has no finish:")
+        text = self._text(node_path, reply, "text")
+        calls = tuple(
+            self._call((*node_path, "calls", position), call) for position, call in enumerate(reply.get("calls", ()))
+        )
+        return RecordedReply(
+            fields.get("seen", ""),
+            fields.get("finish") or ("" if error is not None else "tool_calls" if calls else "stop"),
+            text,
+            self._lengths((*node_path, "chunks"), reply.get("chunks", ""), text),
+            self._text(node_path, reply, "thinking"),
+            calls,
+            _usage(fields),
+            (int(fields["ms"][0]), int(fields["ms"][1])) if "ms" in fields else None,
+            _error(error) if error is not None else None,
+            self._state(f"{turn}/{number + 1}"),
+        )
 
+    def report_states_of_no_reply(self, turns: Mapping[str, tuple[RecordedReply, ...]]) -> None:
+        replies = {f"{turn}/{number}" for turn in turns for number in range(1, len(turns[turn]) + 1)}
+        for name in self._states:
+            if name not in replies:
+                self._source.report(("state", name), f"state: there is no reply {name}", at_key=True)
 
-def _blob_value(source: SourceDocument, node_path: NodePath, value: Any, blobs: Blobs) -> Any:
-    """The value, or what the blob holds that it refers to; empty, and reported, where there is no such blob."""
-    if not isinstance(value, dict):
-        return value
-    try:
-        return blobs.get(value)
-    except ValueError as error:
-        source.report(node_path, str(error))
+    def _call(self, node_path: NodePath, call: Mapping[str, Any]) -> RecordedCall:
+        names = [key for key in call if key not in _CALL_FIELDS]
+        if len(names) != 1:
+            message = "a call names exactly one tool, besides args_text, returned and failed"
+            self._source.report(node_path, message)
+            return RecordedCall("", {})
+        if "failed" in call and "returned" not in call:
+            self._source.report((*node_path, "failed"), "failed: speaks of a result, and there is no returned:")
+        name, raw = names[0], ""
+        arguments = self._value((*node_path, name), call[name])
+        if not isinstance(arguments, Mapping | None):
+            self._source.report((*node_path, name), "the arguments of a call are a mapping")
+            arguments = None
+        if "args_text" in call:
+            if arguments is not None:
+                message = "args_text: stands in the place of arguments"
+                self._source.report((*node_path, "args_text"), message, f"write {name}: null", at_key=True)
+            raw = self._text(node_path, call, "args_text")
+            arguments, _ = parse_arguments(raw)
+        elif arguments is None:
+            arguments = {}
+        returned = self._value((*node_path, "returned"), call.get("returned"))
+        return RecordedCall(name, arguments, raw, returned, call.get("failed", False), "returned" in call)
+
+    def _text(self, node_path: NodePath, fields: Mapping[str, Any], key: str) -> str:
+        """The text at a key, in place or in a blob."""
+        text = self._value((*node_path, key), fields.get(key, ""), "")
+        if isinstance(text, str):
+            return text
+        self._source.report((*node_path, key), f"{key}: this blob holds no text")
         return ""
 
+    def _value(self, node_path: NodePath, value: Any, otherwise: Any = None) -> Any:
+        """The value, or what the blob holds that it refers to; reported, and `otherwise`, where that cannot be had."""
+        if not isinstance(value, dict):
+            return value
+        try:
+            return self._blobs.get(value)
+        except ValueError as error:
+            self._source.report(node_path, str(error))
+            return otherwise
 
-def _lengths(source: SourceDocument, node_path: NodePath, coded: Any) -> tuple[int, ...]:
-    try:
-        return decode_lengths(str(coded))
-    except ValueError:
-        source.report(node_path, f"chunks: {coded!r} is not a row of lengths", "such as 4 1x3 2")
-        return ()
+    def _lengths(self, node_path: NodePath, coded: str | int, text: str) -> tuple[int, ...]:
+        try:
+            return decode_lengths(str(coded), len(text))
+        except ValueError as error:
+            self._source.report(node_path, f"chunks: {str(coded)[:40]!r} is not a row of lengths: {error}")
+            return ()
+
+    def _state(self, name: str) -> Opaque | None:
+        if name not in self._states:
+            return None
+        text = self._text(("state",), self._states, name)
+        try:
+            match json.loads(text):
+                case [str(dialect), str(model), content]:
+                    return Opaque(dialect, model, content)
+        except (ValueError, RecursionError):
+            pass
+        self._source.report(("state", name), f"state: {name} is not [DIALECT, MODEL, CONTENT] as JSON")
+        return None
+
+
+def _error(error: Mapping[str, Any]) -> RecordedError:
+    status, wait = int(error.get("status", 0)), error.get("retry_after")
+    return RecordedError(status, error.get("code", ""), error.get("message", ""), wait)
 
 
 def _usage(fields: Mapping[str, Any]) -> Usage | None:
     if "in" not in fields and "out" not in fields:
         return None
-    return Usage(fields.get("in", 0), fields.get("out", 0), fields.get("cached", 0), fields.get("reasoning", 0))
+    return Usage(*(int(fields.get(key, 0)) for key in ("in", "out", "cached", "reasoning")))

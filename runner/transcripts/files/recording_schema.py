@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
+from runner.core.messages import FinishReason
 from runner.gateways import Capabilities
 from runner.transcripts.files.schema_parts import HASH, SHARED, Schema, array_of, closed_object, described
+from runner.transcripts.fingerprint import PARTS
 from runner.transcripts.model import COMPONENTS, FORMAT_VERSION
 
+_COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000_000}
 # Capabilities that are no booleans.
 _CAPABILITY_TYPES: Schema = {
-    "window": {"type": ["integer", "null"]},
+    "window": {**_COUNT, "type": ["integer", "null"]},
     "lacks": {"type": "array", "items": {"type": "string"}},
 }
 
@@ -30,7 +33,7 @@ def recording_schema() -> dict[str, Any]:
             "with": _inputs(),
             "redacted": {
                 "type": "object",
-                "additionalProperties": {"type": "integer"},
+                "additionalProperties": _COUNT,
                 "description": "How often each secret was masked.",
             },
             "accepted": array_of(
@@ -42,7 +45,11 @@ def recording_schema() -> dict[str, Any]:
                 "description": "The replies of each turn, by its id.",
                 "additionalProperties": {"type": "array", "items": {"$ref": "#/$defs/reply"}},
             },
-            "state": described("What servers want back unchanged, by TURN/REPLY.", "object"),
+            "state": {
+                "type": "object",
+                "additionalProperties": _text("`[DIALECT, MODEL, CONTENT]` as JSON."),
+                "description": "What servers want back unchanged, by TURN/REPLY.",
+            },
             "expect": array_of({"$ref": "#/$defs/expectation"}, "Replaces the script's, in a hand-written recording."),
         },
         ("recording", "turns"),
@@ -69,23 +76,28 @@ def _request() -> dict[str, Any]:
             "system": described("The rendered system prompt."),
             "tools": {"type": "object", "additionalProperties": tool, "description": "The tools, in their order."},
             "options": described("The options that were set.", "object"),
-            "stamp": {
-                "type": "object",
-                "additionalProperties": HASH,
-                "description": "The parts' hashes.",
-            },
+            "stamp": closed_object(
+                dict.fromkeys((*PARTS, "turns"), HASH),
+                (*PARTS, "turns"),
+                description="The hashes of the parts, which tell what has changed, and an edit by hand.",
+            ),
         },
         ("system", "options", "stamp"),
-        description="What every request had in common; without it a recording never goes stale.",
+        description="What every request had in common. Only a hand/ recording, which never goes stale, is without it.",
     )
+
+
+def _text(description: str) -> Schema:
+    """A text, or the reference to the blob that holds a long one."""
+    blob = closed_object({"$blob": described("The blob's file name.")}, ("$blob",))
+    return blob | {"type": ["string", "object"], "description": f"{description} `{{$blob: NAME}}` for a long one."}
 
 
 def recorded_reply_schema() -> dict[str, Any]:
     """One model reply with the calls it made."""
-    count = {"type": "integer", "minimum": 0}
     error = closed_object(
         {
-            "status": {**count, "description": "The HTTP status; none for a broken connection."},
+            "status": {**_COUNT, "description": "The HTTP status; none for a broken connection."},
             "code": described("The error's code, such as GW-RATE."),
             "message": described("The server's own words."),
             "retry_after": {"type": "number", "description": "Seconds."},
@@ -95,15 +107,16 @@ def recorded_reply_schema() -> dict[str, Any]:
     fields = closed_object(
         {
             "seen": {**HASH, "description": "The hash of all that the model had seen."},
-            "finish": described(
-                "stop, length, tool_calls, content_filter; incomplete or cancelled for one that broke off."
-            ),
+            "finish": {
+                "enum": list(get_args(FinishReason)),
+                "description": "How the reply ended; incomplete and cancelled for one that broke off.",
+            },
             "error": error,
-            "in": {**count, "description": "Tokens of the prompt."},
-            "out": {**count, "description": "Tokens of the reply."},
-            "cached": {**count, "description": "Of the prompt's, read from a cache."},
-            "reasoning": {**count, "description": "Of the reply's, spent on thinking."},
-            "ms": array_of(count, "Milliseconds to the first chunk and to the last."),
+            "in": {**_COUNT, "description": "Tokens of the prompt."},
+            "out": {**_COUNT, "description": "Tokens of the reply."},
+            "cached": {**_COUNT, "description": "Of the prompt's, read from a cache."},
+            "reasoning": {**_COUNT, "description": "Of the reply's, spent on thinking."},
+            "ms": array_of(_COUNT, "Milliseconds to the first chunk and to the last.") | {"minItems": 2, "maxItems": 2},
         }
     )
     call = {
@@ -111,7 +124,7 @@ def recorded_reply_schema() -> dict[str, Any]:
         "minProperties": 1,
         "description": "`TOOL: {arguments}` and its result.",
         "properties": {
-            "args_text": {"description": "The arguments as written, where they are no JSON object."},
+            "args_text": _text("The arguments as written, where they are no JSON object; `TOOL:` is empty then."),
             "returned": {"description": "The result; absent where no tool ran."},
             "failed": described("The result says that the call failed.", "boolean"),
         },
@@ -120,8 +133,8 @@ def recorded_reply_schema() -> dict[str, Any]:
     return closed_object(
         {
             "reply": fields,
-            "text": {"type": ["string", "object"], "description": "The answer, or {$blob: …} for a long one."},
-            "thinking": {"type": ["string", "object"], "description": "The model's reasoning."},
+            "text": _text("The answer."),
+            "thinking": _text("The model's reasoning."),
             "chunks": {"type": ["string", "integer"], "description": "Lengths of the streamed pieces: `4 1x3`."},
             "calls": array_of(call, "The tool calls, in their order."),
         },

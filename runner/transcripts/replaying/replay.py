@@ -98,6 +98,10 @@ class RecordingReplay:
             self._run_turns()
         finally:
             self.conversation.session.close()
+        if self.recording.by_hand:
+            for turn_id, location in self.transcript.unscripted_turns(self.recording):
+                what = f"the recorded turn {turn_id} is not in the script, so it is never played"
+                self.evaluation.add_finding(Finding("fail", "left-over", what, location, turn_id))
         return self._outcome(self._events_hash() if hash_events else "")
 
     def _events_hash(self) -> str:
@@ -201,9 +205,8 @@ class RecordingReplay:
             yield from find_changes(self.recording, served, self.transcript, self.agent, self.hasher, self.redactor)
         yield from self.changes
         if not self.recording.by_hand:
-            script_ids = {turn.id for turn in self.transcript.turns}
             warns = self.transcript.stale.get("turns") == "warn"
-            for turn_id in self.recording.turns:
-                if turn_id not in script_ids:
-                    what = "!the recording has this turn, the script has not"
-                    yield Change("turns", turn_id, 0, self.recording.location, "", what, warns)
+            for turn_id, location in self.transcript.unscripted_turns(self.recording):
+                yield Change(
+                    "turns", turn_id, 0, location, "", "!the recording has this turn, the script has not", warns
+                )

@@ -56,19 +56,68 @@ BAD = {
     ),
     "recording without a name": (f"{HEAD}{TURN}---\nturns: {{}}\n", "recording: required, and missing"),
     "same recording twice": (
-        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{}}\n---\nrecording: a/b\nturns: {{}}\n",
-        "8:12: error: a recording of a/b stands already at line 5",
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{}}\n---\nrecording: hand/b\nturns: {{}}\n",
+        "8:12: error: a recording of hand/b stands already at line 5",
+    ),
+    "recording without its request": (
+        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{t: [{{reply: {{}}}}]}}\n",
+        "5:12: error: this recording has no request:, so nothing could tell whether it is stale (take it out and",
+    ),
+    "request without a stamp": (
+        f"{HEAD}{TURN}---\nrecording: a/b\nrequest: {{system: x, options: {{}}}}\nturns: {{}}\n",
+        "request.stamp: required, and missing",
+    ),
+    "stamp without a part": (
+        f"{HEAD}{TURN}---\nrecording: a/b\n"
+        "request: {system: x, options: {}, stamp: {system: a, tools: b, options: c}}\nturns: {}\n",
+        "request.stamp.turns: required, and missing",
+    ),
+    "arguments that are no mapping": (
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}, calls: [{{f: {{$literal: 5}}}}]}}]}}\n",
+        "6:37: error: the arguments of a call are a mapping",
+    ),
+    "arguments twice": (
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns:\n  t: [{{reply: {{}}, calls: [{{f: {{a: 1}}, args_text: x}}]}}]\n",
+        "7:40: error: args_text: stands in the place of arguments (write f: null)",
+    ),
+    "a failure without result": (
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}, calls: [{{f: {{}}, failed: true}}]}}]}}\n",
+        "failed: speaks of a result, and there is no returned:",
+    ),
+    "a text that is none": (
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}, text: {{$literal: 5}}}}]}}\n",
+        "text.$blob: required, and missing",
+    ),
+    "an end that is none": (
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{finish: lenght}}}}]}}\n",
+        "did you mean 'length'?",
+    ),
+    "an error that finishes": (
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{error: {{}}, finish: stop}}}}]}}\n",
+        "a reply that fails with error: has no finish:",
+    ),
+    "a state of nothing": (
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}}}]}}\nstate: {{t/2: '[]'}}\n",
+        "7:9: error: state: there is no reply t/2",
+    ),
+    "a state that is none": (
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}}}]}}\nstate: {{t/1: x}}\n",
+        "state: t/1 is not [DIALECT, MODEL, CONTENT] as JSON",
+    ),
+    "a state that is deep": (
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}}}]}}\nstate: {{t/1: '{'[' * 100_000}'}}\n",
+        "state: t/1 is not [DIALECT, MODEL, CONTENT] as JSON",
     ),
     "lengths that are none": (
-        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{t: [{{reply: {{}}, text: ab, chunks: 1y2}}]}}\n",
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}, text: ab, chunks: 1y2}}]}}\n",
         "is not a row of lengths",
     ),
     "a missing blob": (
-        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{t: [{{reply: {{}}, text: {{$blob: {'0' * 32}.txt}}}}]}}\n",
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}, text: {{$blob: {'0' * 32}.txt}}}}]}}\n",
         "cannot be read; it belongs to this recording",
     ),
     "a blob that climbs": (
-        f"{HEAD}{TURN}---\nrecording: a/b\nturns: {{t: [{{reply: {{}}, text: {{$blob: ../agent.yaml}}}}]}}\n",
+        f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}, text: {{$blob: ../agent.yaml}}}}]}}\n",
         "is no blob's name",
     ),
     "expectations of a machine": (

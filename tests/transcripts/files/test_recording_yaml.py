@@ -22,6 +22,6 @@ def test_what_a_gateway_can_do_comes_back() -> None:
 
 @pytest.mark.parametrize("seen", ["854897e8", "07638e43", "12345678", "'00000000'", "deadbeef"])
 def test_a_hash_is_a_word_even_where_yaml_sees_a_number(case, seen: str) -> None:
-    recorded = f"---\nrecording: openai/m\nturns: {{plan: [{{reply: {{seen: {seen}}}, text: Yes.}}]}}\n"
+    recorded = f"---\nrecording: hand/m\nturns: {{plan: [{{reply: {{seen: {seen}}}, text: Yes.}}]}}\n"
     case.file.write_text(case.file.read_text() + recorded)
     assert case.load().recordings[0].turns["plan"][0].seen == seen.strip("'")
