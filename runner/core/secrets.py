@@ -10,19 +10,57 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
+_START = r"(?:\b|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
+"""Where a word begins, also after the escape of a line break or of another character in JSON or a URL."""
+
+_SERVICE_KEYS: tuple[tuple[str, str], ...] = (
+    ("sk_live_", "[A-Za-z0-9]{10,}"),
+    ("sk_test_", "[A-Za-z0-9]{10,}"),
+    ("rk_live_", "[A-Za-z0-9]{10,}"),
+    ("whsec_", "[A-Za-z0-9+/]{20,}"),
+    ("SG.", r"[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    ("npm_", "[A-Za-z0-9]{30,}"),
+    ("pypi-Ag", "[A-Za-z0-9_-]{40,}"),
+    ("ya29.", "[A-Za-z0-9_-]{20,}"),
+    ("GOCSPX-", "[A-Za-z0-9_-]{20,}"),
+    ("xapp-", "[A-Za-z0-9-]{20,}"),
+    ("dop_v1_", "[a-f0-9]{40,}"),
+    ("hvs.", "[A-Za-z0-9_-]{20,}"),
+    ("dapi", "[a-f0-9]{32}"),
+    ("nvapi-", "[A-Za-z0-9_-]{20,}"),
+    ("tvly-", "[A-Za-z0-9_-]{16,}"),
+    ("lin_api_", "[A-Za-z0-9]{20,}"),
+    ("lsv2_", "(?:pt|sk)_[A-Za-z0-9_]{20,}"),
+    ("ntn_", "[A-Za-z0-9]{30,}"),
+    ("figd_", "[A-Za-z0-9_-]{20,}"),
+    ("shpat_", "[A-Fa-f0-9]{32}"),
+    ("sbp_", "[a-f0-9]{40}"),
+    ("glsa_", "[A-Za-z0-9_]{30,}"),
+    ("dckr_pat_", "[A-Za-z0-9_-]{20,}"),
+    ("AGE-SECRET-KEY-1", "[A-Z0-9]{40,}"),
+    ("AccountKey=", "[A-Za-z0-9+/]{40,}={0,2}"),
+)
+"""How the keys of a service begin, and how they go on."""
+
 SHAPES: tuple[tuple[str, str], ...] = (
-    ("openai-key", r"\bsk-(?:[A-Za-z0-9_-]{20,}|(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{8,})"),
-    ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
-    ("aws-key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16,}"),
-    ("google-key", r"\bAIza[A-Za-z0-9_-]{30,}"),
-    ("slack-token", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    ("jwt", r"\beyJ[A-Za-z0-9_-]{8,1024}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"),
+    ("openai-key", _START + r"sk-(?:[A-Za-z0-9_-]{20,}|(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{8,})"),
+    ("github-token", _START + r"(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
+    ("aws-key", _START + r"(?:AKIA|ASIA)[A-Z0-9]{16,}"),
+    ("google-key", _START + r"AIza[A-Za-z0-9_-]{30,}"),
+    ("slack-token", _START + r"xox[abprs]-[A-Za-z0-9-]{10,}"),
+    ("jwt", _START + r"eyJ[A-Za-z0-9_-]{8,1024}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"),
     ("private-key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
-    ("bearer", r"(?i:\bbearer )[A-Za-z0-9._~+/-]{20,}=*"),
+    ("bearer", _START + r"(?i:bearer )[A-Za-z0-9._~+/-]{20,}=*"),
     ("url-password", r"(?<=://)[^\s/:@«»]+:[^\s/@«»]+(?=@)"),
-    ("gitlab-token", r"\bglpat-[A-Za-z0-9_-]{16,}"),
+    ("gitlab-token", _START + r"glpat-[A-Za-z0-9_-]{16,}"),
     # A digit or a long run of letters tells a key from an identifier such as hf_text_generation.
-    ("api-key", r"\b(?:gsk|xai|hf|r8|pplx|csk|fw|tgp)[_-](?=[A-Za-z_-]{0,99}(?:[0-9]|[A-Za-z]{16}))[A-Za-z0-9_-]{16,}"),
+    (
+        "api-key",
+        _START + r"(?:gsk|xai|hf|r8|pplx|csk|fw|tgp)[_-](?=[A-Za-z_-]{0,99}(?:[0-9]|[A-Za-z]{16}))[A-Za-z0-9_-]{16,}",
+    ),
+    ("service-key", _START + "(?:" + "|".join(re.escape(start) + rest for start, rest in _SERVICE_KEYS) + ")"),
+    # Digits and letters of both cases tell an encoded name and password from a word.
+    ("basic", _START + r"(?i:basic )(?=\S*[0-9]\S*[A-Za-z])(?=\S*[A-Z])(?=\S*[a-z])[A-Za-z0-9+/]{12,}={0,2}"),
 )
 """Placeholder and regular expression of each shape, in the order in which they are tried.
 
@@ -31,7 +69,22 @@ What is looked at before a shape can fail is bounded: a text of beginnings alone
 
 _GITHUB = ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_")
 _SERVICES = ("sk-", "sk_", "xai", "hf_", "hf-", "r8_", "r8-", "pplx", "fw_", "fw-", "tgp", "glpat")
-_MARKERS = (*_GITHUB, *_SERVICES, "AKIA", "ASIA", "AIza", "xox", "eyJ", "-----BEGIN", "earer ", "EARER ", "://")
+_MARKERS = (
+    *_GITHUB,
+    *_SERVICES,
+    *(start for start, _ in _SERVICE_KEYS),
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "xox",
+    "eyJ",
+    "-----BEGIN",
+    "earer ",
+    "EARER ",
+    "asic ",
+    "ASIC ",
+    "://",
+)
 
 # A shorter value that only its variable's name calls a secret may be an everyday word, a host or a region.
 _NO_WORD = r".{12,}|(?=.*[0-9])(?=.*[A-Za-z])[^\s./:-]{8,}"
@@ -118,7 +171,9 @@ class Secrets:
         return bool(self.values)
 
     def redact(self, text: str) -> str:
-        """The text with every secret replaced by `«name»`, the longest first."""
-        for name, value in sorted(self.values.items(), key=lambda pair: -len(pair[1])):
-            text = text.replace(value, f"«{name}»")
-        return text
+        """The text with every secret replaced by `«name»`, however it is encoded."""
+        if not self.values:
+            return text
+        from runner.core.encoded_secrets import secret_finder  # lazy: only where there are secrets
+
+        return secret_finder(self.values).redact(text)

@@ -46,6 +46,24 @@ SECRETS = [
     ("api-key", "csk-" + "aB3" * 16),
     ("api-key", "fw_" + "aB3" * 8),
     ("api-key", "tgp_v1_" + "aB3" * 14),
+    ("basic", "Basic dXNlcjEyOnBhc3N3b3Jk"),
+    ("service-key", "sk_live_" + "aB3" * 8),
+    ("service-key", "rk_live_" + "aB3" * 8),
+    ("service-key", "whsec_" + "aB3" * 8),
+    ("service-key", "SG." + "aB3" * 7 + "." + "aB3" * 14),
+    ("service-key", "npm_" + "aB3" * 12),
+    ("service-key", "pypi-AgEI" + "aB3" * 30),
+    ("service-key", "ya29." + "aB3" * 12),
+    ("service-key", "GOCSPX-" + "aB3" * 9),
+    ("service-key", "xapp-1-A1-" + "a3" * 20),
+    ("service-key", "dop_v1_" + "a3" * 32),
+    ("service-key", "hvs." + "aB3" * 8),
+    ("service-key", "dapi" + "a3" * 16),
+    ("service-key", "nvapi-" + "aB3" * 20),
+    ("service-key", "tvly-dev-" + "aB3" * 10),
+    ("service-key", "lsv2_pt_" + "a3" * 16),
+    ("service-key", "shpat_" + "a3" * 16),
+    ("service-key", "AccountKey=" + "aB3" * 28 + "=="),
 ]
 HARMLESS = [
     "",
@@ -57,6 +75,11 @@ HARMLESS = [
     "https://example.org/a@b",
     "AKIA",
     "bearer of good news",
+    "basic internationalization of programs",
+    "Basic Authentication1",
+    "npm_config_registry_of_the_company_is_set",
+    "the dapi of the data platform",
+    "SG.com.example",
 ]
 
 
@@ -128,3 +151,23 @@ def test_a_name_that_says_secret(name: str) -> None:
 @pytest.mark.parametrize("name", OTHER_NAMES)
 def test_a_name_that_says_nothing(name: str) -> None:
     assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize("before", ["\\n", "\\t", "%20", "%3D", "\\u0022", "&quot;", "=", '"'])
+@pytest.mark.parametrize(("name", "secret"), SECRETS)
+def test_t10_an_escape_before_a_key_does_not_hide_it(before: str, name: str, secret: str) -> None:
+    assert redact(f"{before}{secret}") == f"{before}«{name}»"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "123e4567-e89b-12d3-a456-426614174000",
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
+        "arn:aws:iam::123456789012:user/Development/product_1234/*",
+    ],
+)
+def test_t10_digests_ids_and_pictures_are_not_redacted(text: str) -> None:
+    assert redact(text) == text

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import base64
+import html
+import json
+import quopri
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.core.encoded_secrets import secret_finder
 from runner.transcripts.redaction import Redactor
+from thoroughness import examples
 
 texts = st.text(max_size=200)
 
@@ -81,3 +90,88 @@ def test_whatever_pattern_the_user_writes(name: str, pattern: str, text: str, ma
 def test_equal_secrets_stay_equal_and_own_patterns_count() -> None:
     mask = Redactor({}, {"order": r"#\d{4}"})
     assert mask("#1234 and #1234, not #12") == "«order» and «order», not #12"
+
+
+def inside(text: str) -> str:
+    return f"user:12{text}, and more of it"
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "plain": lambda text: text,
+    "hex": lambda text: text.encode().hex(),
+    "upper-case hex": lambda text: text.encode().hex().upper(),
+    "hex with colons": lambda text: text.encode().hex(":"),
+    "hex with blanks": lambda text: text.encode().hex(" ", 2),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "unpadded base64": lambda text: base64.b64encode(text.encode()).decode().rstrip("="),
+    "url-safe base64": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "base64 at the second offset": lambda text: base64.b64encode(f"u{text}tail".encode()).decode(),
+    "base64 at the third offset": lambda text: base64.b64encode(f"us{text}x".encode()).decode(),
+    "MIME": lambda text: base64.encodebytes(f"{'a long text ' * 9}{text}{' and more' * 9}".encode()).decode(),
+    "MIME of mail": lambda text: base64.encodebytes(f"{text} {inside(text)}".encode()).decode().replace("\n", "\r\n"),
+    "url": quote,
+    "url, all of it": lambda text: quote(text, safe=""),
+    "form": quote_plus,
+    "every byte in a url": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "JSON": json.dumps,
+    "JSON with its characters": lambda text: json.dumps(text, ensure_ascii=False),
+    "JSON with slashes escaped": lambda text: json.dumps(text).replace("/", "\\/"),
+    "JSON, every character": lambda text: "".join(f"\\u{ord(char):04X}" for char in text),
+    "repr": repr,
+    "repr of bytes": lambda text: repr(text.encode()),
+    "HTML": html.escape,
+    "HTML, numbers": lambda text: "".join(f"&#{ord(char)};" for char in text),
+    "HTML, hexadecimal": lambda text: "".join(f"&#x{ord(char):X};" for char in text),
+    "quoted-printable": lambda text: quopri.encodestring(text.encode()).decode(),
+}
+characters = st.characters(min_codepoint=33, max_codepoint=0xFFFD, exclude_categories=["Cs", "Zs", "Cc"])
+secrets = st.one_of(
+    st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=8, max_size=60),
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60),
+    st.text(characters, min_size=8, max_size=30),
+)
+
+
+@settings(max_examples=examples(600), deadline=None)
+@given(
+    inner=st.sampled_from([*ENCODINGS]),
+    outer=st.sampled_from([*ENCODINGS]),
+    secret=secrets,
+    before=st.sampled_from(["", "x= ", "a", "\n", "«", "https://a.test/?q="]),
+)
+def test_t10_a_secret_is_found_in_whatever_it_is_encoded(inner: str, outer: str, secret: str, before: str) -> None:
+    encoded = ENCODINGS[outer](ENCODINGS[inner](secret))
+    redacted = Redactor({"env:IT": secret})(f"{before} {encoded} after")
+    assert "«env:IT»" in redacted
+    left = redacted.replace("«env:IT»", "\0")
+    assert encoded not in left
+    assert secret not in left
+
+
+HARMLESS = sorted(Path(__file__).parent.parent.parent.glob("docs/*.md"))
+
+
+@pytest.mark.parametrize("path", HARMLESS, ids=lambda path: path.name)
+def test_t10_nothing_else_is_redacted(path: Path) -> None:
+    values = {f"env:K{number}": f"k{number}-q7w2E9r4T{number * 7919}" for number in range(10)}
+    text = path.read_text()
+    assert not secret_finder(values).spans(text)
+
+
+def test_t10_a_text_of_escapes_alone_costs_little() -> None:
+    find = Redactor({"env:IT": "k1-q7w2E9r4T", "env:LONG": "x" * 500})
+    started = time.process_time()
+    for piece in (
+        "%41",
+        "\\u0041",
+        "&#65;",
+        "=41",
+        "QUJD",
+        "41 ",
+        "QUJDQUJDQUJDQUJDQUJD\n",
+        "\\\\",
+        "+",
+        "a" * 7 + "\n",
+    ):
+        find(piece * (200_000 // len(piece)))
+    assert time.process_time() - started < 30

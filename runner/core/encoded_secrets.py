@@ -1,0 +1,261 @@
+"""Known secrets in a text, as they are and as they are encoded: in URLs, JSON, HTML, MIME, hexadecimal and Base64.
+
+A text is decoded in each way that its characters allow, to a few levels, and what is found there is traced back to the
+characters that it came from. So no list of encoded forms can miss one.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+MIN_SECRET_LENGTH = 6
+_LEVELS = 3
+_SHORTEST_LINE = 20
+_CACHED_RUNS = 20_000
+_LONGEST_CACHED = 256
+
+_SEXTET = rb"[A-Za-z0-9+/_-]"
+_HEX = rb"[0-9A-Fa-f]"
+_ESCAPED = rb"%[0-9A-Fa-f]{2}|&#?[A-Za-z0-9]{1,7};|=[0-9A-Fa-f]{2}|\\[uUxnrtbf\"'/\\]"
+_BREAK = rb"(?:\r?\n[ \t]*)"
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_SHORT_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"0": b"\0"}
+_ENTITIES = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
+
+
+class SecretSpan(NamedTuple):
+    """Where a secret stands in a text, from `start` up to `end`, and its name."""
+
+    start: int
+    end: int
+    name: str
+
+
+class _View(NamedTuple):
+    """A text decoded: its byte at `i` came from the bytes `starts[i]` up to `ends[i]`."""
+
+    data: bytes
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+
+class SecretFinder:
+    """Finds the secrets of a mapping of names to values; those that are too short to tell from words are left out."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._remembered = lru_cache(maxsize=256)(self._find)  # the same prompts are looked at again and again
+        self._names: dict[bytes, str] = {}
+        for name, value in secrets.items():
+            for part in _parts(value):
+                self._names.setdefault(part.encode("utf-8", "surrogatepass"), name)
+        needles = sorted(self._names, key=len, reverse=True)
+        self._exact = re.compile(b"|".join(map(re.escape, needles))) if needles else None
+        shortest = len(needles[-1]) if needles else 0
+        width = min(-(-4 * shortest // 3), 16)
+        sextets = re.compile(rb"(?<!%b)%b{%d,}(?:%b%b+)*" % (_SEXTET, _SEXTET, width, _BREAK, _SEXTET))
+        hexadecimal = re.compile(
+            rb"(?<!%b)(?:%b{%d,}(?:%b%b+)*|%b{2,}(?:[:\s-]{1,2}%b{2,})+)"
+            % (_HEX, _HEX, min(2 * shortest, 32), _BREAK, _HEX, _HEX, _HEX)
+        )
+        self._nested = re.compile(rb"[\t\r\n -~]{%d,}|%b" % (max(1, shortest), _ESCAPED))
+        self._runs = ((sextets, _sextet_views, set[bytes]()), (hexadecimal, _hex_views, set[bytes]()))
+
+    def spans(self, text: str) -> Sequence[SecretSpan]:
+        """Where secrets stand in the text, in order, none overlapping another."""
+        return self._remembered(text)
+
+    def __bool__(self) -> bool:
+        return self._exact is not None
+
+    def _find(self, text: str) -> list[SecretSpan]:
+        if self._exact is None:
+            return []
+        data = text.encode("utf-8", "surrogatepass")
+        found = sorted(self._search(data, _LEVELS))
+        if not found:
+            return []
+        offsets = range(len(data) + 1) if text.isascii() else _character_offsets(text)
+        merged: list[SecretSpan] = []
+        for start, end, name in found:
+            if merged and offsets[start] < merged[-1].end:
+                merged[-1] = merged[-1]._replace(end=max(merged[-1].end, offsets[end]))
+            else:
+                merged.append(SecretSpan(offsets[start], offsets[end], name))
+        return merged
+
+    def redact(self, text: str, placeholder: Callable[[str], str] = "«{}»".format) -> str:
+        """The text with `placeholder(name)` for each secret."""
+        spans = self.spans(text)
+        if not spans:
+            return text
+        pieces, at = [], 0
+        for start, end, name in spans:
+            pieces += [text[at:start], placeholder(name)]
+            at = end
+        return "".join([*pieces, text[at:]])
+
+    def _search(self, data: bytes, levels: int) -> Iterator[SecretSpan]:
+        """The secrets in the bytes, and in what these decode to in at most so many levels."""
+        assert self._exact is not None
+        for match in self._exact.finditer(data):
+            yield SecretSpan(*match.span(), self._names[match.group()])
+        if not levels:
+            return
+        for view in self._views(data):
+            for start, end, name in self._search(view.data, levels - 1):
+                yield SecretSpan(view.starts[start], view.ends[end - 1], name)
+
+    def _views(self, data: bytes) -> Iterator[_View]:
+        for marker, pattern, decode in _ESCAPES:
+            if marker in data and (view := _unescaped(data, pattern, decode)) is not None:
+                yield view
+        for pattern, views, harmless in self._runs:
+            for match in pattern.finditer(data):
+                if match.group() not in harmless:
+                    yield from self._run_views(match, views, harmless)
+
+    def _run_views(
+        self, match: re.Match[bytes], views: Callable[[re.Match[bytes]], Iterator[_View]], harmless: set[bytes]
+    ) -> Iterator[_View]:
+        """The views of a run of encoded characters that may hold something; a run without any is remembered."""
+        hopeful = False
+        for view in views(match):
+            if self._nested.search(view.data) or (self._exact and self._exact.search(view.data)):
+                hopeful = True
+                yield view
+        if not hopeful and len(match.group()) <= _LONGEST_CACHED and len(harmless) < _CACHED_RUNS:
+            harmless.add(match.group())
+
+
+def secret_finder(secrets: Mapping[str, str]) -> SecretFinder:
+    """The finder of these secrets, kept for others who look for the same."""
+    return _finder_of(tuple(secrets.items()))
+
+
+@lru_cache(maxsize=16)
+def _finder_of(secrets: tuple[tuple[str, str], ...]) -> SecretFinder:
+    return SecretFinder(dict(secrets))
+
+
+def _parts(value: str) -> Iterator[str]:
+    """The value, and of one with several lines each long one, since they may be written apart."""
+    stripped = value.strip()
+    lines = [line.strip() for line in stripped.splitlines()] if "\n" in stripped else []
+    for part in (value, stripped, *(line for line in lines if len(line) >= _SHORTEST_LINE and "-----" not in line)):
+        if len(part) >= MIN_SECRET_LENGTH:
+            yield part
+
+
+def _character_offsets(text: str) -> list[int]:
+    """For each byte of the text in UTF-8, and for the end, the character that it belongs to."""
+    offsets: list[int] = []
+    for index, char in enumerate(text):
+        offsets += [index] * len(char.encode("utf-8", "surrogatepass"))
+    return [*offsets, len(text)]
+
+
+def _unescaped(data: bytes, pattern: re.Pattern[bytes], decode: Callable[[re.Match[bytes]], bytes]) -> _View | None:
+    """The bytes with each escape decoded; None where there is none."""
+    pieces: list[bytes] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    at = 0
+    for match in pattern.finditer(data):
+        start, end = match.span()
+        decoded = decode(match)
+        pieces += [data[at:start], decoded]
+        starts += [*range(at, start), *[start] * len(decoded)]
+        ends += [*range(at + 1, start + 1), *[end] * len(decoded)]
+        at = end
+    if not at:
+        return None
+    pieces.append(data[at:])
+    starts += range(at, len(data))
+    ends += range(at + 1, len(data) + 1)
+    return _View(b"".join(pieces), starts, ends)
+
+
+def _percent(match: re.Match[bytes]) -> bytes:
+    return b" " if match.group() == b"+" else bytes([int(match[1], 16)])
+
+
+def _backslash(match: re.Match[bytes]) -> bytes:
+    pair, *codes, octets, char = match.groups()
+    if pair:
+        return _pair(pair).encode("utf-8", "surrogatepass")
+    if code := next(filter(None, codes), b""):
+        return _character(int(code, 16))
+    return bytes([int(octets, 16)]) if octets else _SHORT_ESCAPES.get(char, char)
+
+
+def _pair(pair: bytes) -> str:
+    r"""The character of a surrogate pair that is written as `\ud83d\ude00`."""
+    high, low = int(pair[2:6], 16), int(pair[8:12], 16)
+    return chr(0x10000 + (high - 0xD800 << 10) + low - 0xDC00)
+
+
+def _entity(match: re.Match[bytes]) -> bytes:
+    decimal, code, name = match.groups()
+    if name:
+        return _ENTITIES.get(name.lower(), match.group())
+    return _character(int(decimal) if decimal else int(code, 16))
+
+
+def _character(code: int) -> bytes:
+    return chr(code).encode("utf-8", "surrogatepass") if code < 0x110000 else b""
+
+
+def _quoted_printable(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 16)]) if match[1] else b""
+
+
+_ESCAPES: Sequence[tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes]]] = (
+    (b"%", re.compile(rb"%([0-9A-Fa-f]{2})"), _percent),
+    (b"+", re.compile(rb"%([0-9A-Fa-f]{2})|\+"), _percent),
+    (
+        b"\\",
+        re.compile(
+            rb"(\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2})"
+            rb"|\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([^uUx]))"
+        ),
+        _backslash,
+    ),
+    (b"&", re.compile(rb"&(?:#([0-9]{1,7})|#[xX]([0-9A-Fa-f]{1,6})|([A-Za-z]{2,5}));"), _entity),
+    (b"=", re.compile(rb"=(?:([0-9A-Fa-f]{2})|\r?\n)"), _quoted_printable),
+)
+"""Each way to escape characters: what stands in a text that uses it, how an escape reads, what it stands for."""
+
+
+def _positions(match: re.Match[bytes], separators: bytes) -> tuple[bytes, Sequence[int]]:
+    """The run without its separators, and where each of its bytes stands in the text."""
+    run, start = match.group(), match.start()
+    if not any(separator in run for separator in separators):
+        return run, range(start, start + len(run))
+    kept = [index for index, byte in enumerate(run) if byte not in separators]
+    return bytes(run[index] for index in kept), [start + index for index in kept]
+
+
+def _sextet_views(match: re.Match[bytes]) -> Iterator[_View]:
+    """What a run decodes to, wherever in it the first group of four begins."""
+    run, positions = _positions(match, b" \t\r\n")
+    run = run.translate(_STANDARD)
+    for shift in range(min(4, len(run) - 1)):
+        chars = run[shift:]
+        chars = chars[:-1] if len(chars) % 4 == 1 else chars
+        data = binascii.a2b_base64(chars + b"=" * (-len(chars) % 4))
+        first = [shift + index // 3 * 4 + index % 3 for index in range(len(data))]
+        yield _View(data, [positions[index] for index in first], [positions[index + 1] + 1 for index in first])
+
+
+def _hex_views(match: re.Match[bytes]) -> Iterator[_View]:
+    """What pairs of digits stand for, from the first on, and from the second."""
+    run, positions = _positions(match, b" \t\r\n\v\f:-")
+    for shift in (0, 1):
+        count = (len(run) - shift) // 2
+        data = binascii.a2b_hex(run[shift : shift + 2 * count])
+        starts = [positions[shift + 2 * index] for index in range(count)]
+        yield _View(data, starts, [positions[shift + 2 * index + 1] + 1 for index in range(count)])
