@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from runner.config.diagnostics import Location, SourceMap
 from runner.core.policy import DEFAULT_SYSTEM_PROMPT, ContextPolicy, Limits, Retry, Timeouts
@@ -101,6 +101,7 @@ class Agent:
     tool_choice: str = "auto"
     reply: Reply | None = None
     context: ContextPolicy = ContextPolicy()
+    cache: Literal["auto", "off"] = "auto"
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     retry: Retry = Retry()

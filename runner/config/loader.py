@@ -217,7 +217,7 @@ def _agent(source: AgentSource, tools: Sequence[ToolEntry], prompt: PromptSource
         script=tuple({"text": entry} if isinstance(entry, str) else entry for entry in value.get("script", ())),
         user=source.user,
         locations={key: source.location(key) for key in value},
-        **{key: value[key] for key in ("prompt", "greeting") if key in value},
+        **{key: value[key] for key in ("prompt", "greeting", "cache") if key in value},
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from functools import partial
 from math import inf
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
@@ -29,7 +29,8 @@ class Broker:
 
     `gateway`: a Gateway, its class, or a name of the catalogue. `options`: what is sent with each request, in the agent
     file's words. `fallback`: routes as in the agent file (`{gateway, model, options}`), each gateway likewise.
-    `retry`, `timeouts`: as in the agent file, waits in seconds. `where` a file names the gateway, a fallback's
+    `retry`, `timeouts`: as in the agent file, waits in seconds. `cache`: "off" keeps prompts out of servers' caches as
+    far as a request can say so. `where` a file names the gateway, a fallback's
     under the same key; errors tell it. `wrap`: gives the gateway to ask in place of a route's own, and may pass
     requests on to that. Nothing here touches the network. Raises UsageError.
     """
@@ -43,6 +44,7 @@ class Broker:
         fallback: Sequence[Mapping[str, Any]] = (),
         retry: Retry | Mapping[str, Any] | None = None,
         timeouts: Timeouts | Mapping[str, Any] | None = None,
+        cache: Literal["auto", "off"] = "auto",
         where: str = "",
         wrap: WrapGateway | None = None,
     ) -> None:
@@ -53,6 +55,7 @@ class Broker:
         )
         self.retry = _policy(Retry, "retry", retry)
         self.timeouts = _policy(Timeouts, "timeouts", timeouts)
+        self._cache = cache == "auto"
         self._active = 0
 
     @property
@@ -115,7 +118,9 @@ class Broker:
         request, notices = request_for(route, route.gateway.capabilities(route.model))
         yield from notices
         self._prepare_price(route)
-        yield from route.gateway.stream(replace(request, seconds=call.seconds_left, cancel=call.cancel))
+        yield from route.gateway.stream(
+            replace(request, seconds=call.seconds_left, cancel=call.cancel, cache=self._cache)
+        )
 
     def price(self, usage: Usage) -> float | None:
         """What `usage` of the model now asked costs in US dollars, None where no price is known."""

@@ -146,6 +146,7 @@ def _broker(agent: Agent, options: SessionOptions) -> Broker:
             agent.model,
             options.gateway,
             options=agent.options,
+            cache=agent.cache,
             retry=agent.retry,
             timeouts=agent.timeouts,
             wrap=options.wrap,
@@ -174,6 +175,7 @@ def _broker(agent: Agent, options: SessionOptions) -> Broker:
             }
             for other in agent.fallback
         ],
+        cache=agent.cache,
         retry=agent.retry,
         timeouts=agent.timeouts,
         where=agent.location("gateway"),

@@ -82,7 +82,9 @@ class ChatSession:
         self._tools = self._ready(tools)
         self._policy = context or ContextPolicy()
         self._reply_schema = _reply_schema(reply)
-        self._requests = SessionRequests(self._tools, tool_choice, self._reply_schema, self._policy, stream=stream)
+        self._requests = SessionRequests(
+            self._tools, tool_choice, self._reply_schema, self._policy, stream=stream, id=self.id
+        )
         self._permission_check = permit
         self._context = replace(tool_context or Context(), session=self.id)
         if clock is not None:

@@ -28,13 +28,21 @@ class SessionRequests:
     """Asks the model on behalf of a session; a notice is given once in the same words."""
 
     def __init__(
-        self, tools: Tools, tool_choice: str, reply_schema: ReplySchema | None, policy: ContextPolicy, *, stream: bool
+        self,
+        tools: Tools,
+        tool_choice: str,
+        reply_schema: ReplySchema | None,
+        policy: ContextPolicy,
+        *,
+        stream: bool,
+        id: str,
     ) -> None:
         self._tools = tools
         self._tool_choice = tool_choice
         self._reply_schema = reply_schema
         self._window = PromptWindow(policy)
         self._stream = stream
+        self._id = id
         self._noticed: set[tuple[str, str]] = set()
 
     def reply(self, broker: Broker, prompt: Prompt, cancel: Cancel, seconds: float | None) -> Iterator[Chunk | Notice]:
@@ -82,6 +90,7 @@ class SessionRequests:
             window=self._window.tokens(capabilities),
             stream=self._stream,
             timeouts=broker.timeouts,
+            conversation=self._id,
         )
 
     def _unnoticed(self, notices: Sequence[Notice]) -> list[Notice]:

@@ -76,7 +76,8 @@ class Request:
     """One model call, independent of any dialect.
 
     `window` is the context window in tokens that the conversation was fitted to; `stream` False asks for the reply
-    in one piece; `seconds` bounds the whole call; `cancel` makes it stop from any thread.
+    in one piece; `seconds` bounds the whole call; `cancel` makes it stop from any thread. `cache`: the server may keep
+    the prompt's beginning for the next request of the same `conversation`, a name that servers see; empty is none.
     """
 
     model: str
@@ -91,6 +92,8 @@ class Request:
     timeouts: Timeouts = Timeouts()
     seconds: float | None = None
     cancel: Cancel = field(default_factory=Cancel)
+    cache: bool = True
+    conversation: str = ""
 
 
 @runtime_checkable

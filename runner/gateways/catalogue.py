@@ -70,7 +70,7 @@ _OF_OPENAI: Mapping[str, Any] = {
 _LISTS_WINDOWS: dict[str, Any] = {"lists_windows": True}
 
 CATALOGUE: Mapping[str, GatewayPreset] = {
-    "anthropic": GatewayPreset("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    "anthropic": GatewayPreset("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY", quirks={"cache": True}),
     "azure": GatewayPreset(
         "openai",
         "${env:AZURE_OPENAI_ENDPOINT}/openai/v1",
@@ -138,7 +138,11 @@ CATALOGUE: Mapping[str, GatewayPreset] = {
     ),
     "ollama": GatewayPreset("ollama", "http://localhost:11434", url_from="OLLAMA_HOST"),
     "openai": GatewayPreset(
-        "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", url_from="OPENAI_BASE_URL", quirks=_OF_OPENAI
+        "openai",
+        "https://api.openai.com/v1",
+        "OPENAI_API_KEY",
+        url_from="OPENAI_BASE_URL",
+        quirks={**_OF_OPENAI, "cache": True},
     ),
     "openrouter": GatewayPreset(
         "openai",
@@ -151,7 +155,7 @@ CATALOGUE: Mapping[str, GatewayPreset] = {
         "https://api.openai.com/v1",
         "OPENAI_API_KEY",
         url_from="OPENAI_BASE_URL",
-        quirks={key: _OF_OPENAI[key] for key in ("reasoning", "windows")},
+        quirks={"reasoning": _OF_OPENAI["reasoning"], "windows": _OF_OPENAI["windows"], "cache": True},
     ),
     "scripted": GatewayPreset("scripted"),
     "together": GatewayPreset("openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY", quirks=_LISTS_WINDOWS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import pytest
 
@@ -31,7 +31,7 @@ def answer(request: Request, words: int) -> Iterator[TextChunk | DoneChunk]:
 def unchanged_share(requests: list[Request]) -> float:
     """How many of the prompts' tokens lie before the first difference to the prompt before."""
     same = total = 0
-    for before, now in zip(requests, requests[1:], strict=False):
+    for before, now in pairwise(requests):
         pairs = zip(before.messages, now.messages, strict=False)
         kept = [first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
         assert (before.system, before.tools) == (now.system, now.tools)

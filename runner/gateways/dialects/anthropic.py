@@ -46,6 +46,10 @@ _BUDGETS: Mapping[str, int] = {
     "xhigh": 16_384,
     "max": 32_768,
 }
+# At most four blocks of a request may be marked: the last tool, the system prompt, and two messages.
+_CACHED: Mapping[str, Any] = {"cache_control": {"type": "ephemeral"}}
+_END_OF_USER = b'}],"role":"user"}'
+_CACHED_END_OF_USER = b',"cache_control":{"type":"ephemeral"}' + _END_OF_USER
 _OPTION_NAMES: Mapping[str, str] = {
     "max_tokens": "max_tokens",
     "stop": "stop_sequences",
@@ -59,14 +63,15 @@ _LACKS = OPTIONS.difference(_OPTION_NAMES, {"thinking", "parallel_calls"})
 class Anthropic(HttpGateway):
     """Claude, or a server that speaks its dialect.
 
-    Quirks: `version` of the API, and `max_tokens`, which the API demands, for where the agent file sets none.
+    Quirks: `version` of the API; `max_tokens`, which the API demands, for where the agent file sets none; `cache`: the
+    server takes `cache_control`.
     """
 
     dialect = "anthropic"
     key_header = "x-api-key"
     key_prefix = ""
     fixes: ClassVar[Mapping[str, str]] = {"ProtocolBroken": "check the gateway's url: it ends before /v1/messages"}
-    known_quirks: ClassVar[Mapping[str, Any]] = {"version": "", "max_tokens": MAX_TOKENS}
+    known_quirks: ClassVar[Mapping[str, Any]] = {"version": "", "max_tokens": MAX_TOKENS, "cache": False}
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(**keywords)
@@ -86,7 +91,8 @@ class Anthropic(HttpGateway):
         )
 
     def stream(self, request: Request) -> Iterator[Chunk]:
-        body = encode(request, self._message_cache, max_tokens=self.quirks["max_tokens"])
+        cache = request.cache and self.caches
+        body = encode(request, self._message_cache, max_tokens=self.quirks["max_tokens"], cache=cache)
         decoder = AnthropicDecoder(self.transport.error_context(request.model))
         path = "/messages" if self.transport.url.endswith("/v1") else "/v1/messages"
         headers = {} if self._version_header else {"anthropic-version": self._api_version(request.model)}
@@ -117,18 +123,26 @@ def _version(model: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2] or 0)) if match else None
 
 
-def encode(request: Request, message_cache: MessageCache | None = None, *, max_tokens: int = MAX_TOKENS) -> bytes:
-    """The body that asks for a reply."""
+def encode(
+    request: Request,
+    message_cache: MessageCache | None = None,
+    *,
+    max_tokens: int = MAX_TOKENS,
+    cache: bool = False,
+) -> bytes:
+    """The body that asks for a reply; with `cache` the server is told up to where the next request may be the same."""
     fields: dict[str, Any] = {"model": request.model, "max_tokens": max_tokens, "stream": request.stream}
     fields |= translated_options(_OPTION_NAMES, request)
     schema = close_objects(request.schema)
     if system := system_text(request, schema_as_text=schema is None):
-        fields["system"] = system
+        fields["system"] = [{"type": "text", "text": system, **_CACHED}] if cache else system
     if request.tools:
         fields["tools"] = [
             {"name": tool.name, "description": tool.description, "input_schema": parameters_schema(tool.parameters)}
             for tool in request.tools
         ]
+        if cache:
+            fields["tools"][-1].update(_CACHED)
         choice = _TOOL_CHOICES.get(request.tool_choice)
         fields["tool_choice"] = {"type": choice} if choice else {"type": "tool", "name": request.tool_choice}
         if request.options.get("parallel_calls") is False and choice != "none":
@@ -141,7 +155,16 @@ def encode(request: Request, message_cache: MessageCache | None = None, *, max_t
     messages = (message_cache or MessageCache(_blocks)).encode_by_role(
         sendable_messages(request.messages), request.model, _ROLES, "content"
     )
-    return object_with_list(fields, "messages", messages)
+    if cache:
+        _mark_newest(messages)
+    return object_with_list(fields, "messages", b",".join(messages))
+
+
+def _mark_newest(messages: list[bytes]) -> None:
+    """Mark the ends of this prompt and of the last one, which the server looks for from here no more than 20 blocks."""
+    from_user = [position for position, message in enumerate(messages) if message.endswith(_END_OF_USER)]
+    for position in from_user[-2:]:
+        messages[position] = messages[position].removesuffix(_END_OF_USER) + _CACHED_END_OF_USER
 
 
 def _thinking(option: bool | str, model: str, max_tokens: int) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def encode(request: Request, message_cache: MessageCache | None = None) -> bytes
     messages = (message_cache or MessageCache(_parts)).encode_by_role(
         sendable_messages(request.messages), request.model, _ROLES, "parts"
     )
-    return object_with_list(fields, "contents", messages)
+    return object_with_list(fields, "contents", b",".join(messages))
 
 
 def _thinking(option: bool | str, generation: int) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Quirks:
     a message may hold both. `echo`: the field that carries reasoning, to be sent back in tool loops. `reasoning`:
     models, by the beginning of their names, that take no sampling options and count thinking into the limit.
     `windows`: context windows of models, by the beginning of their names. `lists_windows`: GET /models tells them.
+    `cache`: it takes `prompt_cache_key`.
     """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class Quirks:
     parallel_calls: bool = True
     images: bool = True
     structured: bool = True
+    cache: bool = False
 
 
 _NO_QUIRKS = Quirks()
@@ -134,6 +136,8 @@ class OpenAI(HttpGateway):
             schema = dict(request.schema)
             form = {"name": "response", "schema": schema, "strict": is_strict(schema)}
             fields["response_format"] = {"type": "json_schema", "json_schema": form}
+        if request.cache and request.conversation and self.caches:
+            fields["prompt_cache_key"] = request.conversation
         return with_extra(fields, extra)
 
     def _options(self, request: Request) -> dict[str, Any]:

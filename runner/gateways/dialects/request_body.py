@@ -53,16 +53,18 @@ class MessageCache:
                 entry = cached[id(message)] = (message, b",".join(map(to_json, self._encode(message, model))))
             yield entry[1]
 
-    def encode_by_role(self, messages: Iterable[Message], model: str, roles: Mapping[str, str], member: str) -> bytes:
-        """The messages as `{"role": …, member: [objects]}`, neighbours of one role made one, joined by commas."""
+    def encode_by_role(
+        self, messages: Iterable[Message], model: str, roles: Mapping[str, str], member: str
+    ) -> list[bytes]:
+        """The messages as `{"role": …, member: [objects]}`, neighbours of one role made one."""
         known = [message for message in messages if message.role in roles]
         encoded = (
             (roles[message.role], parts) for message, parts in zip(known, self.encode_each(known, model), strict=True)
         )
         groups = groupby((pair for pair in encoded if pair[1]), key=itemgetter(0))
-        return b",".join(
+        return [
             object_with_list({"role": role}, member, b",".join(parts for _, parts in pairs)) for role, pairs in groups
-        )
+        ]
 
 
 def object_with_list(fields: Mapping[str, Any], name: str, items: bytes) -> bytes:

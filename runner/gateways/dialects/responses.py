@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from runner.core.chunks import CallChunk, Chunk, DoneChunk, TextChunk, ThinkingChunk
@@ -51,13 +52,13 @@ _PLAIN_KEYS = frozenset({"id", "type", "status", "content", "role", "call_id", "
 class Responses(HttpGateway):
     """OpenAI, or a server that speaks its newer dialect.
 
-    Quirks: `reasoning`, models by the beginning of their names that think and take no sampling options, and `windows`,
-    context windows of models by the beginning of their names.
+    Quirks: `reasoning`, models by the beginning of their names that think and take no sampling options; `windows`,
+    context windows of models by the beginning of their names; `cache`: the server takes `prompt_cache_key`.
     """
 
     dialect = "responses"
     models_path = "/models"
-    known_quirks: ClassVar[Mapping[str, Any]] = {"reasoning": (), "windows": {}}
+    known_quirks: ClassVar[Mapping[str, Any]] = {"reasoning": (), "windows": {}, "cache": False}
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(**keywords)
@@ -73,6 +74,8 @@ class Responses(HttpGateway):
         )
 
     def stream(self, request: Request) -> Iterator[Chunk]:
+        if not self.caches:
+            request = replace(request, cache=False)
         body = encode(request, self._message_cache, is_reasoning=self._is_reasoning(request.model))
         return self.transport.stream(
             "/responses", body, request, ResponsesDecoder(self.transport.error_context(request.model))
@@ -106,6 +109,8 @@ def encode(request: Request, message_cache: MessageCache | None = None, *, is_re
             "strict": is_strict(request.schema),
         }
         fields["text"] = {"format": text_format}
+    if request.cache and request.conversation:
+        fields["prompt_cache_key"] = request.conversation
     fields = with_extra(fields, request.options.get("extra"))
     messages = [message for message in sendable_messages(request.messages) if message.role != "system"]
     return object_with_list(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from runner.core.addresses import host_of
 from runner.core.errors import UsageError
 from runner.core.policy import Timeouts
 from runner.gateways.catalogue import CATALOGUE, GatewayPreset
@@ -48,6 +49,7 @@ class HttpGateway:
         preset = CATALOGUE.get(self.name) or GatewayPreset(self.dialect)
         known = {**_COMMON_QUIRKS, **self.known_quirks}
         self.quirks = {**known, **(preset.quirks if preset.dialect == self.dialect else {}), **(quirks or {})}
+        self._is_cache_set = "cache" in (quirks or {})
         for quirk in self.quirks.keys() - known.keys():
             raise UsageError(f"unknown quirk {quirk!r}", fix=f"one of {', '.join(sorted(known))}")
         credentials = Credentials(
@@ -79,6 +81,14 @@ class HttpGateway:
     @property
     def where(self) -> str:
         return self.transport.where
+
+    @property
+    def caches(self) -> bool:
+        """Whether requests may speak of the server's cache: the preset's own server knows that, others by a quirk."""
+        if not self.quirks.get("cache"):
+            return False
+        own = CATALOGUE.get(self.name)
+        return self._is_cache_set or (own is not None and host_of(own.url) == host_of(self.transport.url))
 
     def count_models(self, timeouts: Timeouts) -> int | None:
         """How many models the server lists, which tells that it is there and takes the key; None if it has no list.

@@ -24,8 +24,9 @@ from runner.core.errors import (
 from runner.core.history import Exchange
 from runner.core.messages import Attachment, Message, Opaque, ToolCall, ToolResult, ToolSpec, Usage
 from runner.gateways import Request
-from runner.gateways.dialects.anthropic import Anthropic, encode
+from runner.gateways.dialects.anthropic import Anthropic, _blocks, encode
 from runner.gateways.dialects.anthropic_decoder import AnthropicDecoder
+from runner.gateways.dialects.request_body import MessageCache
 from runner.gateways.http.error_context import ErrorContext
 
 SONNET = "claude-sonnet-4-5"
@@ -518,3 +519,54 @@ def test_thinking_survives_a_round_of_tools_in_a_session(fault_server):
     _, thought, answered = fault_server.asked[1].json["messages"]
     assert thought["content"][0] == {"type": "thinking", "thinking": "let me see", "signature": "c2lnbmVk=="}
     assert answered["content"][0]["content"] == [{"type": "text", "text": "rain in Paris"}]
+
+
+def marked(value: Any, path: str = "") -> list[str]:
+    """Where `cache_control` stands in a request's body."""
+    if isinstance(value, dict):
+        inner = [
+            place for key, item in value.items() if key != "cache_control" for place in marked(item, f"{path}/{key}")
+        ]
+        return inner + ([path] if "cache_control" in value else [])
+    return (
+        [place for n, item in enumerate(value) for place in marked(item, f"{path}/{n}")]
+        if isinstance(value, list)
+        else []
+    )
+
+
+def conversation(rounds: int, calls: int = 1) -> tuple[Message, ...]:
+    messages = [Message.user("go")]
+    for n in range(rounds):
+        made = [ToolCall(f"c{n}_{m}", "look", {}, "{}") for m in range(calls)]
+        messages += [Message.assistant("", made), Message.tool([ToolResult(each.id, "look", "seen") for each in made])]
+    return tuple(messages)
+
+
+@pytest.mark.parametrize("calls", [1, 30])
+def test_the_prompts_beginning_is_marked_for_the_cache_at_no_more_than_four_places(calls: int) -> None:
+    tools = (ToolSpec("look", "Look.", {"type": "object", "properties": {}}),) * 2
+    cache = MessageCache(_blocks)
+    for rounds in range(4):
+        request = Request("claude-opus-4-8", conversation(rounds, calls), system="Be kind.", tools=tools)
+        plain, body = (json.loads(encode(request, cache, cache=on)) for on in (False, True))
+        newest = [n for n, message in enumerate(body["messages"]) if message["role"] == "user"][-2:]
+        ends = [f"/messages/{n}/content/{len(body['messages'][n]['content']) - 1}" for n in newest]
+        assert sorted(marked(body)) == sorted(["/system/0", "/tools/1", *ends])
+        assert marked(plain) == []
+    assert body["messages"][0]["content"][0]["text"] == "go"
+
+
+@pytest.mark.parametrize(
+    ("gateway", "cache", "asked"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"url": "https://proxy.example/anthropic"}, True, False),
+        ({"url": "https://proxy.example/anthropic", "quirks": {"cache": True}}, True, True),
+        ({"quirks": {"cache": False}}, True, False),
+        ({"name": "mine", "url": "https://api.anthropic.com"}, True, False),
+    ],
+)
+def test_only_a_server_that_is_known_to_cache_is_asked_to(gateway: dict[str, Any], cache: bool, asked: bool) -> None:
+    assert (Anthropic(key="k", **gateway).caches and cache) is asked

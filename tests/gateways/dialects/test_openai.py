@@ -634,3 +634,20 @@ def test_threads_share_a_gateway(fault_server):
     gateway.close()
     assert sorted(said) == sorted(texts)
     assert fault_server.connections <= 6
+
+
+@pytest.mark.parametrize(
+    ("gateway", "key"),
+    [
+        ({}, "s_1"),
+        ({"url": "https://compatible.example/v1"}, None),
+        ({"url": "https://compatible.example/v1", "quirks": {"cache": True}}, "s_1"),
+        ({"name": "groq"}, None),
+        ({"name": "azure", "url": "https://mine.openai.azure.com/openai/v1"}, None),
+    ],
+)
+def test_a_conversation_is_named_for_the_cache_where_the_server_takes_that(gateway, key):
+    body = json.loads(OpenAI(key="k", **gateway).encode(Request("gpt-4.1", (Message.user("hi"),), conversation="s_1")))
+    assert body.get("prompt_cache_key") == key
+    off = Request("gpt-4.1", (Message.user("hi"),), conversation="s_1", cache=False)
+    assert "prompt_cache_key" not in json.loads(OpenAI(key="k", **gateway).encode(off))
