@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,24 @@ FOLDER = ".blobs"
 MAX_INLINE_BYTES = 4096
 _MAX_BYTES = 128 * 2**20
 _NAME = r"[0-9a-f]{32}\.(?:txt|json)"
-_REFERENCE_KEYS = frozenset({"$blob", "$literal"})
+
+
+def escaped(value: Any) -> Any:
+    """The value as a document holds it: under `$literal`, if one of its keys could be taken for more than a key."""
+    return {"$literal": value} if has_dollar_key(value) else value
+
+
+def escaped_references(value: Any) -> Any:
+    """The value as version 0.1 wrote it: under `$literal` only if it would be read as a reference."""
+    is_reference = isinstance(value, Mapping) and len(value) == 1 and value.keys() <= {"$blob", "$literal"}
+    return {"$literal": value} if is_reference else value
+
+
+def has_dollar_key(value: Any) -> bool:
+    """Whether a mapping in the value has a key that begins with `$`, as matchers and references do."""
+    if isinstance(value, Mapping):
+        return any(str(key).startswith("$") or has_dollar_key(item) for key, item in value.items())
+    return isinstance(value, (list, tuple)) and any(map(has_dollar_key, value))
 
 
 class Blobs:
@@ -25,15 +42,14 @@ class Blobs:
         self._folder = transcript_folder / FOLDER
         self._unwritten: dict[str, str] = {}
 
-    def put(self, value: Any) -> Any:
+    def put(self, value: Any, escape: Callable[[Any], Any] = escaped) -> Any:
         """The value as a recording's document holds it: itself, or a reference to its blob."""
         if isinstance(value, str):
             return self._reference(value, "txt") if _too_long(value) else value
         text = json.dumps(value, ensure_ascii=False)
         if _too_long(text):
             return self._reference(text, "json")
-        looks_like_reference = isinstance(value, Mapping) and len(value) == 1 and _REFERENCE_KEYS & value.keys()
-        return {"$literal": value} if looks_like_reference else value
+        return escape(value)
 
     def get(self, value: Any) -> Any:
         """The value that a document's `{$blob: …}` stands for; any other value itself. Raises ValueError."""

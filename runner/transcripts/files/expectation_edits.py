@@ -11,6 +11,7 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 from runner.config.diagnostics import Location
 from runner.config.yaml.parser import load_documents
 from runner.transcripts.files.documents import read_verbatim, split_documents, write_atomically
+from runner.transcripts.files.script_yaml import template_of
 from runner.transcripts.files.yaml_style import inline
 from runner.transcripts.outcome import Finding
 
@@ -28,7 +29,8 @@ def renew_expectations(path: Path, findings: Iterable[Finding]) -> int:
     # From the last to the first, so that the offsets of those before stay right.
     for start, end, actual in sorted(edits, reverse=True):
         newline = "\n" if script[start:end].endswith("\n") else ""
-        script = script[:start] + inline(actual) + newline + script[end:]
+        literal = inline(template_of(actual) if isinstance(actual, str) else actual)
+        script = script[:start] + literal + newline + script[end:]
     if edits:
         write_atomically(path, script + "".join(recordings))
     return len(edits)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from yaml import MappingNode, Node, SafeLoader
 
 from runner.transcripts.chunking import encode_lengths
-from runner.transcripts.files.blobs import Blobs
+from runner.transcripts.files.blobs import Blobs, escaped
 from runner.transcripts.files.yaml_style import (
     block_mapping,
     block_sequence,
@@ -36,9 +37,9 @@ _Put = Callable[[Any], Any]
 """Takes a value, and gives the reference to its blob if it is too long for the document."""
 
 
-def recording_document(recording: Recording, blobs: Blobs | None = None) -> str:
-    """The whole document, from its `---` to its last line end. `blobs` takes long values out of it."""
-    put: _Put = blobs.put if blobs is not None else _unchanged
+def recording_document(recording: Recording, blobs: Blobs | None = None, escape: _Put = escaped) -> str:
+    """The whole document, from its `---` to its last line end. `blobs` takes long values, `escape` marks others."""
+    put: _Put = partial(blobs.put, escape=escape) if blobs is not None else escape
     items: list[tuple[str, Node]] = [("recording", scalar_node(recording.name))]
     if recording.resolved:
         items.append(("resolved", scalar_node(recording.resolved)))
@@ -68,11 +69,7 @@ def recording_document(recording: Recording, blobs: Blobs | None = None) -> str:
 
 def reply_text(reply: RecordedReply) -> str:
     """One reply as it stands in a recording, without hashes, times and chunk lengths: for people to compare."""
-    return node_text(_reply(reply._replace(seen="", ms=None, chunk_lengths=()), _unchanged))
-
-
-def _unchanged(value: Any) -> Any:
-    return value
+    return node_text(_reply(reply._replace(seen="", ms=None, chunk_lengths=()), escaped))
 
 
 def _turns(recording: Recording, put: _Put) -> MappingNode:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from yaml import Node
 
 from runner.transcripts.files.yaml_style import block_mapping, block_sequence, flow_node, node_text, value_node
+
+# What a template would read as its own: its delimiters, and a carriage return, which it writes as a line feed.
+_TEMPLATE_SYNTAX = re.compile(r"\{[{%#]|\r")
+_ESCAPED = re.compile(r"\{+[%#]?|\r+")
+
+
+def template_of(text: str) -> str:
+    """A template that renders to this text."""
+    if not _TEMPLATE_SYNTAX.search(text):
+        return text
+    return _ESCAPED.sub(lambda match: f"{{{{ {match[0]!r} }}}}", text)
 
 
 def script_document(items: Iterable[tuple[str, Any]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,17 +13,14 @@ from runner.core.errors import UsageError
 from runner.core.events import Asked, Event, TurnEnded
 from runner.engine.route import Route
 from runner.transcripts.conversation.run_context import secrets_of
+from runner.transcripts.files.blobs import has_dollar_key
 from runner.transcripts.files.documents import write_atomically
 from runner.transcripts.files.recording_yaml import recording_document
-from runner.transcripts.files.script_yaml import script_document
+from runner.transcripts.files.script_yaml import script_document, template_of
 from runner.transcripts.model import FORMAT_VERSION, TRANSCRIPT_SUFFIX, RecordedReply, Recording, ReplayInputs
 from runner.transcripts.recording.gateway_wrapper import GatewayWrapper
 from runner.transcripts.recording.recorder import Recorder
 from runner.transcripts.redaction import Redactor
-
-# What a template would read as its own: its delimiters, and a carriage return, which it writes as a line feed.
-_TEMPLATE_SYNTAX = re.compile(r"\{[{%#]|\r")
-_ESCAPED = re.compile(r"\{+[%#]?|\r+")
 
 
 class ChatRecorder:
@@ -97,17 +93,10 @@ class ChatRecorder:
         )
 
     def _turn(self, number: int, text: str, files: tuple[Path, ...], recording: Recording) -> dict[str, Any]:
-        turn, user = _turn_id(number), _template_of(self._redactor(text))
+        turn, user = _turn_id(number), template_of(self._redactor(text))
         calls = list(_calls(recording.turns.get(turn, ())))
         paths = [os.path.relpath(file, self._path.parent) for file in files]
         return {"id": turn, "user": {"text": user, "files": paths} if files else user, "expect": [{"tools": calls}]}
-
-
-def _template_of(text: str) -> str:
-    """A template that renders to this text."""
-    if not _TEMPLATE_SYNTAX.search(text):
-        return text
-    return _ESCAPED.sub(lambda match: f"{{{{ {match[0]!r} }}}}", text)
 
 
 def _turn_id(number: int) -> str:
@@ -117,4 +106,14 @@ def _turn_id(number: int) -> str:
 def _calls(replies: Iterable[RecordedReply]) -> Iterator[dict[str, Any]]:
     for reply in replies:
         for call in reply.calls:
-            yield {call.name: dict(call.arguments or {})}
+            arguments = _rendering_to(dict(call.arguments or {}))
+            yield {call.name: {"$eq": arguments} if has_dollar_key(arguments) else arguments}
+
+
+def _rendering_to(value: Any) -> Any:
+    """A value whose texts are templates that render to this one."""
+    if isinstance(value, str):
+        return template_of(value)
+    if isinstance(value, Mapping):
+        return {template_of(key): _rendering_to(item) for key, item in value.items()}
+    return [_rendering_to(item) for item in value] if isinstance(value, (list, tuple)) else value
