@@ -78,7 +78,7 @@ BAD = {
     ),
     "arguments twice": (
         f"{HEAD}{TURN}---\nrecording: hand/b\nturns:\n  t: [{{reply: {{}}, calls: [{{f: {{a: 1}}, args_text: x}}]}}]\n",
-        "7:40: error: args_text: stands in the place of arguments (write f: null)",
+        "7:39: error: args_text: stands in the place of arguments (write f: null)",
     ),
     "a failure without result": (
         f"{HEAD}{TURN}---\nrecording: hand/b\nturns: {{t: [{{reply: {{}}, calls: [{{f: {{}}, failed: true}}]}}]}}\n",
