@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.config.loader import load_agent
 from runner.config.trust.store import Consent, TrustStore
-from runner.config.trust.trust import TrustStatus, trust_status, unpin_mcp_tools
+from runner.config.trust.trust import TrustStatus, ask_consent, trust_status, unpin_mcp_tools
 from runner.core.errors import NeedsTrust
 
 
@@ -22,10 +22,11 @@ def trust(path: str, consent: Callable[[str], bool], notify: Callable[[str], Non
     if status is None:
         return None
     if not status.trusted:
-        if not consent(status.description):
+        try:
+            ask_consent(status, consent, notify).save_consent()
+        except NeedsTrust:
             fix = "read it, then pass --yes or answer yes at a terminal"
-            raise NeedsTrust("nothing was trusted", where=str(agent.path), fix=fix)
-        status.save_consent()
+            raise NeedsTrust("nothing was trusted", where=str(agent.path), fix=fix) from None
     unpin_mcp_tools(agent)
     return status
 

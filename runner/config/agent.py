@@ -86,6 +86,7 @@ class Agent:
 
     `gateways` are the file's and the user's own; `files` is all that was read, the agent file first, for trust.
     `locations` gives the location of each top-level key, for messages; `path` is the file, as the user named it.
+    `written_gateways` are the file's own, without what the command line added, before placeholders were filled in.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Agent:
     secrets: Secrets = field(default_factory=Secrets)
     files: tuple[Path, ...] = ()
     locations: Mapping[str, Location] = field(default_factory=dict)
+    written_gateways: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def location(self, key: str) -> str:
         """Where a key stands, or the file where it does not."""

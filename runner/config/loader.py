@@ -217,6 +217,7 @@ def _agent(source: AgentSource, tools: Sequence[ToolEntry], prompt: PromptSource
         script=tuple({"text": entry} if isinstance(entry, str) else entry for entry in value.get("script", ())),
         user=source.user,
         locations={key: source.location(key) for key in value},
+        written_gateways=_written_gateways(source.layers),
         **{key: value[key] for key in ("prompt", "greeting", "cache") if key in value},
     )
 
@@ -231,6 +232,15 @@ def _whole_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _gateway_presets(value: Mapping[str, Any]) -> dict[str, GatewayPreset]:
     return {name: GatewayPreset(**fields) for name, fields in value.get("gateways", {}).items()}
+
+
+def _written_gateways(layers: Layers) -> dict[str, Any]:
+    """The gateways that stand in a file, and not on the command line alone."""
+    return {
+        name: fields
+        for name, fields in layers.value.get("gateways", {}).items()
+        if any(document.text and document.node(("gateways", name)) is not None for document in layers.documents)
+    }
 
 
 def _context(value: Mapping[str, Any]) -> ContextPolicy:

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runner.config.agent import Agent
 from runner.config.template.render import render
 from runner.config.template.variables import bind_variables
-from runner.core.errors import NeedsTrust
 from runner.engine.approval import Approve, ToolApproval
 from runner.engine.broker import Broker, WrapGateway
 from runner.gateways import Gateway, connect, dialect_of
 from runner.tools import Context, Toolbox, Tools, open_toolbox
-from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import ToolOutput, nobody, system_clock
 from runner.tools.entry import ToolSettings
 
 if TYPE_CHECKING:
+    from runner.config.trust.trust import TrustedContent
     from runner.engine.session import ChatSession
     from runner.engine.structured import ReplySchema
     from runner.tools.permissions import PermissionPolicy
@@ -30,12 +29,12 @@ MAX_DEPTH = 5
 AskUser = Callable[[str, tuple[str, ...]], str]
 """A tool's question to the user, with the choices, to its answer."""
 
-Authorize = Callable[[Agent], None]
-"""Raises NeedsTrust unless what the agent file names may be executed and reached."""
+Authorize = Callable[[Agent], "TrustedContent | None"]
+"""Raises NeedsTrust unless what the agent file names may be executed and reached; gives what was consented to."""
 
 
-def already_trusted(agent: Agent) -> None:
-    """For an agent that nothing of runs, or that was trusted with the file that names it."""
+def nothing_runs(agent: Agent) -> None:
+    """For an agent of which nothing is run: others than its own tools stand in for them."""
 
 
 class SessionOptions(NamedTuple):
@@ -72,12 +71,12 @@ def from_agent(agent: Agent, options: SessionOptions, authorize: Authorize) -> C
     """
     variables = bind_variables(agent.variables, options.variables, where=agent.location("variables"))
     system_prompt = render(agent.system_prompt, variables, now=options.clock)
-    authorize(agent)
+    trusted = authorize(agent)
     broker = _broker(agent, options)
     with ExitStack() as undo:
         toolbox = options.toolbox
         if toolbox is None:
-            toolbox = open_tools(agent, options)
+            toolbox = open_tools(agent, options, trusted)
             undo.callback(toolbox.close)
         session = options.session_class(
             broker,
@@ -101,20 +100,17 @@ def from_agent(agent: Agent, options: SessionOptions, authorize: Authorize) -> C
     return session
 
 
-def open_tools(agent: Agent, options: SessionOptions) -> Toolbox:
+def open_tools(agent: Agent, options: SessionOptions, trusted: TrustedContent | None) -> Toolbox:
     """The tools that the file declares, opened; a python file is imported here, so the agent must be trusted by now.
 
-    An agent that is a tool is held to `deny` as well, and was trusted with the file that names it.
+    What is run, now or later, is held to what was `trusted`. An agent that is a tool is held to `deny` as well, and was
+    trusted with the file that names it.
     """
-    from runner.config.trust.trust import manifest_hash  # lazy: a replay opens no tools
-
-    agent_files = {path for entry in agent.tools for path in tool_kind_of(entry).agent_files(entry)}
-    manifest_hashes = {path: manifest_hash(_loaded(path)) for path in agent_files}
 
     def ask_agent(path: Path, message: str, context: Context) -> ToolOutput:
         other = _loaded(path)
-        if manifest_hash(other) != manifest_hashes[path]:  # by a tool of this very conversation, perhaps
-            raise NeedsTrust(f"{path} has changed since it was trusted", fix="look at the change, then begin anew")
+        if trusted is not None:
+            trusted.check_agent(other)  # it may have been changed by a tool of this very conversation
         inner = SessionOptions(
             options.session_class,
             clock=context.clock,
@@ -125,7 +121,7 @@ def open_tools(agent: Agent, options: SessionOptions) -> Toolbox:
             notify=options.notify,
             depth=context.depth + 1,
         )
-        return _answer(from_agent(other, inner, already_trusted), message, context)
+        return _answer(from_agent(other, inner, lambda agent: trusted), message, context)
 
     return open_toolbox(
         agent.tools,
@@ -134,6 +130,7 @@ def open_tools(agent: Agent, options: SessionOptions) -> Toolbox:
             seconds=agent.limits.tool_seconds,
             output_bytes=agent.limits.tool_output_bytes,
             notify=options.notify,
+            trusted=trusted.files if trusted is not None else None,
             strict=options.approve is None,
             describe_agent=_description,
         ),

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 Options = Mapping[str, Any]
 Schema = Mapping[str, Any]
-RawOptions = Callable[[], Options]
-"""An entry's options as the file writes them, placeholders unfilled; read from the file when it is called."""
-
 SourceText = Callable[[str], tuple[Path, str] | None]
 """The path and the text of the file that an option names; None where it names none that is there. Raises ConfigError.
 """
@@ -32,6 +29,13 @@ class PathOption(NamedTuple):
 
     path: str
     must_be: Literal["file", "folder", ""]
+
+
+class NamedFile(NamedTuple):
+    """A file, by its real path, that an entry names; `is_data`: what is run reads or writes it, and does not run it."""
+
+    path: Path
+    is_data: bool = False
 
 
 class EntryProblem(NamedTuple):
@@ -81,9 +85,10 @@ class ToolKind(NamedTuple):
 
     What is wrong with one: `paths` are the options that name a file or folder, `check` yields what else is wrong.
 
-    What it can do: `capabilities(entry, raw, folder)` is what consent is asked for, `folder` being the agent file's;
-    `files` are texts that may name files beside the agent's, which consent covers; `agent_files` are the agent files
-    that it runs; `accept_changes` takes what a server offers from now on as seen.
+    What it can do: `capabilities(entry, folder)` is what consent is asked for, `folder` being the agent file's; `files`
+    are the files that it runs and that consent covers: `open`, and a tool before it runs one, has them checked by the
+    settings; `agent_files` are the agent files that it runs; `accept_changes` takes what a server offers from now on as
+    seen.
 
     `url(entry)` is where its requests go, "" for none.
 
@@ -99,14 +104,14 @@ class ToolKind(NamedTuple):
     summary: str
     schema: Schema
     open: Callable[[ToolEntry, ToolSettings], Iterable[Tool | ToolSource]]
-    capabilities: Callable[[ToolEntry, RawOptions, Path], Iterable[Capability]]
+    capabilities: Callable[[ToolEntry, Path], Iterable[Capability]]
     shorthand: str = ""
     default_name: Callable[[Options], str] | None = None
     naming: Literal["own", "kind", "group"] = "own"
     env_fields: frozenset[str] = frozenset()
     paths: Callable[[ToolEntry], Mapping[str, PathOption]] = lambda entry: {}
     check: Callable[[ToolEntry, SourceText], Iterable[EntryProblem]] = _no_problem
-    files: Callable[[ToolEntry], Iterable[str]] = _nothing
+    files: Callable[[ToolEntry], Iterable[NamedFile]] = _nothing
     agent_files: Callable[[ToolEntry], Iterable[Path]] = _nothing
     accept_changes: Callable[[ToolEntry], None] = _nothing_to_accept
     url: Callable[[ToolEntry], str] = lambda entry: str(entry.options.get("url", ""))

@@ -83,7 +83,7 @@ def test_a_change_is_shown(capsys: pytest.CaptureFixture[str]):
     out = capsys.readouterr().out
     assert "  - run      touch ran" in out
     assert "  + run      touch run" in out
-    assert "  ~ the file a.yaml has changed" in out
+    assert "  ~ the tool go is declared otherwise" in out
 
 
 def test_listing_and_taking_back(capsys: pytest.CaptureFixture[str], folder: Path):

@@ -17,6 +17,7 @@ from runner.core.errors import ConfigError, ToolsUnavailable
 from runner.core.spelling import counted
 from runner.tools import Toolbox, ToolEntry, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
+from runner.tools.trusted_files import TrustedFiles
 
 
 def check_agent(path: str) -> Iterator[HealthCheck]:
@@ -39,7 +40,7 @@ def check_agent(path: str) -> Iterator[HealthCheck]:
     for entry in agent.tools:
         yield from _requirements(entry)
     if status is not None and status.trusted:
-        yield from _servers([entry for entry in agent.tools if tool_kind_of(entry).served])
+        yield from _servers([entry for entry in agent.tools if tool_kind_of(entry).served], status.content.files)
     yield from check_routes(agent, status)
 
 
@@ -74,7 +75,7 @@ def _requirements(entry: ToolEntry) -> Iterator[HealthCheck]:
         yield HealthCheck("tools", entry.name, "missing", says, "install it, or correct its name", blocks)
 
 
-def _servers(entries: Iterable[ToolEntry]) -> Iterator[HealthCheck]:
+def _servers(entries: Iterable[ToolEntry], trusted: TrustedFiles) -> Iterator[HealthCheck]:
     """Tool servers, started side by side, asked for their tools, and ended again."""
     with ExitStack() as stack:
         started: list[tuple[ToolEntry, list[str], Toolbox]] = []
@@ -83,7 +84,7 @@ def _servers(entries: Iterable[ToolEntry]) -> Iterator[HealthCheck]:
                 continue
             # One that is not required is opened as if it were, so that the reason why it does not start is told.
             required, notices = replace(entry, options={**entry.options, "required": True}), list[str]()
-            toolbox = open_toolbox([required], ToolSettings(notify=notices.append))
+            toolbox = open_toolbox([required], ToolSettings(notify=notices.append, trusted=trusted))
             started.append((entry, notices, stack.enter_context(closing(toolbox))))
         for entry, notices, toolbox in started:
             yield from _server(entry, toolbox, notices)

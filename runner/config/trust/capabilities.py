@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.config.agent import Agent
-from runner.config.layers import Layers, extends_chain
 from runner.core.addresses import host_of
 from runner.core.capability import ACTIONS, Capability, destination, env_variables, origin
 from runner.core.sanitize import escape_line
 from runner.gateways import CATALOGUE, GatewayPreset, dialect_of, is_of_a_package
 from runner.tools.catalogue import tool_kind_of
 
+if TYPE_CHECKING:
+    from runner.config.trust.declarations import Declaration
+
+_Declared = tuple["Declaration | None", tuple[Capability, ...]]
+"""What the file declares, and the capabilities that follow from it."""
+
 
 @dataclass(frozen=True, slots=True)
 class CapabilitySet:
     """Everything that an agent file and the agent files it names can do; false if that is nothing to ask about.
 
-    `agents` are the agent itself and those others, each once.
+    `agents` are the agent itself and those others, each once. `declarations` are the texts, by name, by which the files
+    declare all that: finer than what is shown.
     """
 
     items: tuple[Capability, ...]
     agents: tuple[Agent, ...]
+    declarations: Mapping[str, str]
 
     def __bool__(self) -> bool:
         return bool(self.items)
@@ -48,18 +54,24 @@ class CapabilitySet:
 def capabilities_of(agent: Agent) -> CapabilitySet:
     """What the file can do, the files of its `agent:` tools included. Raises ConfigError for one of these."""
     agents = _with_agent_tools(agent)
-    capabilities = [capability for member in agents for capability in _of_file(member)]
-    if capabilities:
-        capabilities += [capability for member in agents for capability in _preapproved_calls(member)]
+    declared = [each for member in agents for each in _of_file(member) if each[1]]
+    capabilities = [capability for _, each in declared for capability in each]
+    if not capabilities:
+        return CapabilitySet((), agents, {})
+    from runner.config.trust.declarations import declaration_texts  # lazy: most agents need no trust
+
+    capabilities += [capability for member in agents for capability in _preapproved_calls(member)]
     by_action = sorted(dict.fromkeys(capabilities), key=lambda capability: ACTIONS.index(capability.action))
-    return CapabilitySet(tuple(by_action), agents)
+    declarations = [declaration for declaration, _ in declared if declaration is not None]
+    rules = [member.permissions for member in agents]
+    return CapabilitySet(tuple(by_action), agents, declaration_texts([*declarations, *rules]))
 
 
 def _with_agent_tools(agent: Agent) -> tuple[Agent, ...]:
     agents = {agent.path.resolve(): agent}
     waiting = [agent]
     while waiting:
-        for path in _agent_files(waiting.pop()):
+        for path in agent_files(waiting.pop()):
             if path.resolve() not in agents:
                 from runner.config.loader import load_agent  # lazy: few agents have others as tools
 
@@ -68,28 +80,28 @@ def _with_agent_tools(agent: Agent) -> tuple[Agent, ...]:
     return tuple(agents.values())
 
 
-def _agent_files(agent: Agent) -> Iterator[Path]:
+def agent_files(agent: Agent) -> Iterator[Path]:
+    """The agent files that are tools of the agent."""
     return (path for entry in agent.tools for path in tool_kind_of(entry).agent_files(entry))
 
 
 def gateway_capabilities(agent: Agent) -> tuple[Capability, ...]:
     """What asking the agent's model comes to, beyond asking a known server with its own key."""
-    return tuple(_of_gateways(agent, _RawFile(agent.path)))
+    return tuple(capability for _, each in _of_gateways(agent) for capability in each)
 
 
-def _of_gateways(agent: Agent, raw: _RawFile) -> Iterator[Capability]:
+def _of_gateways(agent: Agent) -> Iterator[_Declared]:
     for name, model in ((agent.gateway, agent.model), *((route.gateway, route.model) for route in agent.fallback)):
-        yield from _gateway(agent, name, raw)
-        yield from _weights(agent, name, model)
+        written = agent.written_gateways.get(name, {})
+        yield (name, written) if written else None, tuple(_gateway(agent, name, written))
+        yield None, tuple(_weights(agent, name, model))
 
 
-def _of_file(agent: Agent) -> Iterator[Capability]:
+def _of_file(agent: Agent) -> Iterator[_Declared]:
     """What the file itself can do, in its order; not what the agents that it names can."""
-    raw = _RawFile(agent.path)
-    yield from _of_gateways(agent, raw)
-    for index, entry in enumerate(agent.tools):
-        raw_options = partial(raw.mapping, "tools", index, entry.kind)
-        yield from tool_kind_of(entry).capabilities(entry, raw_options, agent.path.parent)
+    yield from _of_gateways(agent)
+    for entry in agent.tools:
+        yield entry, tuple(tool_kind_of(entry).capabilities(entry, agent.path.parent))
 
 
 def _preapproved_calls(agent: Agent) -> Iterator[Capability]:
@@ -101,32 +113,11 @@ def _preapproved_calls(agent: Agent) -> Iterator[Capability]:
             yield Capability("allow", f"{rule} without asking each time", agent.location("permissions"))
 
 
-class _RawFile:
-    """The file before its placeholders are filled; read when something is asked of it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def mapping(self, *keys: str | int) -> Mapping[str, Any]:
-        """The mapping that stands there; an empty one for what the command line or the user's own file added."""
-        value = self._value
-        try:
-            for key in keys:
-                value = value[key]
-        except (KeyError, IndexError, TypeError):
-            return {}
-        return value if isinstance(value, dict) else {}
-
-    @cached_property
-    def _value(self) -> Any:
-        return Layers.of(tuple(extends_chain(self.path))).value
-
-
-def _gateway(agent: Agent, name: str, raw: _RawFile) -> Iterator[Capability]:
+def _gateway(agent: Agent, name: str, own: Mapping[str, Any]) -> Iterator[Capability]:
     preset, where = agent.gateways.get(name, CATALOGUE.get(name)), agent.location("gateways")
     if is_of_a_package(name, agent.gateways):
         yield Capability("import", f"the gateway {name} of an installed package", agent.location("gateway"))
-    if preset is None or preset == CATALOGUE.get(name) or not (own := raw.mapping("gateways", name)):
+    if preset is None or preset == CATALOGUE.get(name) or not own:
         return
     from runner.gateways.http.server_urls import preset_url  # lazy: most agents ask a server of the catalogue
 

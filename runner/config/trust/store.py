@@ -17,6 +17,9 @@ from runner.core.files import open_regular, write_private
 
 _MAX_BYTES = 256 * 2**20  # of a record that keeps the texts of many files
 
+_KEYS_BEFORE = {"path", "hash", "files", "texts", "deeds", "given"}
+"""Of a record of a version in which consent covered the words for the model, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -30,6 +33,7 @@ class Consent:
     files: Mapping[str, str]
     texts: Mapping[str, str]
     capabilities: tuple[str, ...]
+    declarations: Mapping[str, str]
     given: str
 
     @classmethod
@@ -37,8 +41,8 @@ class Consent:
         from datetime import UTC, datetime  # lazy: consent is given rarely
 
         given = datetime.now(UTC).isoformat(timespec="seconds")
-        texts = manifest.texts()
-        return cls(os.path.realpath(agent), manifest.hash, manifest.files, texts, manifest.capabilities, given)
+        path, texts, capabilities = os.path.realpath(agent), manifest.texts, manifest.capabilities
+        return cls(path, manifest.hash, manifest.files, texts, capabilities, manifest.declarations, given)
 
     def to_dict(self) -> dict[str, Any]:
         """The record in its file, whose keys do not change: consent outlives the version it was given to."""
@@ -48,6 +52,7 @@ class Consent:
             "files": self.files,
             "texts": self.texts,
             "deeds": self.capabilities,
+            "declarations": self.declarations,
             "given": self.given,
         }
 
@@ -108,6 +113,9 @@ class TrustStore:
         if os.name == "posix" and (status.st_uid != os.getuid() or status.st_mode & 0o022):
             self._notify(f"the record of trust {record} can be written by others, and counts for nothing")
             return None
+        if isinstance(value, dict) and value.keys() == _KEYS_BEFORE:
+            self._notify(f"the record of trust {record} is of an earlier version: you are asked once more")
+            return None
         consent = _consent(value)
         if consent is None or self._record(Path(consent.path)) != record:
             self._notify(f"the record of trust {record} is damaged, and counts for nothing")
@@ -123,9 +131,11 @@ def _not_writable(record: Path, error: OSError) -> UsageError:
 def _consent(value: Any) -> Consent | None:
     """The record as a value, if it has that shape."""
     try:
-        files, texts = dict(value["files"]), dict(value["texts"])
-        consent = Consent(value["path"], value["hash"], files, texts, tuple(value["deeds"]), value["given"])
+        files, texts, declarations = (dict(value[key]) for key in ("files", "texts", "declarations"))
+        capabilities = tuple(value["deeds"])
+        consent = Consent(value["path"], value["hash"], files, texts, capabilities, declarations, value["given"])
     except (KeyError, TypeError, ValueError):
         return None
-    parts = (consent.path, consent.hash, consent.given, *files, *files.values(), *texts.values(), *consent.capabilities)
+    texts_in_all = (*files, *files.values(), *texts.values(), *capabilities, *declarations, *declarations.values())
+    parts = (consent.path, consent.hash, consent.given, *texts_in_all)
     return consent if all(isinstance(part, str) for part in parts) else None

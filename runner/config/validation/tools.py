@@ -43,8 +43,9 @@ def _entry(source: AgentSource, index: int, written: str | Mapping[str, Any]) ->
     if name in BUILT_INS:
         return ToolEntry(BUILTIN, name, value, where, folder)
     kind = tool_kind(name)
-    options = {kind.shorthand: value} if isinstance(value, str) else value
-    return ToolEntry(name, kind.entry_name(options), options, where, folder)
+    unfilled = source.layers.value["tools"][index][name]
+    options, as_written = ({kind.shorthand: each} if isinstance(each, str) else each for each in (value, unfilled))
+    return ToolEntry(name, kind.entry_name(options), options, where, folder, as_written)
 
 
 def _entry_diagnostics(source: AgentSource, entry: ToolEntry, index: int) -> Iterator[Diagnostic]:

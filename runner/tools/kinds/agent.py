@@ -108,7 +108,7 @@ KIND = ToolKind(
     shorthand="file",
     default_name=_default_name,
     paths=_paths,
-    capabilities=lambda entry, raw, folder: (),
+    capabilities=lambda entry, folder: (),
     agent_files=_agent_files,
     effects="read",
 )

@@ -15,7 +15,7 @@ from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import Schema, options_schema, shared, text, texts
 from runner.tools.open_tools import COMMON_OPTIONS, with_entry_options
 from runner.tools.protocols import Tool, ToolSource
-from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind
+from runner.tools.tool_kind import EntryProblem, SourceText, ToolKind
 from runner.tools.toolbox import as_tool
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
         yield EntryProblem((), f"no tool is named {entry.name!r}", hint)
 
 
-def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+def _capabilities(entry: ToolEntry, folder: Path) -> Iterator[Capability]:
     if not _is_ours(entry):
         from runner.core.capability import Capability  # lazy: what is built in can do nothing to consent to
 

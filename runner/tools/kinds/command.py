@@ -5,14 +5,15 @@ from __future__ import annotations
 import shlex
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from runner.core.capability import Capability
 from runner.core.child_environment import child_environment, program_path
-from runner.core.errors import UsageError
+from runner.core.errors import NeedsTrust, UsageError
 from runner.core.messages import ToolSpec
 from runner.tools.context import Context, ToolFailed, ToolOutput
 from runner.tools.entry import ToolEntry, ToolSettings
@@ -31,7 +32,7 @@ from runner.tools.parameters import (
 )
 from runner.tools.process_tree import ProcessTree
 from runner.tools.program_run import ProgramRun
-from runner.tools.tool_kind import EntryProblem, PathOption, RawOptions, SourceText, ToolKind, always
+from runner.tools.tool_kind import EntryProblem, NamedFile, PathOption, SourceText, ToolKind, always
 
 _GRACE_SECONDS = 5.0
 _CHOSEN = frozenset({"enum", "const"})
@@ -56,6 +57,7 @@ class CommandTool:
     output_bytes: int
     running: set[ProcessTree] = field(default_factory=set, compare=False)
     starting: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+    check_files: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
     kind: str = "command"
 
     @property
@@ -73,8 +75,12 @@ class CommandTool:
         stdin = fill(self.stdin, with_defaults(self.parameters, arguments), as_text).encode()
         try:
             with self.starting:  # a program that has begun is known to `close`
+                self.check_files()
                 process_tree = ProcessTree([self._program(argv[0]), *argv[1:]], env=self.environment, cwd=self.folder)
                 self.running.add(process_tree)
+        except NeedsTrust as error:
+            context.notify(str(error))
+            raise ToolFailed(f"{error.what}. Tell the user; do not try again.") from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ToolFailed(f"{shlex.join(argv)} could not be started in {self.folder}: {reason}") from None
@@ -132,6 +138,7 @@ def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[CommandTool]:
         stdin=options.get("stdin", ""),
         seconds=options.get("timeout", settings.seconds),
         output_bytes=settings.output_bytes,
+        check_files=partial(settings.check_files, entry),
     )
     if problem := _declaration_error(tool, agent_folder):
         raise UsageError(f"the tool {entry.name!r} cannot be made: {problem}", where=entry.where)
@@ -168,15 +175,14 @@ def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
     yield from parameter_problems(entry.options.get("parameters", {}), templates, used=chosen)
 
 
-def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
-    return program_capabilities("run", entry.options["run"], "", entry, raw)
+def _capabilities(entry: ToolEntry, folder: Path) -> Iterator[Capability]:
+    return program_capabilities("run", entry.options["run"], "", entry)
 
 
-def _files(entry: ToolEntry) -> Iterator[str]:
-    """Any argument, and any value of the environment, may name one."""
-    folder = str(entry.options.get("cwd", "."))
-    for word in (*entry.options.get("run", ()), *entry.options.get("env", {}).values()):
-        yield from (str(word), f"{folder}/{word}")
+def _files(entry: ToolEntry) -> Iterable[NamedFile]:
+    from runner.tools.named_files import files_of_program  # lazy: only where trust is asked about
+
+    return files_of_program(entry.options.get("run", ()), entry)
 
 
 KIND = ToolKind(

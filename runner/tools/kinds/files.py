@@ -9,7 +9,7 @@ from runner.core.capability import Capability
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import options_schema, shared, text
 from runner.tools.protocols import Tool
-from runner.tools.tool_kind import PathOption, RawOptions, ToolKind, always
+from runner.tools.tool_kind import PathOption, ToolKind, always
 
 
 def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool]:
@@ -23,7 +23,7 @@ def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:
     return {"root": PathOption(entry.options["root"], "" if entry.options.get("write") else "folder")}
 
 
-def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+def _capabilities(entry: ToolEntry, folder: Path) -> Iterator[Capability]:
     """Reading what lies beside the agent is nothing to ask about; the user's own environment may lead elsewhere."""
     root, folder = (entry.folder / entry.options["root"]).resolve(), folder.resolve()
     outside = not root.is_relative_to(folder)

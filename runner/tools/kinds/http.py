@@ -32,7 +32,7 @@ from runner.tools.parameters import (
     schema_of,
 )
 from runner.tools.permission_patterns import argument_text
-from runner.tools.tool_kind import EntryProblem, RawOptions, SourceText, ToolKind, always
+from runner.tools.tool_kind import EntryProblem, SourceText, ToolKind, always
 
 DEFAULT_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
@@ -219,9 +219,9 @@ def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
     return parameter_problems(entry.options.get("parameters", {}), templates)
 
 
-def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+def _capabilities(entry: ToolEntry, folder: Path) -> Iterator[Capability]:
     note = f" ({entry.options.get('method', 'GET')})"
-    return server_capabilities(destination(entry.options["url"], raw()), note, entry, raw)
+    return server_capabilities(destination(entry.options["url"], entry.written), note, entry)
 
 
 KIND = ToolKind(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from runner.core.capability import Capability, destination
@@ -10,7 +10,7 @@ from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_capabilities import program_capabilities, server_capabilities
 from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
 from runner.tools.protocols import ToolSource
-from runner.tools.tool_kind import EntryProblem, PathOption, RawOptions, SourceText, ToolKind
+from runner.tools.tool_kind import EntryProblem, NamedFile, PathOption, SourceText, ToolKind
 
 
 def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[ToolSource]:
@@ -29,19 +29,18 @@ def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
         yield EntryProblem(("url",), "command: starts a server, url: reaches one", "keep one", at_key=True)
 
 
-def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+def _capabilities(entry: ToolEntry, folder: Path) -> Iterator[Capability]:
     note = f" (the MCP server {entry.name})"
     if command := entry.options.get("command"):
-        yield from program_capabilities("start", command, note, entry, raw)
+        yield from program_capabilities("start", command, note, entry)
     else:
-        yield from server_capabilities(destination(entry.options["url"], raw()), note, entry, raw)
+        yield from server_capabilities(destination(entry.options["url"], entry.written), note, entry)
 
 
-def _files(entry: ToolEntry) -> Iterator[str]:
-    """Any argument, and any value of the environment, may name one."""
-    folder = str(entry.options.get("cwd", "."))
-    for word in (*entry.options.get("command", ()), *entry.options.get("env", {}).values()):
-        yield from (str(word), f"{folder}/{word}")
+def _files(entry: ToolEntry) -> Iterable[NamedFile]:
+    from runner.tools.named_files import files_of_program  # lazy: only where trust is asked about
+
+    return files_of_program(entry.options.get("command", ()), entry)
 
 
 def _accept_changes(entry: ToolEntry) -> None:

@@ -18,7 +18,7 @@ from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, te
 from runner.tools.kinds.http import DEFAULT_SECONDS, HttpTool
 from runner.tools.openapi_document import Operation, operations_of, read_document, request_of, server_url
 from runner.tools.parameters import schema_of
-from runner.tools.tool_kind import PathOption, RawOptions, ToolKind, always
+from runner.tools.tool_kind import NamedFile, PathOption, ToolKind, always
 from runner.tools.tool_names import qualified_name
 
 _MAX_DESCRIPTION = 2_000
@@ -28,6 +28,7 @@ def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[HttpTool]:
     """The tools of the operations that the entry names, of all of them without `operations`. Raises UsageError."""
     options = entry.options
     path = entry.folder / options["spec"]
+    settings.check_files(entry)
     try:
         document = read_document(path)
         url = options.get("url") or server_url(document)
@@ -91,12 +92,12 @@ def _paths(entry: ToolEntry) -> Mapping[str, PathOption]:
     return {"spec": PathOption(entry.options["spec"], "file")}
 
 
-def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+def _capabilities(entry: ToolEntry, folder: Path) -> Iterator[Capability]:
     if "url" in entry.options:
-        server = destination(entry.options["url"], raw())
+        server = destination(entry.options["url"], entry.written)
     else:
         server = origin(_url(entry)) or f"what {entry.options['spec']} describes"
-    return server_capabilities(server, "", entry, raw)
+    return server_capabilities(server, "", entry)
 
 
 def _url(entry: ToolEntry) -> str:
@@ -130,7 +131,7 @@ KIND = ToolKind(
     env_fields=frozenset({"spec", "url", "headers"}),
     paths=_paths,
     capabilities=_capabilities,
-    files=lambda entry: (str(entry.options["spec"]),),
+    files=lambda entry: (NamedFile((entry.folder / entry.options["spec"]).resolve()),),
     url=_url,
     opens_safely=always,
 )

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from runner.core.capability import Capability
-from runner.core.errors import UsageError
+from runner.core.errors import AgentRunError, NeedsTrust, UsageError
 from runner.core.files import read_bounded
 from runner.core.foreign_code import run_foreign
 from runner.core.spelling import nearest
@@ -21,7 +21,7 @@ from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import options_schema, shared, shorthand_schema, text
 from runner.tools.open_tools import with_entry_options
 from runner.tools.protocols import Tool, ToolSource
-from runner.tools.tool_kind import EntryProblem, Options, PathOption, RawOptions, SourceText, ToolKind, always
+from runner.tools.tool_kind import EntryProblem, NamedFile, Options, PathOption, SourceText, ToolKind, always
 from runner.tools.toolbox import as_tool
 
 _MAX_BYTES = 16 * 2**20
@@ -33,9 +33,12 @@ if TYPE_CHECKING:
 def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSource]:
     """The tool at `./FILE.py:NAME` or `package.module:NAME`: function, tool or class. Raises UsageError."""
     source, _, name = entry.options["function"].rpartition(":")
+    _hold_to_consent(entry, settings)
     with PrintedOutput() as printed:
-        is_file = source.endswith(".py")
-        module = _module_of_file(entry.folder / source, entry) if is_file else _module_of_package(source, entry)
+        if source.endswith(".py"):
+            module = _module_of_file(entry.folder / source, entry, settings)
+        else:
+            module = _module_of_package(source, entry)
     if printed.text:
         settings.notify(f"{source} printed: {printed.text.rstrip()}")
     found: Any = module
@@ -46,7 +49,16 @@ def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSourc
     return [with_entry_options(as_tool(found, where=entry.where), entry)]
 
 
-def _module_of_file(path: Path, entry: ToolEntry) -> ModuleType:
+def _hold_to_consent(entry: ToolEntry, settings: ToolSettings) -> None:
+    """What is imported from the agent's folder, now or later, is what was consented to. Raises NeedsTrust."""
+    if settings.trusted is not None:
+        from runner.tools.trusted_imports import guard_imports  # lazy: only what was trusted imports anything
+
+        settings.trusted.check(entry)
+        guard_imports(entry.folder, settings.trusted.check_import)
+
+
+def _module_of_file(path: Path, entry: ToolEntry, settings: ToolSettings) -> ModuleType:
     """The module of a file, under a name of its own; the same content is run once.
 
     The source itself is compiled: a stale or planted `.pyc` beside it is never used.
@@ -55,6 +67,8 @@ def _module_of_file(path: Path, entry: ToolEntry) -> ModuleType:
         code = read_bounded(path, _MAX_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read", where=entry.where, why=error.strerror or "") from None
+    if settings.trusted is not None:
+        settings.trusted.check_content(path, code, entry.where)
     name = "agent_run_tools_" + hashlib.blake2b(bytes(path.resolve()) + b"\0" + code, digest_size=8).hexdigest()
     if name not in sys.modules:
         module = ModuleType(name)
@@ -74,8 +88,10 @@ def _module_of_package(name: str, entry: ToolEntry) -> ModuleType:
     return module
 
 
-def _not_imported(what: str, error: BaseException | None, entry: ToolEntry) -> UsageError:
+def _not_imported(what: str, error: BaseException | None, entry: ToolEntry) -> AgentRunError:
     """Says in which line of the file it happened."""
+    if isinstance(error, NeedsTrust):
+        return error
     frames = [frame for frame in traceback.extract_tb(error.__traceback__ if error else None) if frame.filename == what]
     line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
     why = f"{what}:{line}: " if line else ""
@@ -126,18 +142,17 @@ def _defined(tree: ast.AST) -> Iterator[str]:
             yield node.asname or node.name.partition(".")[0]
 
 
-def _files(entry: ToolEntry) -> Iterator[str]:
-    """The file, or where beside the agent the module and its packages may lie."""
-    module = str(entry.options.get("function", entry.name)).rpartition(":")[0]
-    yield module
-    if not module.endswith(".py"):
-        packages = module.split(".")
-        for length in range(1, len(packages) + 1):
-            stem = "/".join(packages[:length])
-            yield from (f"{stem}.py", f"{stem}/__init__.py")
+def _files(entry: ToolEntry) -> Iterator[NamedFile]:
+    """The file, or where beside the agent the module and its packages may lie, and what these load from there."""
+    from runner.tools.loaded_files import python_files, with_loaded_files  # lazy: only where trust is asked about
+
+    module = str(entry.options["function"]).rpartition(":")[0]
+    found = (entry.folder / module,) if module.endswith(".py") else python_files(entry.folder, module)
+    for path in found:
+        yield from map(NamedFile, with_loaded_files(path, (entry.folder.resolve(),)))
 
 
-def _capabilities(entry: ToolEntry, raw: RawOptions, folder: Path) -> Iterator[Capability]:
+def _capabilities(entry: ToolEntry, folder: Path) -> Iterator[Capability]:
     yield Capability("import", str(entry.options["function"]), entry.where)
 
 

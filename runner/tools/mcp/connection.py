@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from runner.core.child_environment import program_path
+from runner.core.errors import NeedsTrust
 from runner.tools.mcp.server_config import McpServer
 
 if TYPE_CHECKING:
@@ -171,7 +172,10 @@ async def _transport(
     from runner.tools.mcp.stdio import ServerProcess  # lazy, likewise
 
     try:
+        server.check_files()
         process = ServerProcess(_argv(server), server.env, server.cwd, notify, on_end)
+    except NeedsTrust as error:
+        raise NotStarted(error.what) from error
     except OSError as error:
         raise NotStarted(f"{error.strerror}: {error.filename}") from error
     async with process.open_streams() as streams:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +23,8 @@ START_SECONDS = 60.0
 class McpServer:
     """How to reach a server: an argv or a url. `seconds` is how long it may take to start, `call_seconds` to answer.
 
-    `tools` names those to keep, None keeps all. A server that is not `required` may fail to start.
+    `check_files` raises NeedsTrust if what is started is not what was consented to. `tools` names those to keep, None
+    keeps all. A server that is not `required` may fail to start.
     """
 
     name: str
@@ -37,6 +39,7 @@ class McpServer:
     call_seconds: float = START_SECONDS
     effects: Effects = "write"
     where: str = ""
+    check_files: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
     @property
     def identity(self) -> str:
@@ -75,4 +78,5 @@ def server_config(entry: ToolEntry, settings: ToolSettings) -> McpServer:
         call_seconds=options.get("timeout", settings.seconds),
         effects=options.get("effects", "write"),
         where=entry.where,
+        check_files=partial(settings.check_files, entry),
     )

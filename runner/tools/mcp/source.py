@@ -62,6 +62,7 @@ class McpSource:
                 where=entry.where,
                 fix="pip install 'agent-run[mcp]'",
             )
+        settings.check_files(entry)
         self._server = server_config(entry, settings)
         self._settings = settings
         self._thread = ServerThread(self._server)

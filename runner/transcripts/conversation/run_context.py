@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.config.agent import Agent, Permissions, UserConfig
 from runner.config.loader import check_agent, load_agent
@@ -13,10 +15,14 @@ from runner.core.errors import ConfigError
 from runner.core.secrets import environment_secrets
 from runner.tools import Toolbox, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
+from runner.tools.entry import ToolEntry
 from runner.transcripts.conversation.tool_modes import RUNNING_MODES, is_built_in, served_prefixes, tool_mode
 from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
+
+if TYPE_CHECKING:
+    from runner.config.trust.trust import TrustedContent
 
 
 class RunContext:
@@ -27,7 +33,8 @@ class RunContext:
         self.trust = trust
         self.suite_files = SuiteFiles()
         self._agents: dict[tuple[Path, str], Agent] = {}
-        self._toolboxes: dict[tuple[Path, bool], Toolbox] = {}
+        self._toolboxes: dict[tuple[Path, bool, bool], Toolbox] = {}
+        self._trusted: dict[Path, TrustedContent | None] = {}
         self._redactors: dict[tuple[Path, str], Redactor] = {}
         self._user: UserConfig | None = None
 
@@ -50,26 +57,33 @@ class RunContext:
         prefixes = served_prefixes(agent)
         live = any(mode in RUNNING_MODES and name.startswith(prefixes) for name, mode in transcript.modes.items())
         entries = [entry for entry in agent.tools if live or not tool_kind_of(entry).served]
-        if live or any(tool_kind_of(entry).imports(entry) for entry in entries):
-            self._ensure_trusted(agent)
-        key = (agent.path, live)
-        if key not in self._toolboxes:
-            limits = agent.limits
-            settings = ToolSettings(seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes)
-            self._toolboxes[key] = open_toolbox(entries, settings)
-        toolbox = self._toolboxes[key]
+        runs = live or any(tool_kind_of(entry).imports(entry) for entry in entries)
+        toolbox = self._opened(agent, entries, live=live, runs=runs)
         # What a file declares harmless is run, to be verified: whether it is harmless, only trust tells.
-        for spec in toolbox.specs:
+        for spec in toolbox.specs if not runs else ():
             entry = toolbox.entry(spec.name)
             if not is_built_in(entry) and tool_mode(spec, entry, transcript.modes) in RUNNING_MODES:
-                self._ensure_trusted(agent)
-                break
+                return self._opened(agent, entries, live=live, runs=True)
         return toolbox
 
-    def _ensure_trusted(self, agent: Agent) -> None:
-        from runner.config.trust.trust import ensure_trusted  # lazy: a replay of stubs runs nothing
+    def _opened(self, agent: Agent, entries: Sequence[ToolEntry], *, live: bool, runs: bool) -> Toolbox:
+        """A toolbox of the entries; one that runs what the file names is held to what was consented to."""
+        content = self.ensure_trusted(agent) if runs else None
+        trusted = content.files if content is not None else None
+        key = (agent.path, live, runs)
+        if key not in self._toolboxes:
+            limits = agent.limits
+            settings = ToolSettings(seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes, trusted=trusted)
+            self._toolboxes[key] = open_toolbox(entries, settings)
+        return self._toolboxes[key]
 
-        ensure_trusted(agent, trust=self.trust)
+    def ensure_trusted(self, agent: Agent) -> TrustedContent | None:
+        """What was consented to when the agent was first run, which holds for the whole run. Raises NeedsTrust."""
+        if agent.path not in self._trusted:
+            from runner.config.trust.trust import ensure_trusted  # lazy: a replay of stubs runs nothing
+
+            self._trusted[agent.path] = ensure_trusted(agent, trust=self.trust)
+        return self._trusted[agent.path]
 
     def close(self) -> None:
         """Let go of every toolbox."""

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from runner.config.agent import Agent
-from runner.config.trust.trust import ensure_trusted
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall
 from runner.engine.broker import WrapGateway
-from runner.engine.from_agent import SessionOptions, already_trusted, from_agent, open_tools
+from runner.engine.from_agent import SessionOptions, from_agent, nothing_runs, open_tools
 from runner.engine.session import ChatSession
 from runner.transcripts.conversation.run_context import RunContext, redactor_for
 from runner.transcripts.conversation.script_renderer import script_renderer
@@ -47,7 +46,7 @@ class LiveConversation:
         self._approved: frozenset[str] = frozenset()
         clock = fixed_clock(inputs)
         user = ScriptedUser(self._allows_unlisted, self._unanswered.append)
-        ensure_trusted(agent, trust=context.trust)
+        trusted = context.ensure_trusted(agent)
         options = SessionOptions(
             ChatSession,
             agent_variables(inputs, agent),
@@ -57,8 +56,8 @@ class LiveConversation:
             approve=user.approve,
             ask=user.ask,
         )
-        self._tools = StubbedTools(open_tools(agent, options), transcript.recordings, self._may_run)
-        session = from_agent(agent, options._replace(toolbox=self._tools), already_trusted)
+        self._tools = StubbedTools(open_tools(agent, options, trusted), transcript.recordings, self._may_run)
+        session = from_agent(agent, options._replace(toolbox=self._tools), nothing_runs)
         renderer = script_renderer(transcript, agent, inputs, clock)
         self.conversation = ScriptedConversation(
             session, renderer, user, transcript, Cancel, self.recorder.observe, live=True, trusted=context.trust

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from runner.core.errors import ConfigError, RecordingError
-from runner.engine.from_agent import SessionOptions, already_trusted, from_agent
+from runner.engine.from_agent import SessionOptions, from_agent, nothing_runs
 from runner.engine.session import ChatSession
 from runner.transcripts.conversation.run_context import RunContext, model_of
 from runner.transcripts.conversation.script_renderer import script_renderer
@@ -88,7 +88,7 @@ class RecordingReplay:
             approve=user.approve,
             ask=user.ask,
         )
-        session = from_agent(self.agent, options, already_trusted)  # what runs at all was checked by the RunContext
+        session = from_agent(self.agent, options, nothing_runs)  # what runs at all was checked by the RunContext
         renderer = script_renderer(self.transcript, self.agent, inputs, clock)
         return ScriptedConversation(session, renderer, user, self.transcript, NoWaitCancel, trusted=context.trust)
 

@@ -218,13 +218,16 @@ def test_a_capability_is_one_line_without_anything_active(text: str):
 
 CHANGES = [
     ("a.yaml", RUNS.replace("log", "push"), "+ run      git push"),
-    ("base.yaml", "options: {temperature: 1}\n", "~ the file base.yaml has changed"),
-    ("prompt.md", "other", "~ the file prompt.md has changed"),
-    ("part.md", "other", "~ the file part.md has changed"),
     ("tools.py", "def look(): return 1\n", "~ the file tools.py has changed"),
     ("run.sh", "echo other", "~ the file run.sh has changed"),
-    ("b.yaml", HEAD + "description: other\n", "~ the file b.yaml has changed"),
     ("new.so", "", "+ the file new.so is new"),
+    ("b.yaml", HEAD + RUNS, "+ run      git log"),
+]
+WORDS = [
+    ("base.yaml", "options: {temperature: 1}\ndescription: d\ngreeting: hello\nlimits: {rounds: 3}\n"),
+    ("prompt.md", "other"),
+    ("part.md", "other"),
+    ("b.yaml", "description: other\nsystem_prompt: other\n"),
 ]
 WHOLE = """extends: base.yaml
 system_prompt: {file: prompt.md}
@@ -254,11 +257,20 @@ def test_consent_ends_with_any_change_and_says_which(write: Write, name: str, te
     ensure_trusted(agent, ask=lambda shown: True)
     ensure_trusted(agent)
     file = agent.path.parent / name
-    content = file.read_text() if name in ("base.yaml", "a.yaml") else ""
+    content = file.read_text() if name == "a.yaml" else ""
     file.write_text(content.replace("[./run.sh", "[git, push, ./run.sh") if name == "a.yaml" else content + text)
     with pytest.raises(NeedsTrust, match="has changed") as refusal:
         ensure_trusted(load_agent(agent.path))
     assert told in refusal.value.why
+
+
+@pytest.mark.parametrize(("name", "text"), WORDS, ids=[name for name, _ in WORDS])
+def test_other_words_for_the_model_ask_nobody(write: Write, name: str, text: str):
+    agent = whole(write)
+    ensure_trusted(agent, ask=lambda shown: True)
+    file = agent.path.parent / name
+    file.write_text((HEAD if name.endswith(".yaml") else "") + text)
+    ensure_trusted(load_agent(agent.path))
 
 
 def test_what_changed_in_a_file_is_shown_line_by_line(write: Write):

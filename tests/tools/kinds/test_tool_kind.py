@@ -55,15 +55,15 @@ def test_what_it_reads_and_runs_is_named_without_opening_it(name: str, folder: P
     texts = {"python": ("own.py", folder / "own.py")}
     assert list(kind.check(sound, lambda option: (texts[name][1], texts[name][1].read_text()))) == []
     assert all((folder / path).exists() for path, _ in kind.paths(sound).values())
-    named = [*kind.files(sound), *(str(path) for path in kind.agent_files(sound))]
-    assert bool([text for text in named if (folder / text).is_file()]) == (name not in ("files", "http"))
+    named = [*(file.path for file in kind.files(sound)), *kind.agent_files(sound)]
+    assert bool([path for path in named if path.is_file()]) == (name not in ("files", "http"))
     program = {"command": "./say.sh", "mcp": "./serve.sh"}.get(name)
     assert [*kind.program(sound)][:1] == ([program] if program else [])
 
 
 @every_kind
 def test_consent_is_asked_for_all_but_what_stays_in_the_folder_or_in_another_agent(name: str, folder: Path):
-    capabilities = list(tool_kind(name).capabilities(entry(name, folder), dict, folder))
+    capabilities = list(tool_kind(name).capabilities(entry(name, folder), folder))
     assert bool(capabilities) == (name not in ("files", "agent"))
     assert {capability.where for capability in capabilities} <= {"agent.yaml:3"}
 
@@ -104,5 +104,5 @@ def test_a_built_in_is_inert_and_what_a_package_offers_is_not():
     assert kind.built_in(ToolEntry(BUILTIN, "tasks"))
     offered = ToolEntry(BUILTIN, "of_a_package")
     assert (kind.opens_safely(offered), kind.built_in(offered), kind.imports(offered)) == (False, False, True)
-    assert list(kind.capabilities(ToolEntry(BUILTIN, "tasks"), dict, Path())) == []
-    assert [c.action for c in kind.capabilities(ToolEntry(BUILTIN, "of_a_package"), dict, Path())] == ["import"]
+    assert list(kind.capabilities(ToolEntry(BUILTIN, "tasks"), Path())) == []
+    assert [c.action for c in kind.capabilities(ToolEntry(BUILTIN, "of_a_package"), Path())] == ["import"]
