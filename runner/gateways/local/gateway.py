@@ -63,10 +63,11 @@ class Local:
                 raise
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, or let it end with the last reply that it is giving to somebody else."""
         with self._lock:
             process, self._process = self._process, None
-        if process is not None:
+            is_idle = process is not None and not process.open_replies
+        if process is not None and is_idle:
             process.close()
 
     @contextmanager

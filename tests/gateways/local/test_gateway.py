@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import Broker, ChatSession
 from runner.core.cancel import Cancelled
 from runner.core.chunks import Assembly, TextChunk
 from runner.core.errors import LocalDied, ModelMissing, PromptTooLong, TimedOut
@@ -109,6 +110,18 @@ def test_turns_share_one_load_and_what_was_said(local):
     local.close()
     assert ends(pid[0])
     assert answer(local, ask()).message().text
+
+
+def test_closing_one_session_leaves_the_reply_of_another_on_the_same_broker(local):
+    broker = Broker(MODEL, local, options={"temperature": 0, "max_tokens": 60})
+    leaving, staying = ChatSession(broker), ChatSession(broker)
+    stream, handle = staying.send_stream("Count to twenty.")
+    next(stream)
+    leaving.close()
+    for _ in stream:
+        pass
+    assert handle.finalize() is staying and handle.finish_reason in ("stop", "length")
+    assert all(ends(pid) for pid in children(os.getpid()))
 
 
 @pytest.mark.slow
