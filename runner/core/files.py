@@ -86,6 +86,17 @@ def write_public(path: Path, text: str) -> None:
     _replace(target, data, target.stat().st_mode & 0o777 if target.exists() else _PUBLIC_FILE)
 
 
+def write_in_own_folder(path: Path, text: str) -> None:
+    """The same in a folder of ours beside files of others: a link in its place, or in the file's, is not followed.
+
+    Raises OSError, UnicodeEncodeError.
+    """
+    if path.parent.is_symlink():
+        raise OSError(errno.ELOOP, "its folder is a link, which may lead anywhere", str(path.parent))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, text.encode("utf-8"), _PUBLIC_FILE)
+
+
 def create_private(path: Path) -> BinaryIO:
     """A new file, open for writing, that nobody else can read. Raises OSError, FileExistsError if it is there."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE), "wb")

@@ -17,12 +17,13 @@ from runner.core.files import (
     make_private_folder,
     open_regular,
     read_bounded,
+    write_in_own_folder,
     write_private,
     write_public,
 )
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-WRITERS = [write_private, write_public]
+WRITERS = [write_private, write_public, write_in_own_folder]
 
 
 def mode(path: Path) -> int:

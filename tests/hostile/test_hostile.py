@@ -48,7 +48,7 @@ THREATS: dict[str, tuple[str, ...]] = {
     "T1": ("hostile/test_hostile.py::test_a_replay_runs_nothing_that_was_recorded",),
     "T2": ("hostile/test_hostile.py::test_a_key_does_not_follow_a_redirect",),
     "T3": (),
-    "T4": (),
+    "T4": ("hostile/test_hostile.py::test_no_link_of_the_folder_is_written_through",),
     "T5": (),
     "T6": (),
     "T7": ("hostile/test_hostile.py::test_a_place_in_the_path_stays_one_segment",),
@@ -348,3 +348,40 @@ def test_to_diagnose_a_file_runs_nothing_of_it(cage: Cage, file: str):
     ran = cage.run("doctor", file)
     cage.check(ran)
     assert ran.code == 6
+
+
+def test_no_link_of_the_folder_is_written_through(cage: Cage):
+    """What `record` and `replay` write for themselves, where the folder that came along has links in its place."""
+    folder, outside = cage.home / "linked", cage.home / "outside"
+    folder.mkdir()
+    long = "otter " * 1000
+    (folder / "agent.yaml").write_text(f"gateway: scripted\nmodel: m\nscript: [{{text: {long}}}]\n")
+    transcript = folder / "t.transcript.yaml"
+    transcript.write_text(
+        "transcript: 1\nagent: agent.yaml\nturns: [{id: one, user: hi, expect: [{contains: otter}]}]\n"
+    )
+    script = transcript.read_text()
+    (folder / ".blobs").symlink_to(outside)
+    assert cage.run("record", str(transcript)).code == 2
+    (folder / ".blobs").unlink()
+    assert cage.run("record", str(transcript)).code == 0
+    (blob,) = (folder / ".blobs").iterdir()
+    blob.unlink()
+    blob.symlink_to(outside / "PWNED")
+    transcript.write_text(script)
+    assert cage.run("record", str(transcript)).code == 0
+    assert not blob.is_symlink()
+    transcript.write_text(transcript.read_text().replace("contains: otter", "contains: beaver"))
+    os.chdir(folder)
+    for link, target in ((".agent-run", outside), (".agent-run/failed.json", outside / "PWNED")):
+        (folder / link).parent.mkdir(exist_ok=True)
+        (folder / link).symlink_to(target)
+        assert cage.run("replay", str(transcript)).code == 1
+        if link == ".agent-run":
+            (folder / link).unlink()
+    (folder / ".blobs").rename(outside / "mine")
+    (folder / ".blobs").symlink_to(outside)
+    kept = sorted(outside.iterdir())
+    cage.run("replay", "--update", "prune", str(transcript))
+    assert sorted(outside.iterdir()) == kept
+    assert not [*cage.home.rglob("PWNED*"), *outside.rglob("failed.json")]

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.transcripts.files.documents import read_verbatim, write_atomically
+from runner.core.errors import UsageError
+from runner.core.files import write_in_own_folder
+from runner.transcripts.files.documents import read_verbatim
 
 FOLDER = ".blobs"
 MAX_INLINE_BYTES = 4096
@@ -74,10 +76,15 @@ class Blobs:
             raise ValueError(f"the blob {FOLDER}/{name} is no JSON") from None
 
     def write(self) -> None:
-        """Write the blobs that were put and are not there yet."""
+        """Write the blobs that were put and are not there yet. Raises UsageError."""
         for name, text in self._unwritten.items():
-            if not (self._folder / name).exists():
-                write_atomically(self._folder / name, text)
+            path = self._folder / name
+            if path.exists() and not path.is_symlink():
+                continue
+            try:
+                write_in_own_folder(path, text)
+            except OSError as error:
+                raise UsageError(f"cannot write {path}", why=error.strerror or str(error)) from None
         self._unwritten.clear()
 
     @property
@@ -92,8 +99,10 @@ class Blobs:
 
 
 def prune_blobs(transcript_folder: Path) -> int:
-    """Delete the blobs that no YAML file of the folder names; how many there were."""
-    blobs = sorted((transcript_folder / FOLDER).glob("*"))
+    """Delete the blobs that no YAML file of the folder names; how many there were. Other files are left alone."""
+    folder = transcript_folder / FOLDER
+    found = () if folder.is_symlink() else folder.glob("*")
+    blobs = sorted(path for path in found if re.fullmatch(_NAME, path.name))
     texts = "".join(read_verbatim(path) for path in transcript_folder.glob("*.yaml")) if blobs else ""
     orphans = [blob for blob in blobs if blob.name not in texts]
     for blob in orphans:

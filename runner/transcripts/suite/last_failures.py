@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from runner.core.files import read_text_bounded, write_public
+from runner.core.files import read_text_bounded, write_in_own_folder
 from runner.transcripts.outcome import Outcome
 
 FILE = Path(".agent-run", "failed.json")
@@ -34,6 +34,6 @@ def save_failures(outcomes: Iterable[Outcome]) -> None:
     if not names and before is None:
         return
     try:
-        write_public(FILE, json.dumps(names, indent=1))
+        write_in_own_folder(FILE, json.dumps(names, indent=1))
     except OSError:
         return
