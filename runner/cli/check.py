@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from runner.cli.terminal.streams import print_text
 from runner.config.diagnostic_formats import FORMATS, render_text
 from runner.core.spelling import counted
 
@@ -36,11 +37,10 @@ def check(paths: tuple[str, ...], form: str, mutate: bool, trust: bool) -> int:
     checked = check_paths(paths, mutate=mutate, trust=trust)
     diagnostics = checked.diagnostics
     if form != "text" or diagnostics:
-        click.echo(
-            FORMATS[form](diagnostics) if form != "text" else render_text(diagnostics, source=sys.stdout.isatty())
-        )
+        text = FORMATS[form](diagnostics) if form != "text" else render_text(diagnostics, source=sys.stdout.isatty())
+        click.echo(text) if form == "github" else print_text(text)
     errors = checked.errors
-    click.echo(f"{counted(checked.files, 'file')}: {_counts(errors, len(diagnostics) - errors)}", err=True)
+    print_text(f"{counted(checked.files, 'file')}: {_counts(errors, len(diagnostics) - errors)}", err=True)
     if errors:
         return EXIT_WRONG
     return 0 if checked.files else EXIT_NOTHING

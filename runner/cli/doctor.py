@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.terminal.streams import print_json, print_text
+
 if TYPE_CHECKING:
     from runner.commands.doctor import HealthCheck
 
@@ -29,10 +31,12 @@ def doctor(agent: str | None, form: str) -> int:
     2 its file or your configuration is wrong, 6 it is not trusted, 4 no gateway of it answers, or a program or server
     that it needs is missing.
     """
+    from dataclasses import asdict  # lazy, as the next
+
     from runner.commands.doctor import check_agent, check_machine, exit_code  # lazy: `--help` needs none of it
 
     checks = [*check_machine(), *(check_agent(agent) if agent else ())]
-    click.echo(_json(checks) if form == "json" else as_text(checks))
+    print_json([asdict(check) for check in checks]) if form == "json" else print_text(as_text(checks))
     return exit_code(checks)
 
 
@@ -56,14 +60,3 @@ def _line(check: HealthCheck) -> str:
 
     fix = f" → {check.fix}" if check.fix else ""
     return escape_line(redact(f"  {check.state:<8}{check.name}: {check.says}{fix}"))
-
-
-def _json(checks: Sequence[HealthCheck]) -> str:
-    import json  # lazy, as above
-    from dataclasses import asdict
-
-    from runner.core.secrets import redact
-
-    rows = [asdict(check) for check in checks]
-    rows = [{key: redact(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
-    return json.dumps(rows, indent=2)

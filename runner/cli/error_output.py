@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from errno import EDQUOT, EFBIG, EIO, ENOSPC
 
+from runner.cli.terminal.streams import print_text
 from runner.core.errors import AgentRunError, ConfigError
 
 _FULL = frozenset({ENOSPC, EDQUOT, EFBIG})
@@ -15,27 +16,26 @@ def print_error(error: Exception) -> int:
     if isinstance(error, ConfigError):
         from runner.config.diagnostic_formats import render_text  # lazy: only a wrong file needs it
 
-        print(render_text(error.problems, source=sys.stderr.isatty()), file=sys.stderr)
+        print_text(render_text(error.problems, source=sys.stderr.isatty()), err=True)
         return error.exit_code
     if isinstance(error, AgentRunError):
-        print(f"agent-run: {_printable(str(error))}", file=sys.stderr)
+        print_text(f"agent-run: {_printable(str(error))}", err=True)
         return error.exit_code
     if isinstance(error, OSError) and error.errno == EIO:  # the terminal has gone
         return 130
     if isinstance(error, PermissionError) and error.filename:
-        print(f"agent-run: permission denied: {error.filename!r}\n  why:   {error.strerror}", file=sys.stderr)
+        print_text(f"agent-run: permission denied: {error.filename!r}\n  why:   {error.strerror}", err=True)
         return 2
     if isinstance(error, OSError) and error.errno in _FULL:
-        print(f"agent-run: cannot write the output\n  why:   {error.strerror}", file=sys.stderr)
+        print_text(f"agent-run: cannot write the output\n  why:   {error.strerror}", err=True)
         return 4
     from runner.core.bug_report import EXIT_BUG, bug_message  # lazy: there is no bug, as a rule
 
-    print(f"agent-run: {bug_message(error)}", file=sys.stderr)
+    print_text(f"agent-run: {bug_message(error)}", err=True)
     return EXIT_BUG
 
 
 def _printable(text: str) -> str:
     from runner.core.sanitize import sanitize  # lazy: most runs end without an error
-    from runner.core.secrets import redact
 
-    return sanitize(redact(text))
+    return sanitize(text)

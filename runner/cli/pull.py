@@ -9,6 +9,8 @@ from functools import partial
 
 import click
 
+from runner.cli.terminal.streams import print_text, printable
+
 
 @click.command()
 @click.argument("model")
@@ -21,9 +23,9 @@ def pull(model: str) -> None:
     from runner.commands.pull import pull as pull_weights  # lazy: `--help` needs it not
 
     try:
-        click.echo(pull_weights(model, partial(_progress_bar, model)))
+        print_text(str(pull_weights(model, partial(_progress_bar, model))))
     except KeyboardInterrupt:
-        click.echo("Stopped. What has arrived is kept: run it again to go on.", err=True)
+        print_text("Stopped. What has arrived is kept: run it again to go on.", err=True)
         raise
 
 
@@ -31,11 +33,12 @@ def pull(model: str) -> None:
 def _progress_bar(model: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on stderr, where somebody can see it."""
     from rich.console import Console  # lazy, as the next: only a download draws
+    from rich.markup import escape
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     shown = console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI")
     with Progress(*columns, console=console, disable=not shown) as bar:
-        task = bar.add_task(model, total=None)
+        task = bar.add_task(escape(printable(model)), total=None)
         yield lambda there, total: bar.update(task, completed=there, total=total)

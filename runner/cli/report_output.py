@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from runner.cli.terminal.streams import print_text
 from runner.core.errors import UsageError
+from runner.core.sanitize import escape_line
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import FORMATS, SuiteResult, report_renderer
 
@@ -42,14 +44,22 @@ class Reports(NamedTuple):
         for name, file in self.reports:
             text = report_renderer(name)(SuiteResult(outcomes, seconds, file is None and _colour()))
             if file is None:
-                encoding = sys.stdout.encoding or "utf-8"
-                sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+                print_report(name, text)
                 continue
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, "utf-8")
             except OSError as error:
                 raise UsageError(f"cannot write the report {file}", why=error.strerror or str(error)) from None
+
+
+def print_report(name: str, text: str) -> None:
+    """Write a report to stdout; those that are data hold no control characters, and mean what they say."""
+    if name in ("console", "tap"):
+        print_text(text, colour=_colour(), end="")
+        return
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
 
 
 def reviewer() -> Review:
@@ -61,7 +71,7 @@ def reviewer() -> Review:
 
 def print_line(text: str) -> None:
     """A line of progress for the user."""
-    print(text, file=sys.stderr)
+    print_text(escape_line(text), err=True)
 
 
 def _colour() -> bool:

@@ -7,6 +7,7 @@ from difflib import unified_diff
 
 import click
 
+from runner.cli.terminal.streams import print_text
 from runner.core.errors import UsageError
 from runner.transcripts.files.recording_yaml import reply_text
 from runner.transcripts.model import RecordedReply, Recording, Transcript
@@ -19,7 +20,7 @@ def review(transcript: Transcript, run: LiveRun) -> bool:
 
     A recording is kept whole or not at all: each reply was given to all that went before. Raises UsageError.
     """
-    click.echo(report_renderer("console")(SuiteResult([run.outcome], run.outcome.seconds)), nl=False)
+    print_text(report_renderer("console")(SuiteResult([run.outcome], run.outcome.seconds)), end="")
     older = transcript.recording(run.recording.name)
     return all(_accepted(transcript, turn, older, run.recording) for turn in run.recording.turns)
 
@@ -30,8 +31,8 @@ def _accepted(transcript: Transcript, turn: str, older: Recording | None, fresh:
     if not lines:
         return True
     while True:
-        click.echo(f"\n{transcript.path} › {turn}   {fresh.name}")
-        click.echo("\n".join(lines))
+        print_text(f"\n{transcript.path} › {turn}   {fresh.name}")
+        print_text("\n".join(lines))
         try:
             answer = click.prompt("[a]ccept, [r]eject, [e]dit the script", type=click.Choice("are"), show_choices=False)
         except click.Abort:

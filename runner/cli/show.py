@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from runner.cli.terminal.streams import print_json, print_text
+
 
 @click.command()
 @click.argument("agent", type=click.Path(readable=False))
@@ -27,10 +29,10 @@ def show(agent: str, **options: Any) -> None:
 
     loaded = load_agent(agent, overrides=options["settings"], gateway=options["gateway"], model=options["model"])
     if options["call"] is not None:
-        click.echo(explain(loaded, options["call"]))
+        print_text(explain(loaded, options["call"]))
         return
     shown = describe(loaded, parse_var_options(options["variables"]))
-    click.echo(json.dumps(shown, indent=2, ensure_ascii=False) if options["form"] == "json" else _as_text(shown))
+    print_json(shown) if options["form"] == "json" else print_text(_as_text(shown))
 
 
 def _as_text(shown: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ from functools import partial
 
 import click
 
+from runner.cli.terminal.streams import print_text
+
 
 @click.command()
 @click.argument("agent", type=click.Path(readable=False), required=False)
@@ -33,11 +35,11 @@ def _trust(agent: str, *, yes: bool) -> None:
 
     status = trust_file(agent, partial(_consents, yes=yes), warn)
     if status is None:
-        click.echo(f"{sanitize(agent)} needs no trust: it executes nothing, and reaches nothing but its model")
+        print_text(f"{sanitize(agent)} needs no trust: it executes nothing, and reaches nothing but its model")
     elif status.trusted:
-        click.echo(f"{status.description}\nand is trusted as it stands")
+        print_text(f"{status.description}\nand is trusted as it stands")
     else:
-        click.echo("trusted, until any of it changes")
+        print_text("trusted, until any of it changes")
 
 
 def _consents(description: str, *, yes: bool) -> bool:
@@ -46,7 +48,7 @@ def _consents(description: str, *, yes: bool) -> bool:
 
     at_terminal = sys.stdin.isatty()
     if yes or not at_terminal:
-        click.echo(description)
+        print_text(description)
         return yes
     return consent(description)
 
@@ -57,10 +59,10 @@ def _list() -> None:
     from runner.core.sanitize import sanitize
 
     for consent in trusted_files(warn):
-        click.echo(f"{sanitize(consent.path)}  ({sanitize(consent.given)})")
+        print_text(f"{sanitize(consent.path)}  ({sanitize(consent.given)})")
 
 
 def _revoke(agent: str) -> None:
     from runner.commands.trust import revoke  # lazy, as above
 
-    click.echo(f"{agent} is no longer trusted" if revoke(agent) else f"{agent} was not trusted")
+    print_text(f"{agent} is no longer trusted" if revoke(agent) else f"{agent} was not trusted")

@@ -9,7 +9,7 @@ from typing import Any
 from runner.config.diagnostics import Diagnostic
 from runner.core.files import open_regular
 from runner.core.github_commands import workflow_command
-from runner.core.sanitize import escape_line, mask_unprintable
+from runner.core.sanitize import escape_json, escape_line, mask_unprintable
 from runner.core.secrets import dot_out
 
 
@@ -51,7 +51,7 @@ def render_json(diagnostics: Sequence[Diagnostic]) -> str:
     """An array of objects, for programs."""
     import json  # lazy
 
-    return json.dumps([_to_dict(diagnostic) for diagnostic in diagnostics], indent=2, ensure_ascii=False)
+    return escape_json(json.dumps([_to_dict(diagnostic) for diagnostic in diagnostics], indent=2, ensure_ascii=False))
 
 
 def _to_dict(diagnostic: Diagnostic) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def render_sarif(diagnostics: Sequence[Diagnostic]) -> str:
         "version": "2.1.0",
         "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
     }
-    return json.dumps(log, indent=2, ensure_ascii=False)
+    return escape_json(json.dumps(log, indent=2, ensure_ascii=False))
 
 
 def _sarif_result(diagnostic: Diagnostic) -> dict[str, Any]:

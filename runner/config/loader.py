@@ -25,7 +25,7 @@ from runner.config.validation.tools import tool_entries
 from runner.config.yaml.document import Document
 from runner.core.errors import ConfigError
 from runner.core.policy import ContextPolicy, Limits, Retry, Timeouts
-from runner.core.secrets import Secrets
+from runner.core.secrets import Secrets, mark_secret
 from runner.gateways import CATALOGUE, GatewayPreset
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.entry import ToolEntry
@@ -190,6 +190,8 @@ class _Checker(NamedTuple):
         presets = {**CATALOGUE, **agent.gateways}
         gateways = [agent.gateway, *(fallback.gateway for fallback in agent.fallback)]
         variables = {presets[name].key_from for name in gateways if name in presets} - {""}
+        for variable in variables:
+            mark_secret(variable)
         return {f"env:{name}": self.environ[name] for name in variables if self.environ.get(name)}
 
 

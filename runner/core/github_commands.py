@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from runner.core.sanitize import sanitize
 
 
@@ -9,6 +11,13 @@ def workflow_command(name: str, message: str, **properties: str | int) -> str:
     """`::name key=value,key=value::message` as one line, all in it escaped; `name` is error, warning or notice."""
     listed = ",".join(f"{key}={_escape_property(str(value))}" for key, value in properties.items())
     return f"::{name} {listed}::{_escape(message)}"
+
+
+def disarm_commands(text: str) -> str:
+    """The text without lines that GitHub would obey, for what a job prints: `::name::` at a line's beginning, `##[`."""
+    if "::" not in text and "##[" not in text:
+        return text
+    return re.sub(r"(?m)^(\s*):(?=:)", r"\1\\:", text).replace("##[", r"##\[")
 
 
 def _escape(text: str) -> str:

@@ -11,6 +11,7 @@ _HIDDEN = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
     "\ufdd0-\ufdef\ufffe\uffff\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
 )
+_ESCAPED = f"{_HIDDEN[:-1]}\u2028\u2029\ud800-\udfff]"
 # What some fonts leave blank though no category says so: joiners and fillers, variation selectors.
 _BLANK = "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 
@@ -38,6 +39,27 @@ def escape_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def escape_hidden(text: str) -> str:
+    r"""The text with what `sanitize` drops, and separators of lines that are no newline, by their escapes."""
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return re.sub(_ESCAPED, lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def escape_json(text: str) -> str:
+    r"""JSON text with what `sanitize` drops as `\uXXXX`, which means the same: no reader of it obeys or hides anything.
+
+    What GitHub takes for a command wherever it stands in a line is broken up so, too.
+    """
+    text = text.replace("##[", "#\\u0023[")
+    return text if text.isascii() else re.sub(_ESCAPED, _json_escape, text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
 
 
 def mask_unprintable(text: str) -> str:

@@ -158,6 +158,23 @@ def _shape_name(match: re.Match[str]) -> str:
     return str(match.lastgroup).replace("_", "-")
 
 
+_in_use: set[str] = set()
+
+
+def mark_secret(variable: str) -> None:
+    """From now on a variable of the environment holds a secret, whatever its name: a file fills or names it as one."""
+    _in_use.add(variable)
+
+
+def redact_known(text: str, environ: Mapping[str, str]) -> str:
+    """The text without secrets of a known shape, and without those of the environment, however they are encoded."""
+    if not text:
+        return text
+    used = {name: environ[name].strip() for name in _in_use if environ.get(name)}
+    secrets = {f"env:{name}": value for name, value in (environment_secrets(environ) | used).items()}
+    return redact(Secrets(secrets).redact(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Secrets:
     """Name to value, `env:NAME` as a rule. Its repr shows the names alone."""

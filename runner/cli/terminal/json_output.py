@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, TextIO
 
 from runner.core.errors import AgentRunError
@@ -20,10 +21,10 @@ class JsonLinesOutput:
         self._write({"type": "session"} | session)
 
     def show(self, event: Event) -> None:
-        self._write(event.to_dict())
+        self._write(_redacted(event.to_dict()) if isinstance(event, Notice) else event.to_dict())
 
     def fail(self, error: AgentRunError) -> None:
-        self._write(error.to_dict())
+        self._write(_redacted(error.to_dict()))
 
     def end(self) -> None:
         """Nothing is held back."""
@@ -69,7 +70,7 @@ class JsonOutput:
         elif isinstance(event, ToolFinished):
             self._add_result(event)
         elif isinstance(event, Notice):
-            self._notices.append(event.to_dict())
+            self._notices.append(_redacted(event.to_dict()))
         elif isinstance(event, TurnEnded):
             self._end_turn(event)
 
@@ -89,7 +90,7 @@ class JsonOutput:
                 return
 
     def fail(self, error: AgentRunError) -> None:
-        self._object["error"] = {key: value for key, value in error.to_dict().items() if key != "type"}
+        self._object["error"] = {key: value for key, value in _redacted(error.to_dict()).items() if key != "type"}
 
     def end(self) -> None:
         if self._deltas:  # a reply that broke off
@@ -98,3 +99,10 @@ class JsonOutput:
             self._object["notices"] = self._notices
         self._out.write(json.dumps(self._object, default=str) + "\n")
         self._out.flush()
+
+
+def _redacted(value: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a run, without the secrets that an address or a server's words may hold."""
+    from runner.core.secrets import redact_known  # lazy: most runs have nothing to tell
+
+    return {key: redact_known(text, os.environ) if isinstance(text, str) else text for key, text in value.items()}

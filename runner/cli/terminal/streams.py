@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
-from typing import TextIO
+from typing import Any, TextIO
+
+_COLOUR = r"(\x1b\[[0-9;]*m)"
 
 
 def prepare() -> None:
@@ -41,3 +44,42 @@ def _moved(stream: TextIO, mode: str, instead: int) -> io.TextIOWrapper:
     os.dup2(instead, number)
     os.close(instead)
     return io.TextIOWrapper(kept, stream.encoding, stream.errors, line_buffering=bool(stream.line_buffering))
+
+
+def print_text(text: str, *, err: bool = False, colour: bool = False, end: str = "\n") -> None:
+    """Print lines that are not the model's answer: the one way out for whatever a file or a server says.
+
+    `colour`: the text is coloured by us, and what it shows is escaped already.
+    """
+    stream = sys.stderr if err else sys.stdout
+    shown = "".join(
+        part if number % 2 else printable(part)
+        for number, part in enumerate(re.split(_COLOUR, text) if colour else (text,))
+    )
+    encoding = stream.encoding or "utf-8"
+    stream.write(shown.encode(encoding, "replace").decode(encoding) + end)
+    stream.flush()
+
+
+def printable(text: str) -> str:
+    """The text without secrets, with each character that a terminal would obey or a reader not see by its escape."""
+    from runner.core.sanitize import escape_hidden  # lazy, as the next: many runs print an answer alone
+    from runner.core.secrets import redact_known
+
+    text = escape_hidden(redact_known(text, os.environ))
+    if os.environ.get("GITHUB_ACTIONS"):
+        from runner.core.github_commands import disarm_commands  # lazy: only in a job of GitHub
+
+        text = disarm_commands(text)
+    return text
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a JSON value for programs: nothing in it is a control to whoever shows it."""
+    import json  # lazy: people read text
+
+    from runner.core.sanitize import escape_json
+    from runner.core.secrets import redact_known
+
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    sys.stdout.write(escape_json(redact_known(text, os.environ)) + "\n")

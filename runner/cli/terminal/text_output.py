@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any, TextIO
 
 from runner.cli.terminal.countdown import Countdown
+from runner.cli.terminal.streams import print_text, printable
 from runner.core.events import Event, Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded
 from runner.core.sanitize import sanitize
 from runner.core.truncate import truncate
@@ -79,7 +79,7 @@ class TextOutput:
         """One line on stderr, below whatever stands unfinished on the same screen."""
         if self._same_screen:
             self.end_line()
-        print(indent_continuation(line), file=self._err, flush=True)
+        print(printable(indent_continuation(line)), file=self._err, flush=True)
 
     def end_line(self) -> None:
         """End the answer's last line if it has none of its own, and a countdown that still runs."""
@@ -100,7 +100,7 @@ def _same_file(out: TextIO, err: TextIO) -> bool:
 
 def warn(text: str) -> None:
     """A line for the user that no event carries."""
-    print(f"agent-run: {indent_continuation(text)}", file=sys.stderr, flush=True)
+    print_text(f"agent-run: {indent_continuation(text)}", err=True)
 
 
 def _call(event: ToolStarted) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from runner.config.diagnostics import Diagnostic, Severity
 from runner.config.layers import Layers
 from runner.config.yaml.document import NodePath, dotted_path
-from runner.core.secrets import looks_secret
+from runner.core.secrets import looks_secret, mark_secret
 from runner.tools.catalogue import KINDS, tool_kind
 
 _PLACEHOLDER = r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
@@ -111,6 +111,7 @@ class Substitution:
             self.from_user.add(path)
         if looks_secret(value) or (len(value) > 3 and _is_private(path, in_address)):
             self.secrets[f"env:{name}"] = value
+            mark_secret(name)
         return value
 
     def _report_placeholders(self, text: str, path: NodePath, pattern: str) -> None:

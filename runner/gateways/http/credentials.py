@@ -10,7 +10,7 @@ from runner.core.addresses import host_of, is_cleartext, is_loopback
 from runner.core.cleartext import found_in_clear
 from runner.core.errors import KeyRefused
 from runner.core.sanitize import is_printable_ascii
-from runner.core.secrets import redact
+from runner.core.secrets import redact_known
 from runner.gateways.catalogue import CATALOGUE
 from runner.gateways.http.server_urls import preset_url
 
@@ -59,10 +59,12 @@ class Credentials:
 
     def redact(self, text: str) -> str:
         """The text without the key, the values of the gateway's own headers, and any text of a secret's shape."""
+        from runner.core.encoded_secrets import secret_finder  # lazy: only where something is shown
+
         for secret in (self.key or os.environ.get(self.variable, ""), *self.extra_headers.values()):
             if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "[redacted]")
-        return redact(text)
+                text = secret_finder({"key": secret}).redact(text, lambda _: "[redacted]")
+        return redact_known(text, os.environ)
 
     def _key(self, url: str) -> str:
         value = (self.key if self.key is not None else os.environ.get(self.variable, "")).strip()

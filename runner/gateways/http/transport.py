@@ -6,6 +6,7 @@ Plain connections run on the standard library's sockets, which start and stream 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -18,6 +19,7 @@ from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, IncompleteReply, ProtocolBroken, TimedOut
 from runner.core.fork import call_after_fork
 from runner.core.policy import Timeouts
+from runner.core.secrets import redact_known
 from runner.gateways import Request
 from runner.gateways.http.connection_errors import connection_error, interrupted_reply, not_a_reply
 from runner.gateways.http.credentials import Credentials
@@ -73,15 +75,19 @@ class HttpTransport:
         self._fixes = dict(fixes or {})
         self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
+        self._shown_url: str | None = None
         self._idle: list[HttpConnection] = []
         self._open: WeakSet[HttpConnection] = WeakSet()
         call_after_fork(self._forget_connections)
 
     @property
     def where(self) -> str:
-        """The address, without user name and password."""
-        parts = urlsplit(self.url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        """The address, without user name, password and query, and without secrets in its path."""
+        if self._shown_url is None:
+            parts = urlsplit(self.url)
+            url = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+            self._shown_url = self.credentials.redact(redact_known(url, os.environ))
+        return self._shown_url
 
     def error_context(self, model: str = "") -> ErrorContext:
         """The server and the model, for the messages of errors."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from runner import __version__
+from runner.core.sanitize import escape_json
 from runner.transcripts.exit_codes import exit_code
 from runner.transcripts.reports import SuiteResult
 
@@ -21,4 +22,4 @@ def render(run: SuiteResult) -> str:
         "counts": dict(run.counts),
         "cells": [outcome.to_dict() for outcome in run.outcomes],
     }
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return escape_json(json.dumps(report, indent=2, ensure_ascii=False)) + "\n"

@@ -10,8 +10,10 @@ from xml.sax.saxutils import escape, quoteattr
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import SuiteResult
 
-# XML 1.0 has no way at all to say these.
-_UNSAYABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# XML 1.0 has no way at all to say some of these, and terminals and readers obey the others.
+_UNSAYABLE = re.compile(
+    r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 
 
 def render(run: SuiteResult) -> str:
@@ -48,7 +50,7 @@ def _case(cell: Outcome) -> list[str]:
     tag = "error" if cell.verdict == "error" else "failure"
     description = _description(cell)
     message = description.splitlines()[0] if description else cell.verdict
-    text = escape(_sayable(description))
+    text = _escape(description)
     body = f"      <{tag} type={_attribute(cell.verdict)} message={_attribute(message)}>{text}</{tag}>"
     return [head + ">", body, "    </testcase>"]
 
@@ -64,7 +66,13 @@ def _description(cell: Outcome) -> str:
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_sayable(text))
+    return quoteattr(_sayable(text)).replace("##[", "&#35;#[")
+
+
+def _escape(text: str) -> str:
+    """The text of an element, in which GitHub finds no command where the report is printed in a job's log."""
+    text = escape(_sayable(text)).replace("##[", "&#35;#[")
+    return re.sub(r"(?m)^(\s*)::", r"\1&#58;:", text)
 
 
 def _sayable(text: str) -> str:
