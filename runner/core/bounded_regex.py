@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TypeVar
 
-SECONDS = 2.0
+SECONDS = 1.0
 _LEAST_SECONDS = 0.02
 _MAX_STEPS = 4_000_000
 _MAX_CACHED = 1024

@@ -12,7 +12,8 @@ from runner.core.errors import UsageError
 from runner.core.json_schema import InvalidSchema, JsonSchema
 
 _MOST = 5
-_FENCE = r"(?s)```[A-Za-z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```"
+_FENCE = "```"
+_FENCE_LINE = re.compile(r"```[A-Za-z]*[ \t]*\r?\n")
 
 
 class ReplySchema:
@@ -49,13 +50,20 @@ class ReplySchema:
 
 def json_value(text: str) -> Any:
     """The JSON value that a text is, or that its first fenced block holds. Raises ValueError."""
-    fenced = re.search(_FENCE, text)
-    for candidate in (text, fenced.group(1)) if fenced else (text,):
+    fenced = _fenced(text)
+    for candidate in (text,) if fenced is None else (text, fenced):
         try:
             return strict.loads(candidate)
         except ValueError as error:
             problem = f"the reply is not JSON: {error}"
     raise ValueError(problem)
+
+
+def _fenced(text: str) -> str | None:
+    """What the first fenced block holds, None where there is none; in time that grows with the text alone."""
+    begin = _FENCE_LINE.search(text)
+    end = text.find(_FENCE, begin.end()) if begin else -1
+    return None if begin is None or end < 0 else text[begin.end() : end]
 
 
 def _path(path: Any) -> str:

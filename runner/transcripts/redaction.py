@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from runner.core.bounded_regex import PatternTooSlow, search, sub
+from runner.core.errors import UsageError
 from runner.core.secrets import may_hold_secret, redact, shapes_in
 
 if TYPE_CHECKING:
     from runner.core.encoded_secrets import SecretFinder
+
+T = TypeVar("T")
 
 _PLACEHOLDER = r"(«[^«»\n]*»)"
 
@@ -25,7 +30,8 @@ class Redactor:
     def __init__(self, secrets: Mapping[str, str] | None = None, patterns: Mapping[str, str] | None = None) -> None:
         self.counts: Counter[str] = Counter()
         self._finder = _finder(secrets) if secrets else None
-        self._patterns = tuple((name, re.compile(pattern)) for name, pattern in (patterns or {}).items())
+        self._patterns = tuple((patterns or {}).items())
+        self._too_slow: UsageError | None = None
 
     def may_hold_secret(self, text: str) -> bool:
         """Whether a text, or the JSON text of a value, may hold a secret: a quick test that errs on the safe side."""
@@ -56,13 +62,30 @@ class Redactor:
         names = {span.name for span in self._finder.spans(text)} if self._finder else set()
         names |= shapes_in(text)
         outside = re.sub(_PLACEHOLDER, " ", text)
-        names |= {name for name, pattern in self._patterns if pattern.search(outside)}
+        for name, pattern in self._patterns:
+            if self._in_time(name, partial(search, pattern, outside)):
+                names.add(name)
         return tuple(sorted(names))
 
-    def _without(self, pattern: re.Pattern[str], name: str, text: str) -> str:
+    def _in_time(self, name: str, work: Callable[[], T]) -> T:
+        """What the work gives. Raises UsageError if the pattern takes too long: what it hides must not be shown."""
+        if self._too_slow is not None:
+            raise self._too_slow
+        try:
+            return work()
+        except PatternTooSlow as error:
+            fix = "write a pattern in which nothing that repeats is repeated"
+            self._too_slow = UsageError(f"redact.{name}: {error}", fix=fix)
+            raise self._too_slow from None
+
+    def _without(self, pattern: str, name: str, text: str) -> str:
         """The text without what the pattern matches; placeholders stay, since replays redact recorded texts again."""
+
+        def mask(match: Any) -> str:
+            return self._placeholder(name)
+
         parts = re.split(_PLACEHOLDER, text)
-        parts[::2] = [pattern.sub(lambda _: self._placeholder(name), part) for part in parts[::2]]
+        parts[::2] = [self._in_time(name, partial(sub, pattern, mask, part)) for part in parts[::2]]
         return "".join(parts)
 
     def _placeholder(self, name: str) -> str:

@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core import bounded_regex
@@ -95,6 +95,7 @@ REPEATS = st.sampled_from(["", "", "", "*", "+", "?", "{2}", "{1,2}", "{,2}", "*
 TEXTS = ("", "a", "aab ba", "a{b}", "x{s}", "12 ab", "É ß ss", "a\nb", "{e}", "bbbba")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(PARTS, REPEATS), max_size=5))
 def test_both_ways_of_searching_find_the_same(parts: list[tuple[str, str]]) -> None:
     pattern = "".join(map("".join, parts))
@@ -107,6 +108,7 @@ def test_both_ways_of_searching_find_the_same(parts: list[tuple[str, str]]) -> N
         assert (one and (one.span(), one.groups())) == (other and (other.span(), other.groups()))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(PARTS, REPEATS), max_size=6), st.text("ab {e\n", max_size=60))
 def test_what_is_said_to_take_no_time_takes_none(parts: list[tuple[str, str]], text: str) -> None:
     pattern = "".join(map("".join, parts))

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.encoded_secrets import secret_finder
+from runner.core.errors import UsageError
 from runner.transcripts.redaction import Redactor
 from thoroughness import examples
 
@@ -175,3 +176,11 @@ def test_t10_a_text_of_escapes_alone_costs_little() -> None:
     ):
         find(piece * (200_000 // len(piece)))
     assert time.process_time() - started < 30
+
+
+def test_a_pattern_that_takes_too_long_stops_what_it_should_mask() -> None:
+    redact = Redactor({}, {"x": r"(a|aa)+$"})
+    assert redact("aa") == "«x»"
+    for use in (redact, redact.unredacted):
+        with pytest.raises(UsageError, match=r"redact\.x: the pattern .* takes too long"):
+            use("a" * 60 + "b")

@@ -50,7 +50,10 @@ def _compiled(name: str, definition: str) -> JsonSchema:
 
 
 def schema_violations(value: Any, name: str, definition: str = "") -> list[SchemaViolation]:
-    """What the schema `name`, or one of its `$defs`, does not allow in `value`; nothing as a rule."""
+    """What the schema `name`, or one of its `$defs`, does not allow in `value`; nothing as a rule.
+
+    In a valid value, floats that stand for integers become integers.
+    """
     whole = schema(name)
     root = {**whole, **whole["$defs"][definition]} if definition else whole
     if _prefer_fast_validator(name) and certainly_valid(
@@ -59,6 +62,9 @@ def schema_violations(value: Any, name: str, definition: str = "") -> list[Schem
         return []
     violations = _compiled(name, definition).violations(value, max_evaluations=_MAX_EVALUATIONS)
     if not violations:
+        from runner.config.validation.whole_numbers import use_whole_numbers  # lazy: few files hold such a number
+
+        use_whole_numbers(value, root, whole)
         return []
     from runner.config.validation.schema_messages import worded  # lazy: only for what is wrong
 

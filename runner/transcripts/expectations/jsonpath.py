@@ -20,8 +20,13 @@ def values_at(path: str, value: Any) -> list[Any]:
     """All values at the path, in order. Raises ValueError for an invalid path."""
     values = [value]
     for select in compile_path(path):
-        values = [selected for node in values for selected in select(node)]
+        values = [selected for node in _distinct(values) for selected in select(node)]
     return values
+
+
+def _distinct(values: Iterable[Any]) -> Iterable[Any]:
+    """The lists and mappings, each once: `..` finds one by several ways, and their number would grow by powers."""
+    return {id(value): value for value in values if isinstance(value, (Mapping, list))}.values()
 
 
 @lru_cache(maxsize=512)

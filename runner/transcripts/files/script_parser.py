@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from runner.config.yaml.document import NodePath
+from runner.core.bounded_regex import search
 from runner.transcripts import expectations
 from runner.transcripts.files.source_document import SourceDocument
 from runner.transcripts.model import Answers, Expectation, ReplayInputs, ScriptTurn
@@ -53,11 +53,11 @@ def parse_redact_patterns(source: SourceDocument) -> dict[str, str]:
     patterns = {}
     for name, pattern in source.document.value.get("redact", {}).items():
         try:
-            if re.compile(pattern).search(""):
+            if search(pattern, "") is not None:
                 source.report(("redact", name), f"redact.{name}: this matches even nothing", "say what must be there")
             else:
                 patterns[name] = pattern
-        except re.error as error:
+        except ValueError as error:
             source.report(("redact", name), f"redact.{name}: not a regular expression: {error}")
     return patterns
 

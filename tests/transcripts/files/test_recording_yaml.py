@@ -47,7 +47,7 @@ VALUES = st.recursive(
 
 @pytest.mark.parametrize("beside", [True, False], ids=["with blobs", "without"])
 @given(arguments=st.dictionaries(KEYS, VALUES, max_size=3), returned=VALUES)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_what_was_recorded_is_a_value_and_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, beside: bool, arguments: dict[str, object], returned: object
 ) -> None:
