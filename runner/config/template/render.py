@@ -7,8 +7,11 @@ most prompts are no more than that, and importing Jinja2 costs as much as the re
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 _DELIMITERS = ("{{", "{%", "{#")
 _MAIN = "<template>"
+_LONGEST_LINE = 10_000  # that a name is looked for in
 _VARIABLE = re.compile(r"\{\{ *(?!(?:now|range|true|false|none|True|False|None|self|not) *\}\})([A-Za-z_]\w*) *\}\}")
 _IMPLICIT_NAMES = frozenset({"caller", "kwargs", "loop", "self", "super", "varargs"})
 _UNDEFINED = r"'(\w+)' is undefined"
@@ -44,10 +48,8 @@ def render(source: PromptSource, values: Mapping[str, Any], *, now: Callable[[],
     """The text with its variables filled in; `now()` in it asks `now`. Raises ConfigError where the mistake stands."""
     if not is_template(source.text):
         return source.text
-    if _only_variables(source.text) and all(
-        _is_scalar(values.get(name, ())) for name in _VARIABLE.findall(source.text)
-    ):
-        return _VARIABLE.sub(lambda match: _as_text(values[match[1]]), source.text)
+    if _only_variables(source.text) and (rendered := _with_values(source.text, values)) is not None:
+        return rendered
     from runner.config.template.sandbox import open_sandbox  # lazy: jinja2
 
     sandbox = open_sandbox(source.root, now)
@@ -80,19 +82,32 @@ def template_dependencies(source: PromptSource) -> TemplateDependencies:
     try:
         _compiled(sandbox, source.text)
         for name, file, text, line in _free_names(sandbox, source.text, _MAIN, frozenset(), files):
-            names.setdefault(
-                name, _diagnostic(source, TemplateLine(file, text, line), f"{name!r} is not defined", name)
-            )
+            if name not in names:
+                position = TemplateLine(file, text, line)
+                names[name] = _diagnostic(source, position, f"{name!r} is not defined", name)
     except _template_errors() as error:
         _raise_config_error(error, source, known=())
     return TemplateDependencies(names, tuple(files.values()))
 
 
 def _variable_names(source: PromptSource) -> Iterator[tuple[str, Diagnostic]]:
-    for match in reversed([*_VARIABLE.finditer(source.text)]):  # the first use of a name comes last, and stays
-        line = source.text.count("\n", 0, match.start()) + 1
-        position = TemplateLine(_MAIN, source.text, line)
-        yield match[1], _diagnostic(source, position, f"{match[1]!r} is not defined", match[1])
+    first_uses: dict[str, int] = {}
+    for match in _VARIABLE.finditer(source.text):
+        first_uses.setdefault(match[1], match.start(1))
+    _, starts = _lines(source.text)
+    for name, start in first_uses.items():
+        line = bisect_right(starts, start)
+        position = TemplateLine(_MAIN, source.text, line, start - starts[line - 1])
+        yield name, _diagnostic(source, position, f"{name!r} is not defined", name)
+
+
+def _with_values(text: str, values: Mapping[str, Any]) -> str | None:
+    """The text with its variables put in; None where that needs, or is to be refused by, the sandbox."""
+    names = _VARIABLE.findall(text)
+    texts = {name: _as_text(values[name]) for name in set(names) if _is_scalar(values.get(name, ()))}
+    if len(texts) < len(set(names)) or len(text) + sum(len(texts[name]) for name in names) > MAX_BYTES:
+        return None
+    return _VARIABLE.sub(lambda match: texts[match[1]], text)
 
 
 def _is_scalar(value: Any) -> bool:
@@ -192,25 +207,35 @@ def _file_text(file: str) -> str:
 
 
 class TemplateLine(NamedTuple):
-    """A line, counted from 1, of a template's text."""
+    """A line, counted from 1, of a template's text; `column`, counted from 0, where that is known already."""
 
     file: str
     text: str
     line: int
+    column: int | None = None
+
+
+@lru_cache(maxsize=2)
+def _lines(text: str) -> tuple[list[str], list[int]]:
+    """The lines of a text, and where each begins."""
+    lines = [f"{line}\n" for line in text.split("\n")]
+    return lines, [0, *accumulate(map(len, lines))]
 
 
 def _diagnostic(source: PromptSource, at: TemplateLine, message: str, word: str, hint: str = "") -> Diagnostic:
     """The diagnostic at `word` in a line of a template, or of the line's first character."""
-    file, text, line = at
-    lines = text.splitlines(keepends=True)
+    file, text, line, column = at
+    lines, starts = _lines(text)
     shown = lines[line - 1] if line <= len(lines) else ""
-    match = re.search(rf"\b{re.escape(word)}\b", shown) if word else None
-    column = match.start() if match else len(shown) - len(shown.lstrip())
-    length = max(1, len(word)) if match else max(1, len(shown.strip()))
+    length = max(1, len(word))
+    if column is None:
+        match = re.search(rf"\b{re.escape(word)}\b", shown[:_LONGEST_LINE]) if word else None
+        column = match.start() if match else len(shown) - len(shown.lstrip())
+        length = length if match else max(1, len(shown.strip()))
     if file != _MAIN:
         return Diagnostic(file, line, column + 1, message, hint, length=length)
     if source.location is None:
         return Diagnostic("the template", line, column + 1, message, hint, length=length)
-    offset = sum(map(len, lines[: line - 1])) + column
+    offset = starts[min(line - 1, len(lines))] + column
     position = position_at(source.source_map, offset) or (source.location.line, source.location.column)
     return Diagnostic(str(source.location.path), *position, message, hint, length=length)

@@ -1,8 +1,10 @@
 """The sandbox of templates: Jinja2 cut down to what a prompt needs.
 
 The time and the size of a rendering are bounded here, in this process: a child would cost more than all the rest of a
-short chat. Loops, calls, includes and output look at the clock; whatever can multiply text (`*`, `~`, join, replace,
-indent, the printing of nested lists) computes the size first; other filters and methods that multiply are left out.
+short chat. Every operation looks at the clock, so no single one may take long. Each value that comes to be is counted
+in full, which bounds what an operation can be given; nearly all take a time in proportion to that. The few that do not,
+or that multiply text (`*`, `~`, join, replace, indent, strftime, searching from the right, the printing of nested
+lists), compute what they would cost first; other filters and methods that multiply are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from datetime import date, datetime
 from datetime import time as time_of_day
 from functools import cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.config.paths import OutsideFolder, path_kind, resolve_within
 from runner.config.template.size_limits import (
@@ -22,9 +24,12 @@ from runner.config.template.size_limits import (
     OPERATOR_CHECKS,
     SCALARS,
     TemplateRefused,
+    check_cost,
     check_length,
     check_nested_size,
+    expanded_size,
     limited_round,
+    limited_unique,
 )
 from runner.config.text_file import read_text
 from runner.core.errors import ConfigError
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_TOTAL = 20 * MAX_CHARACTERS
+MAX_WORDS = 20_000
 SECONDS = 2.0
 
 _FILTERS = (
@@ -66,9 +72,11 @@ def open_sandbox(root: Path, now: Callable[[], datetime]) -> ImmutableSandboxedE
     sandbox = _sandbox_class()(undefined=StrictUndefined, keep_trailing_newline=True)
     sandbox.loader = FunctionLoader(lambda name: _include_source(sandbox, root, name))
     own = {"indent": sandbox.indent, "join": sandbox.join, "replace": sandbox.replace, "round": limited_round}
-    own |= {"string": sandbox.text, "tojson": sandbox.to_json}
+    own |= {"string": sandbox.text, "tojson": sandbox.to_json, "trim": sandbox.trim}
+    own |= {"unique": limited_unique(sandbox.filters["unique"])}
     filters = {name: sandbox.filters[name] for name in _FILTERS.split()} | own
     sandbox.filters = {name: sandbox.counted(function) for name, function in filters.items()}
+    sandbox.tests = {name: sandbox.counted(function) for name, function in sandbox.tests.items()}
     sandbox.globals = {"range": sandbox.globals["range"], "now": lambda form=None: _now(now, form)}
     sandbox.finalize = sandbox.text
     sandbox.deadline = time.monotonic() + SECONDS
@@ -85,9 +93,10 @@ def _sandbox_class() -> Any:
 class _Limits:
     """Limits on top of Jinja2's sandbox: a deadline, and sizes that are computed beforehand."""
 
-    intercepted_binops = frozenset(("+", "*", "**", "%"))
+    intercepted_binops = frozenset(("+", "-", "*", "/", "//", "**", "%"))
     deadline = 0.0
     total = 0
+    line = 1
 
     def tick(self) -> None:
         """Raise TemplateRefused when the time is up."""
@@ -95,17 +104,19 @@ class _Limits:
             raise TemplateRefused(f"took longer than {SECONDS:g} seconds")
 
     def count(self, value: Any) -> Any:
-        """The value, counted: many texts of moderate size fill a memory too."""
-        if isinstance(value, str | list | tuple):
-            self.total += len(value)
-            if not isinstance(value, str):
-                self.total += sum(len(part) for part in value if isinstance(part, str))
-            if self.total > MAX_TOTAL:
-                raise TemplateRefused(f"handles more than {MAX_TOTAL:,} characters in all")
+        """The value, counted in full: many values of moderate size fill a memory too."""
+        self.total += expanded_size(value, MAX_TOTAL - self.total)
+        if self.total > MAX_TOTAL:
+            raise TemplateRefused(f"handles more than {MAX_TOTAL:,} characters in all")
+        return value
+
+    def passed(self, value: Any) -> Any:
+        """The value, after a look at the clock."""
+        self.tick()
         return value
 
     def counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A filter whose results are counted."""
+        """A filter or test whose results are counted."""
 
         @wraps(function)
         def filtered(*args: Any, **kwargs: Any) -> Any:
@@ -148,12 +159,26 @@ class _Limits:
         self.total += size
         return "".join(kept)
 
+    def sliced(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
+        """`value[start:stop:step]`."""
+        return self.count(value[start:stop:step])
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        self.tick()
+        return super().getitem(obj, argument)  # type: ignore[misc]
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        self.tick()
+        return super().getattr(obj, attribute)  # type: ignore[misc]
+
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         self.tick()
+        check_cost(function, (*args, *kwargs.values()))
         return self.count(super().call(context, function, *args, **kwargs))  # type: ignore[misc]
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if not _is_undefined(left) and not _is_undefined(right):
+        self.tick()
+        if not _is_undefined(left) and not _is_undefined(right) and operator in OPERATOR_CHECKS:
             OPERATOR_CHECKS[operator](left, right)
         return self.count(super().call_binop(context, operator, left, right))  # type: ignore[misc]
 
@@ -165,20 +190,49 @@ class _Limits:
     def wrap_str_format(self, value: Any) -> None:
         """Formatting by a template's own pattern is left out: a width in it can make any size."""
 
+    def _tokenize(self, *args: Any) -> Any:
+        from jinja2.lexer import TokenStream
+
+        return TokenStream(self._limited(super()._tokenize(*args)), None, None)  # type: ignore[misc]
+
+    def _limited(self, tokens: Iterable[Any]) -> Iterator[Any]:
+        """The words and signs of a template's code, which are few in any prompt: what is made of them takes time."""
+        for number, token in enumerate(tokens):
+            self.line = token.lineno
+            if number > MAX_WORDS:
+                self._refuse_code(f"more than {MAX_WORDS:,} words of code", token.lineno)
+            if not number % 100:
+                self.tick()
+            yield token
+
+    def _parse(self, *args: Any) -> nodes.Template:
+        try:
+            return super()._parse(*args)  # type: ignore[misc, no-any-return]
+        except RecursionError:
+            self._refuse_code("nested too deeply", self.line)
+
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
-        from jinja2 import nodes
+        from runner.config.template.instrument import deepest_line, instrument  # lazy, as all of jinja2 here
 
-        for loop in source.find_all(nodes.For):
-            loop.iter = self._through_environment("timed", [loop.iter])
-        _replace_all(source, nodes.Concat, lambda concat: self._through_environment("concatenated", concat.nodes))
-        return str(super()._generate(source, *args, **kwargs))  # type: ignore[misc]
+        self.line = deepest_line(source)
+        try:
+            instrument(source, self)  # type: ignore[arg-type]
+            return str(super()._generate(source, *args, **kwargs))  # type: ignore[misc]
+        except RecursionError:
+            self._refuse_code("nested too deeply", self.line)
 
-    def _through_environment(self, method: str, arguments: list[Any]) -> nodes.Call:
-        from jinja2 import nodes
+    def _compile(self, source: str, filename: str) -> Any:
+        """The code; Python's own compiler has limits of its own, on blocks and on parentheses above all."""
+        try:
+            return super()._compile(source, filename)  # type: ignore[misc]
+        except (SyntaxError, RecursionError, MemoryError, OverflowError, ValueError) as error:
+            deep = not isinstance(error, SyntaxError) or "nested" in str(error) or "indentation" in str(error)
+            self._refuse_code("nested too deeply" if deep else f"cannot be compiled: {error}", self.line)
 
-        call = nodes.Call(nodes.EnvironmentAttribute(method), arguments, [], None, None)
-        call.set_lineno(arguments[0].lineno).set_environment(self)  # type: ignore[arg-type]
-        return call
+    def _refuse_code(self, why: str, line: int) -> NoReturn:
+        from jinja2 import TemplateSyntaxError
+
+        raise TemplateSyntaxError(why, line) from None
 
     def join(self, items: Iterable[Any], separator: Any = "") -> str:
         between, size, pieces = self.text(separator), 0, []
@@ -187,6 +241,11 @@ class _Limits:
             size += len(pieces[-1]) + len(between)
             check_length(size)
         return between.join(pieces)
+
+    def trim(self, value: Any, chars: str | None = None) -> str:
+        text = self.text(value)
+        check_cost(text.strip, (chars,))
+        return text.strip(chars)
 
     def replace(self, value: Any, old: str, new: str) -> str:
         text = self.text(value)
@@ -227,16 +286,9 @@ def _is_undefined(value: Any) -> bool:
     return isinstance(value, Undefined)
 
 
-def _replace_all(root: nodes.Node, kind: type[nodes.Node], make: Callable[[Any], nodes.Node]) -> None:
-    """Put `make(node)` where each node of a kind stands, the innermost first."""
-    for child in root.iter_child_nodes():
-        _replace_all(child, kind, make)
-    for name, value in root.iter_fields():
-        if isinstance(value, kind):
-            setattr(root, name, make(value))
-        elif isinstance(value, list):
-            value[:] = [make(item) if isinstance(item, kind) else item for item in value]
-
-
 def _now(clock: Callable[[], datetime], time_format: str | None) -> datetime | str:
-    return clock() if time_format is None else clock().strftime(time_format)
+    moment = clock()
+    if time_format is None:
+        return moment
+    check_cost(moment.strftime, (time_format,))
+    return moment.strftime(time_format)
