@@ -73,8 +73,8 @@ HEAVY = {
     "rich",
     "xllamacpp",
 }
-ON_DEMAND = {"runner.tools.guarded_transport"}
-"""Modules that are imported lazily as a whole, since their classes extend heavy ones."""
+ON_DEMAND = {"runner.config.template.instrument", "runner.tools.guarded_transport"}
+"""Modules that are imported lazily as a whole, since all of them is about heavy ones."""
 
 NEEDED_BY_FEW = {
     "runner.config.trust.manifest",
