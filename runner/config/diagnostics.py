@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -19,6 +20,8 @@ class Span(NamedTuple):
 
 SourceMap = tuple[tuple[int, int, int], ...]
 """How a text lies in its file: each (offset, line, column) says where the text stands from that offset on."""
+MOST_TOLD = 1_000
+"""How many diagnostics of one file are told."""
 WHOLE_FILE = Span(1, 1, 1)
 """Where nothing more exact is known."""
 
@@ -61,5 +64,17 @@ class Diagnostic(NamedTuple):
 
 
 def sorted_diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Each diagnostic once, by file, line and column."""
-    return tuple(sorted(set(diagnostics)))
+    """Each diagnostic once, by file, line and column; of a file with very many the first ones, and how many more."""
+    told: list[Diagnostic] = []
+    for path, group in groupby(sorted(set(diagnostics)), lambda diagnostic: diagnostic.path):
+        of_file = [*group]
+        told += of_file[:MOST_TOLD]
+        if more := of_file[MOST_TOLD:]:
+            severity: Severity = "error" if any(each.severity == "error" for each in more) else "warning"
+            told.append(Diagnostic(path, more[0].line, more[0].column, _and_more(more), severity=severity))
+    return tuple(told)
+
+
+def _and_more(left_out: Sequence[Diagnostic]) -> str:
+    """The words for those that are not told; of one that says so already, itself."""
+    return f"and {len(left_out)} more problems" if len(left_out) > 1 else left_out[0].message

@@ -15,6 +15,7 @@ from runner.core.policy import DEFAULT_SYSTEM_PROMPT
 from runner.core.spelling import nearest
 
 _PATH: NodePath = ("system_prompt",)
+_MAX_HINTS = 100  # of misspelt names: to look for what is like one takes time
 
 
 def prompt_source(source: AgentSource) -> PromptSource:
@@ -38,9 +39,10 @@ def prompt_diagnostics(source: AgentSource, names: Mapping[str, Diagnostic]) -> 
     """Names that are used and not declared, at their lines; and those declared for nothing, as warnings."""
     variables = source.value.get("variables")
     declared = variables if isinstance(variables, dict) else {}
-    for name, diagnostic in names.items():
+    for number, (name, diagnostic) in enumerate(names.items()):
         if name not in declared:
-            hint = nearest(name, declared) or "declare it under variables:"
+            close = nearest(name, declared) if number < _MAX_HINTS else ""
+            hint = close or "declare it under variables:"
             yield Diagnostic(
                 diagnostic.path, diagnostic.line, diagnostic.column, diagnostic.message, hint, length=diagnostic.length
             )

@@ -24,6 +24,7 @@ _TYPE_NAMES = {
     "object": "a mapping",
     "null": "nothing",
 }
+_MAX_HINTS = 100  # of misspelt keys: to look for what is like a name takes time
 _BOUNDS = {
     "minimum": "at least",
     "maximum": "at most",
@@ -43,13 +44,15 @@ class SchemaViolation(NamedTuple):
 
 def worded(violations: Iterable[Violation], value: Any, root: Mapping[str, Any]) -> Iterator[SchemaViolation]:
     """The violations by `value` of the schema `root`, in the words of someone who writes such files."""
+    hints_left = _MAX_HINTS
     for violation in violations:
         path, keyword, node = violation.path, violation.keyword, violation.schema
         if keyword == "anyOf":
             yield from _union_violations(violation, value, root)
         elif keyword == "additionalProperties":
             for key in violation.names:
-                hint = nearest(key, node.get("properties", ())) or ("" if path else _parent_hint(key, root))
+                hints_left -= 1
+                hint = _key_hint(path, key, node, root) if hints_left >= 0 else ""
                 yield SchemaViolation((*path, key), _unknown(path, key), hint, at_key=True)
         elif keyword == "required":
             missing = violation.names[0]
@@ -62,6 +65,10 @@ def worded(violations: Iterable[Violation], value: Any, root: Mapping[str, Any])
         else:
             message, hint = _message_and_hint(keyword, _value_at(value, path), node, violation.message)
             yield SchemaViolation(path, f"{dotted_path(path)}: {message}" if path else message, hint)
+
+
+def _key_hint(path: NodePath, key: str, node: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+    return nearest(key, node.get("properties", ())) or ("" if path else _parent_hint(key, root))
 
 
 def _unknown(path: NodePath, key: str) -> str:

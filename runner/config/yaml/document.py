@@ -38,10 +38,8 @@ class Document:
     def key_span(self, path: NodePath) -> Span | None:
         """Where the last key of `path` stands; for an item of a list, the item."""
         if path and isinstance(parent := self.node(path[:-1]), MappingNode):
-            for key, _ in parent.value:
-                if key.value == path[-1]:
-                    return span_of(key)
-            return None
+            found = _by_key(parent).get(path[-1])
+            return None if found is None else span_of(found[0])
         return self.span(path)
 
     def source_map(self, path: NodePath) -> SourceMap:
@@ -61,11 +59,24 @@ def span_of(node: Node) -> Span:
 
 def _child(node: Node | None, key: NodeKey) -> Node | None:
     if isinstance(node, MappingNode):
-        return next((value for key_node, value in node.value if key_node.value == key), None)
+        found = _by_key(node).get(key)
+        return None if found is None else found[1]
     if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
         child: Node = node.value[key]
         return child
     return None
+
+
+def _by_key(node: MappingNode) -> dict[NodeKey, tuple[Node, Node]]:
+    """The first pair of nodes of each key; kept at the node, since a file may have thousands of keys and problems."""
+    known: dict[NodeKey, tuple[Node, Node]] | None = getattr(node, "by_key", None)
+    if known is None:
+        known = {}
+        for key, value in node.value:
+            if isinstance(key, ScalarNode):
+                known.setdefault(key.value, (key, value))
+        node.by_key = known  # type: ignore[attr-defined]
+    return known
 
 
 def _source_segments(node: ScalarNode, source: str) -> Iterator[tuple[int, int, int]]:
