@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -82,7 +83,7 @@ def _by_key(node: MappingNode) -> dict[NodeKey, tuple[Node, Node]]:
 def _source_segments(node: ScalarNode, source: str) -> Iterator[tuple[int, int, int]]:
     """Find each source line's words, in order, in the value; a line that holds escapes is passed over."""
     start, end = node.start_mark, node.end_mark
-    lines = source.split("\n")[start.line : end.line + 1]
+    lines = _source_lines(source)[start.line : end.line + 1]
     cursor = 0
     for number, line in enumerate(lines):
         first = 0
@@ -97,6 +98,11 @@ def _source_segments(node: ScalarNode, source: str) -> Iterator[tuple[int, int, 
         if at >= 0:
             yield at, start.line + number + 1, line.index(piece, first) + 1
             cursor = at + len(piece)
+
+
+@lru_cache(maxsize=2)
+def _source_lines(source: str) -> list[str]:
+    return source.split("\n")
 
 
 def position_at(source_map: SourceMap, offset: int) -> tuple[int, int] | None:
