@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Role = Literal["system", "user", "assistant", "tool"]
 Effects = Literal["none", "read", "write", "exec"]
+EFFECTS: tuple[Effects, ...] = get_args(Effects)
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "incomplete", "cancelled"]
 """How a reply ended; incomplete and cancelled are those that broke off."""
 

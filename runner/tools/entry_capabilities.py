@@ -8,6 +8,9 @@ from typing import Any
 from runner.core.capability import Action, Capability, env_variables
 from runner.tools.entry import ToolEntry
 
+UNASKED = ("none", "read")
+"""The effects of tools whose calls are not asked about."""
+
 
 def program_capabilities(action: Action, argv: Sequence[Any], note: str, entry: ToolEntry) -> Iterator[Capability]:
     """A program is shown with all that the file gives it: the environment as it stands there, a folder, an input."""
@@ -16,7 +19,7 @@ def program_capabilities(action: Action, argv: Sequence[Any], note: str, entry: 
     variables = [f"{name}={value}" for name, value in environment.items()]
     folder = f" in {options['cwd']}" if "cwd" in options else ""
     fed = f" fed with {_command_line([options['stdin']])}" if options.get("stdin") else ""
-    program = _command_line([*variables, *argv]) + folder + fed + note + _effects_note(entry)
+    program = _command_line([*variables, *argv]) + folder + fed + note + effects_note(entry)
     program += _unwatched_note(argv, entry)
     yield Capability(action, program, entry.where)
     for variable in env_variables(entry.written):
@@ -25,17 +28,17 @@ def program_capabilities(action: Action, argv: Sequence[Any], note: str, entry: 
 
 def server_capabilities(server: str, note: str, entry: ToolEntry) -> Iterator[Capability]:
     """A server that is asked, further hosts, and each variable of the environment that is sent there."""
-    yield Capability("connect", server + note + _effects_note(entry), entry.where)
+    yield Capability("connect", server + note + effects_note(entry), entry.where)
     for host in entry.options.get("hosts", ()):
         yield Capability("connect", str(host), entry.where)
     for variable in env_variables(entry.written):
         yield Capability("send", f"{variable} to {server}", entry.where)
 
 
-def _effects_note(entry: ToolEntry) -> str:
+def effects_note(entry: ToolEntry) -> str:
     """A file's own word that its tool is harmless is shown, because calls are not asked about then."""
     effects = entry.options.get("effects")
-    return f" (declared as {effects}: not asked about each time)" if effects in ("none", "read") else ""
+    return f" (declared as {effects}: not asked about each time)" if effects in UNASKED else ""
 
 
 def _unwatched_note(argv: Sequence[Any], entry: ToolEntry) -> str:

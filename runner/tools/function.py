@@ -29,6 +29,7 @@ class FunctionTool:
     """A function that a model may call; it stays callable as it was.
 
     Its effects are taken for "read" unless declared: it is not asked for, and never run again by a replay.
+    `declares_effects` tells which it is, because what an agent file names counts as "exec" without.
     """
 
     kind = "python"
@@ -39,7 +40,7 @@ class FunctionTool:
         *,
         name: str = "",
         description: str = "",
-        effects: Effects = "read",
+        effects: Effects | None = None,
         timeout: float | None = None,
         inline: bool = False,
     ) -> None:
@@ -49,7 +50,8 @@ class FunctionTool:
         self._function = function
         self._name = name or getattr(function, "__name__", "")
         self._description = description
-        self._effects: Effects = effects
+        self._effects: Effects = effects or "read"
+        self.declares_effects = effects is not None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._function(*args, **kwargs)

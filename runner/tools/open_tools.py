@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.core.messages import ToolSpec
+from runner.core.messages import Effects, ToolSpec
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import Context
 from runner.tools.entry import ToolEntry, ToolSettings
@@ -63,3 +63,31 @@ def with_entry_options(tool: Tool | ToolSource, entry: ToolEntry) -> Tool | Tool
         return tool
     spec = replace(tool.spec, **{key: options[key] for key in ("name", "description", "effects") if key in options})
     return _ToolWithOptions(tool, spec, options.get("timeout", getattr(tool, "timeout", None)))
+
+
+def with_declared_effects(tool: Tool | ToolSource) -> Tool | ToolSource:
+    """The tool of a package; one whose effects nobody has declared may do anything."""
+    return (
+        tool if isinstance(tool, ToolSource) or getattr(tool, "declares_effects", True) else with_effects(tool, "exec")
+    )
+
+
+def with_effects(tool: Tool | ToolSource, effects: Effects) -> Tool | ToolSource:
+    """The tool, or each of a source, with these effects."""
+    if isinstance(tool, ToolSource):
+        return _SourceWithEffects(tool, effects)
+    return _ToolWithOptions(tool, replace(tool.spec, effects=effects), getattr(tool, "timeout", None))
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceWithEffects:
+    """A source of whose tools it is not known what they do."""
+
+    source: ToolSource
+    effects: Effects
+
+    def tools(self) -> Sequence[Tool]:
+        return [tool for each in self.source.tools() if isinstance(tool := with_effects(each, self.effects), Tool)]
+
+    def close(self) -> None:
+        self.source.close()

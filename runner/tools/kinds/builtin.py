@@ -13,7 +13,7 @@ from runner.core.spelling import nearest
 from runner.tools.catalogue import BUILT_INS, BUILTIN, KINDS, load
 from runner.tools.entry import ToolEntry, ToolSettings
 from runner.tools.entry_schema import Schema, options_schema, shared, text, texts
-from runner.tools.open_tools import COMMON_OPTIONS, with_entry_options
+from runner.tools.open_tools import COMMON_OPTIONS, with_declared_effects, with_entry_options
 from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, SourceText, ToolKind
 from runner.tools.toolbox import as_tool
@@ -53,7 +53,8 @@ def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSourc
     thing = load(BUILT_INS[entry.name]) if _is_ours(entry) else _installed(entry)
     things = thing if isinstance(thing, tuple) else (thing,)
     options = {key: value for key, value in entry.options.items() if key not in COMMON_OPTIONS}
-    return [with_entry_options(as_tool(each, options, entry.where), entry) for each in things]
+    tools = [with_entry_options(as_tool(each, options, entry.where), entry) for each in things]
+    return tools if _is_ours(entry) else [with_declared_effects(tool) for tool in tools]
 
 
 def _installed(entry: ToolEntry) -> Any:

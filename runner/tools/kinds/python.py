@@ -15,11 +15,13 @@ from runner.core.capability import Capability
 from runner.core.errors import AgentRunError, NeedsTrust, UsageError
 from runner.core.files import read_bounded
 from runner.core.foreign_code import run_foreign
+from runner.core.messages import EFFECTS, Effects
 from runner.core.spelling import nearest
 from runner.tools.captured_output import PrintedOutput
 from runner.tools.entry import ToolEntry, ToolSettings
+from runner.tools.entry_capabilities import UNASKED, effects_note
 from runner.tools.entry_schema import options_schema, shared, shorthand_schema, text
-from runner.tools.open_tools import with_entry_options
+from runner.tools.open_tools import with_effects, with_entry_options
 from runner.tools.protocols import Tool, ToolSource
 from runner.tools.tool_kind import EntryProblem, NamedFile, Options, PathOption, SourceText, ToolKind, always
 from runner.tools.toolbox import as_tool
@@ -46,7 +48,13 @@ def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[Tool | ToolSourc
         if not hasattr(found, part):
             raise UsageError(f"{source} has no {name!r}", where=entry.where, why=_callables_of(module))
         found = getattr(found, part)
-    return [with_entry_options(as_tool(found, where=entry.where), entry)]
+    tool = with_entry_options(as_tool(found, where=entry.where), entry)
+    if "effects" in entry.options and not isinstance(tool, ToolSource):
+        return [tool]
+    declared = _declared_effects(entry)
+    if isinstance(tool, ToolSource) or tool.spec.effects != declared:
+        return [with_effects(tool, entry.options.get("effects", KIND.effects))]
+    return [tool]
 
 
 def _hold_to_consent(entry: ToolEntry, settings: ToolSettings) -> None:
@@ -152,8 +160,35 @@ def _files(entry: ToolEntry) -> Iterator[NamedFile]:
         yield from map(NamedFile, with_loaded_files(path, (entry.folder.resolve(),)))
 
 
+def _declared_effects(entry: ToolEntry) -> Effects | None:
+    """What `@tool(effects=…)` says of the function in a file of the agent's folder, read off its text.
+
+    Only what stands there plainly counts, because only that is part of what consent is asked for.
+    """
+    import ast  # lazy, as above
+
+    file, _, function = str(entry.options["function"]).rpartition(":")
+    if not file.endswith(".py"):
+        return None
+    try:
+        tree = ast.parse(read_bounded(entry.folder / file, _MAX_BYTES))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    declared: Effects | None = None
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function:
+            called = [each for each in node.decorator_list if isinstance(each, ast.Call)]
+            named = [each.value for call in called for each in call.keywords if each.arg == "effects"]
+            values = [each.value for each in named if isinstance(each, ast.Constant) and each.value in EFFECTS]
+            declared = values[0] if len(values) == 1 else None
+    return declared
+
+
 def _capabilities(entry: ToolEntry, folder: Path) -> Iterator[Capability]:
-    yield Capability("import", str(entry.options["function"]), entry.where)
+    note = effects_note(entry)
+    if "effects" not in entry.options and (declared := _declared_effects(entry)) in UNASKED:
+        note = f" (its code declares it as {declared}: not asked about each time)"
+    yield Capability("import", f"{entry.options['function']}{note}", entry.where)
 
 
 def _default_name(options: Options) -> str:
