@@ -19,7 +19,8 @@ def print_error(error: Exception) -> int:
         print_text(render_text(error.problems, source=sys.stderr.isatty()), err=True)
         return error.exit_code
     if isinstance(error, AgentRunError):
-        print_text(f"agent-run: {_printable(str(error))}", err=True)
+        what = error.what.replace("\n", "\n    ")  # no line of it may pass for one of ours
+        print_text(f"agent-run: {_printable(str(error.replace(what=what)))}", err=True)
         return error.exit_code
     if isinstance(error, OSError) and error.errno == EIO:  # the terminal has gone
         return 130

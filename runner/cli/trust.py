@@ -31,11 +31,11 @@ def trust(agent: str | None, *, yes: bool, listed: bool, revoke: bool) -> None:
 def _trust(agent: str, *, yes: bool) -> None:
     from runner.cli.terminal.text_output import warn  # lazy, as the next: `--help` needs none of them
     from runner.commands.trust import trust as trust_file
-    from runner.core.sanitize import sanitize
+    from runner.core.sanitize import escape_line
 
     status = trust_file(agent, partial(_consents, yes=yes), warn)
     if status is None:
-        print_text(f"{sanitize(agent)} needs no trust: it executes nothing, and reaches nothing but its model")
+        print_text(f"{escape_line(agent)} needs no trust: it executes nothing, and reaches nothing but its model")
     elif status.trusted:
         print_text(f"{status.description}\nand is trusted as it stands")
     else:
@@ -56,13 +56,15 @@ def _consents(description: str, *, yes: bool) -> bool:
 def _list() -> None:
     from runner.cli.terminal.text_output import warn  # lazy, as above
     from runner.commands.trust import trusted_files
-    from runner.core.sanitize import sanitize
+    from runner.core.sanitize import escape_line
 
     for consent in trusted_files(warn):
-        print_text(f"{sanitize(consent.path)}  ({sanitize(consent.given)})")
+        print_text(f"{escape_line(consent.path)}  ({escape_line(consent.given)})")
 
 
 def _revoke(agent: str) -> None:
     from runner.commands.trust import revoke  # lazy, as above
+    from runner.core.sanitize import escape_line
 
-    print_text(f"{agent} is no longer trusted" if revoke(agent) else f"{agent} was not trusted")
+    name = escape_line(agent)
+    print_text(f"{name} is no longer trusted" if revoke(agent) else f"{name} was not trusted")

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 from runner.core.errors import AgentRunError
 from runner.core.events import Asked, Event, Notice, Replied, TextDelta, ToolFinished, ToolStarted, TurnEnded
 from runner.core.messages import Usage
+from runner.core.sanitize import escape_json
 
 
 class JsonLinesOutput:
@@ -30,7 +31,7 @@ class JsonLinesOutput:
         """Nothing is held back."""
 
     def _write(self, value: dict[str, Any]) -> None:
-        self._out.write(json.dumps(value, default=str) + "\n")
+        self._out.write(escape_json(json.dumps(value, default=str)) + "\n")
         self._out.flush()
 
 
@@ -97,7 +98,7 @@ class JsonOutput:
             self._object["text"] = "".join(self._deltas)
         if self._notices:
             self._object["notices"] = self._notices
-        self._out.write(json.dumps(self._object, default=str) + "\n")
+        self._out.write(escape_json(json.dumps(self._object, default=str)) + "\n")
         self._out.flush()
 
 
