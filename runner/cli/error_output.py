@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from errno import EDQUOT, EFBIG, EIO, ENOSPC
+from errno import EIO
 
 from runner.cli.terminal.streams import print_text
-from runner.core.errors import AgentRunError, ConfigError
-
-_FULL = frozenset({ENOSPC, EDQUOT, EFBIG})
+from runner.core.error_report import error_report
+from runner.core.errors import ConfigError
 
 
 def print_error(error: Exception) -> int:
@@ -18,25 +17,10 @@ def print_error(error: Exception) -> int:
 
         print_text(render_text(error.problems, source=sys.stderr.isatty()), err=True)
         return error.exit_code
-    if isinstance(error, AgentRunError):
-        what = error.what.replace("\n", "\n    ")  # no line of it may pass for one of ours
-        print_text(f"agent-run: {_printable(str(error.replace(what=what)))}", err=True)
-        return error.exit_code
     if isinstance(error, OSError) and error.errno == EIO:  # the terminal has gone
         return 130
-    if isinstance(error, PermissionError) and error.filename:
-        print_text(f"agent-run: permission denied: {error.filename!r}\n  why:   {error.strerror}", err=True)
-        return 2
-    if isinstance(error, OSError) and error.errno in _FULL:
-        print_text(f"agent-run: cannot write the output\n  why:   {error.strerror}", err=True)
-        return 4
-    from runner.core.bug_report import EXIT_BUG, bug_message  # lazy: there is no bug, as a rule
+    from runner.core.sanitize import sanitize  # lazy: a wrong file needs it not
 
-    print_text(f"agent-run: {bug_message(error)}", err=True)
-    return EXIT_BUG
-
-
-def _printable(text: str) -> str:
-    from runner.core.sanitize import sanitize  # lazy: most runs end without an error
-
-    return sanitize(text)
+    text, exit_code = error_report(error)
+    print_text(f"agent-run: {sanitize(text)}", err=True)
+    return exit_code

@@ -30,7 +30,6 @@ _PRECEDENCE = (2, 70, 6, 1, 4, 3)
 def exit_code(outcomes: Iterable[Outcome]) -> int:
     """The exit code of a run: the user's file, then failures, the infrastructure, staleness, and 5 if nothing ran."""
     codes = {outcome.exit_code or VERDICT_EXIT_CODES[outcome.verdict] for outcome in outcomes}
-    for code in _PRECEDENCE:
-        if code in codes:
-            return code
-    return 0 if 0 in codes else 5
+    unlisted = sorted(codes - {0, 5, *_PRECEDENCE})
+    worst = next((code for code in (*unlisted, *_PRECEDENCE) if code in codes), None)
+    return worst if worst is not None else 0 if 0 in codes else 5

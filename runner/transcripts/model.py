@@ -181,7 +181,10 @@ class Recording(NamedTuple):
 
 
 class Transcript(NamedTuple):
-    """One file: its script, and its recordings in their order. `stale` says which components only warn."""
+    """One file: its script, and its recordings in their order.
+
+    `stale` says which components only warn. `models` are those that need a recording, where the file lists them.
+    """
 
     path: Path
     agent: Path
@@ -196,6 +199,7 @@ class Transcript(NamedTuple):
     keep_going: bool = False
     stale: Mapping[Component, FailureLevel] = {}
     redact: Mapping[str, str] = {}
+    models: tuple[str, ...] = ()
 
     def recording(self, name: str) -> Recording | None:
         """The recording of that name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from runner.config.diagnostics import Location
-from runner.transcripts.exit_codes import Verdict, exit_code
+from runner.transcripts.exit_codes import VERDICT_EXIT_CODES, Verdict, exit_code
 
 
 class Finding(NamedTuple):
@@ -70,6 +70,7 @@ class Outcome(NamedTuple):
     """One cell: a transcript with one recording, or live with one model.
 
     `held` of `judged` expectations hold; `exit_code` is set for an error alone; `events_hash` only if asked for.
+    `missing` is the command that would record it, if there is no recording; `written`: it has just been recorded.
     """
 
     path: str
@@ -84,9 +85,10 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
     recorded: str = ""
     live: bool = False
-    missing: bool = False
+    missing: str = ""
     exit_code: int = 0
     events_hash: str = ""
+    written: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -102,7 +104,12 @@ class Outcome(NamedTuple):
             return "missing"
         if any(not change.warns for change in self.changes):
             return "stale"
-        return "pass" if self.judged else "not-run"
+        return "pass" if self.judged or self.written else "not-run"
+
+    @property
+    def is_bad(self) -> bool:
+        """It makes a run fail: it is remembered for `--failed`, and `--fail-fast` stops at it."""
+        return exit_code((self,)) not in (0, VERDICT_EXIT_CODES["not-run"])
 
     @property
     def name(self) -> str:

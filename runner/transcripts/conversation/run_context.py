@@ -115,6 +115,23 @@ def declared_models(agent: Agent) -> tuple[str, ...]:
     return (f"{agent.gateway}/{agent.model}", *fallback)
 
 
+def needed_models(transcript: Transcript, agent: Agent) -> tuple[str, ...]:
+    """Every GATEWAY/MODEL of which the transcript needs a recording: those it lists, else those that the agent names.
+
+    None where hand-written recordings alone play every turn; no fallback where they play how the model fails.
+    """
+    by_hand = [recording for recording in transcript.recordings if recording.by_hand]
+    if transcript.models:
+        return transcript.models
+    if by_hand and len(by_hand) == len(transcript.recordings):
+        turns = {turn for recording in by_hand for turn in recording.turns}
+        if all(turn.id in turns for turn in transcript.turns):
+            return ()
+    replies = (reply for recording in by_hand for replies in recording.turns.values() for reply in replies)
+    models = declared_models(agent)
+    return models[:1] if any(reply.error is not None for reply in replies) else tuple(dict.fromkeys(models))
+
+
 def redactor_for(agent: Agent, transcript: Transcript) -> Redactor:
     """Masks the agent's secrets, and what the transcript's own patterns match."""
     return Redactor(secrets_of(agent), transcript.redact)

@@ -108,6 +108,7 @@ def _transcript(source: SourceDocument, defaults: SuiteDefaults, recordings: tup
         script.get("keep_going", False),
         {**defaults.stale, **script.get("stale", {})},
         {**defaults.redact, **parse_redact_patterns(source)},
+        tuple(script.get("models", defaults.models)),
     )
 
 

@@ -52,6 +52,11 @@ SHARED: Schema = {  # the keys of a script that its suite may set for it
         + "; ".join(f"{name}: {text}" for name, text in TOOL_MODES.items()),
         "additionalProperties": {"enum": list(TOOL_MODES)},
     },
+    "models": array_of(
+        {"type": "string", "pattern": "^(?!hand/)[^/\\s]+/\\S.*$"},
+        "Each GATEWAY/MODEL of which a recording is needed; else each that the agent file names, fallbacks included.",
+    )
+    | {"minItems": 1, "uniqueItems": True},
     "normalize": array_of({"enum": list(NORMALIZERS)}, "What is smoothed before texts are compared."),
     "stale": {
         "type": "object",

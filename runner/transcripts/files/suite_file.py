@@ -26,6 +26,7 @@ class SuiteDefaults(NamedTuple):
     stale: Mapping[Component, FailureLevel] = {}
     redact: Mapping[str, str] = {}
     partials: Mapping[str, Partial] = {}
+    models: tuple[str, ...] = ()
 
     def overridden_by(self, source: SourceDocument) -> SuiteDefaults:
         """These defaults where one more suite file sets no others."""
@@ -40,6 +41,7 @@ class SuiteDefaults(NamedTuple):
             {**self.stale, **suite.get("stale", {})},
             {**self.redact, **parse_redact_patterns(source)},
             {**self.partials, **partials},
+            tuple(suite.get("models", self.models)),
         )
 
 

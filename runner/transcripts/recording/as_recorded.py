@@ -28,7 +28,7 @@ def run_as_recorded(transcript: Transcript, context: RunContext, options: LiveOp
     recordings = map(transcript.recording, models)
     recording = next((recording for recording in recordings if recording and recording.request), None)
     if recording is None or recording.request is None:
-        return missing_outcome(transcript, models[0])
+        return missing_outcome(transcript, agent, models[0])
     changes = replay_recording(transcript, recording, RunContext(trust=context.trust)).changes
     sent, secrets = recording.request, secrets_of(agent)
     run = run_transcript(

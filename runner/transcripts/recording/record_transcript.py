@@ -33,4 +33,4 @@ def record_transcript(
         return None
     write_recording(transcript, run.recording, redactor_for(context.agent(transcript, options.model), transcript))
     options.notify(f"{run.outcome.name}: recorded")
-    return run.outcome
+    return run.outcome._replace(written=True)

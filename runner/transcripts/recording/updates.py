@@ -24,7 +24,7 @@ CATEGORIES: Mapping[str, str] = {
     "recording": "record again what is stale, live",
     "expect": "put what came in the place of a failing text, finish or exit",
     "restamp": "accept what changed without a new recording",
-    "prune": "take out recordings of models that the agent no longer names, and blobs that nothing names",
+    "prune": "take out recordings of models that neither the agent nor `models` names, and blobs that nothing names",
 }
 
 
@@ -72,7 +72,7 @@ class Updates:
             return
         for path in paths:
             transcript = load_transcript(path, self._offline.suite_files)
-            models = declared_models(self._offline.agent(transcript))
+            models = {*declared_models(self._offline.agent(transcript)), *transcript.models}
             obsolete = [
                 recording.name
                 for recording in transcript.recordings

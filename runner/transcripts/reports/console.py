@@ -49,28 +49,33 @@ def _finding(finding: Finding, outcome: Outcome, paint: Paint) -> Iterator[str]:
     trail = " › ".join(filter(None, (str(finding.location), finding.turn, finding.kind)))
     colour = {"FAIL": "fail", "ERROR": "error", "DRIFT": "tool-drift"}.get(word, "not-run")
     cell = outcome.recording if str(finding.location.path) == outcome.path else outcome.name
-    yield f"{paint(f'{word:<7}', _COLOURS[colour])}{escape_line(f'{trail}   {cell}'.rstrip())}"
+    yield f"{_label(word, colour, paint)}{escape_line(f'{trail}   {cell}'.rstrip())}"
     yield from (f"  {escape_line(line)}" for line in finding.what.splitlines())
     yield from _diff(finding.diff, paint)
     yield ""
 
 
+def _label(word: str, verdict: str, paint: Paint) -> str:
+    """The first word of a cell or finding, in a column of its own."""
+    return paint(f"{word:<6} ", _COLOURS[verdict])
+
+
 def _missing(outcome: Outcome, paint: Paint) -> Iterator[str]:
-    yield f"{paint('MISSING', _COLOURS['missing'])} {escape_line(f'{outcome.path}   {outcome.recording}')}"
+    yield f"{_label('MISSING', 'missing', paint)}{escape_line(f'{outcome.path}   {outcome.recording}')}"
     missing = [finding for finding in outcome.findings if finding.kind == "missing"]
     yield from (f"  {escape_line(line)}" for finding in missing for line in finding.what.splitlines())
-    yield f"Nothing was sent to a model. Next:  record {escape_line(outcome.path)}"
+    yield f"Nothing was sent to a model. Next:  {escape_line(outcome.missing)}"
     yield ""
 
 
 def _stale(outcome: Outcome, paint: Paint) -> Iterator[str]:
     first = outcome.changes[0]
     when = f"recorded {outcome.recorded[:10]} " if outcome.recorded else ""
-    word = "STALE  " if outcome.verdict == "stale" else "stale  "
+    word = "STALE" if outcome.verdict == "stale" else "stale"
     trail = (
         f"{first.location} › {first.turn} › reply {first.reply}" if first.reply else f"{first.location} › {first.turn}"
     )
-    yield f"{paint(word, _COLOURS['stale'])}{escape_line(f'{trail}   {when}{outcome.recording}')}"
+    yield f"{_label(word, 'stale', paint)}{escape_line(f'{trail}   {when}{outcome.recording}')}"
     for change in outcome.changes:
         yield from _change(change, paint)
     changed = {change.component for change in outcome.changes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from runner.core.files import read_text_bounded, write_in_own_folder
@@ -22,15 +22,15 @@ def load_failures() -> frozenset[str] | None:
     return frozenset(map(str, names)) if isinstance(names, list) else None
 
 
-def save_failures(outcomes: Iterable[Outcome]) -> None:
+def save_failures(outcomes: Sequence[Outcome]) -> None:
     """Add the cells that failed and drop those that no longer do; cells that did not run stay as they were.
 
     A file that cannot be written is no error.
     """
-    verdicts = {outcome.name: outcome.verdict for outcome in outcomes}
+    bad = {outcome.name: outcome.is_bad for outcome in outcomes}
     before = load_failures()
-    failed = {name for name, verdict in verdicts.items() if verdict not in ("pass", "not-run")}
-    names = sorted(failed | ((before or frozenset()) - verdicts.keys()))
+    paths = {outcome.path for outcome in outcomes}
+    names = sorted({name for name in bad if bad[name]} | ((before or frozenset()) - bad.keys() - paths))
     if not names and before is None:
         return
     try:

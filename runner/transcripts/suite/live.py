@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from runner.core.errors import AgentRunError
-from runner.transcripts.conversation.run_context import RunContext
-from runner.transcripts.conversation.unrun_outcomes import error_outcome
+from runner.transcripts.conversation.run_context import RunContext, needed_models
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Transcript
 from runner.transcripts.outcome import Outcome
@@ -15,11 +14,13 @@ from runner.transcripts.recording.as_recorded import run_as_recorded
 from runner.transcripts.recording.drift import outcome_with_drift
 from runner.transcripts.recording.live_run import LiveOptions, run_transcript
 from runner.transcripts.recording.record_transcript import Review, record_transcript
+from runner.transcripts.suite.cell import Cell, run_cells
+from runner.transcripts.suite.run import outcomes
 from runner.transcripts.suite.selection import Selection
 
 
 def run_live(
-    paths: Iterable[Path],
+    paths: Sequence[Path],
     selection: Selection,
     options: LiveOptions = LiveOptions(),  # noqa: B008 - frozen
     *,
@@ -29,19 +30,11 @@ def run_live(
 
     `as_recorded` sends what the recording sent, to tell a drift of the model from a change of ours.
     """
-    options = options._replace(model=selection.model)
-
-    def judged(transcript: Transcript, context: RunContext) -> Outcome:
-        if as_recorded:
-            return run_as_recorded(transcript, context, options)
-        run = run_transcript(transcript, context, options)
-        return outcome_with_drift(run, transcript.recording(run.recording.name))
-
-    return _outcomes(paths, selection, judged)
+    return outcomes(partial(LiveCells, selection, options, as_recorded), paths, selection)
 
 
 def record_all(
-    paths: Iterable[Path],
+    paths: Sequence[Path],
     selection: Selection,
     options: LiveOptions,
     *,
@@ -53,26 +46,74 @@ def record_all(
 
     `gateway` and `model`, both or one of them, replace those of each agent.
     """
-
-    def recorded(transcript: Transcript, context: RunContext) -> Outcome | None:
-        agent = context.agent(transcript)
-        route = f"{gateway or agent.gateway}/{model or agent.model}" if gateway or model else ""
-        return record_transcript(transcript.path, context, options._replace(model=route), review=review)
-
-    return _outcomes(paths, selection, recorded)
+    open_source = partial(RecordingCells, selection, options, gateway, model, review)
+    if review is not None:  # it asks at the terminal, which belongs to this process
+        return run_cells(open_source, paths)
+    return outcomes(open_source, paths, selection)
 
 
-def _outcomes(
-    paths: Iterable[Path], selection: Selection, run: Callable[[Transcript, RunContext], Outcome | None]
-) -> Iterator[Outcome]:
-    context = RunContext(offline=False, trust=selection.trust)
-    for path in paths:
-        try:
-            transcript = load_transcript(path, context.suite_files)
-            outcome = run(transcript, context) if selection.includes(transcript) else None
-        except AgentRunError as error:
-            outcome = error_outcome(path, error)
-        if outcome is not None:
-            yield outcome
-            if selection.fail_fast and outcome.verdict not in ("pass", "not-run"):
-                return
+class LiveCells:
+    """The cells of transcripts with real models: those they list, else the agent's own."""
+
+    def __init__(self, selection: Selection, options: LiveOptions, as_recorded: bool = False) -> None:
+        self._selection = selection
+        self._options = options
+        self._as_recorded = as_recorded
+        self._context = RunContext(offline=False, trust=selection.trust)
+
+    def cells(self, path: Path) -> Iterator[Cell]:
+        """The file's chosen cells. Raises ConfigError for a file, a suite or an agent that is broken."""
+        transcript = load_transcript(path, self._context.suite_files)
+        if not self._selection.includes(transcript):
+            return
+        agent = self._context.agent(transcript)
+        for model in self._models(transcript):
+            name = model or f"{agent.gateway}/{agent.model}"
+            if self._selection.includes_cell(path, name):
+                yield Cell(path, name, transcript.location, partial(self._run, transcript, model))
+
+    def close(self) -> None:
+        self._context.close()
+
+    def _models(self, transcript: Transcript) -> Sequence[str]:
+        """Each GATEWAY/MODEL to ask; an empty one is the agent's own, with its fallback."""
+        return (self._selection.model,) if self._selection.model else transcript.models or ("",)
+
+    def _run(self, transcript: Transcript, model: str) -> Outcome | None:
+        options = self._options._replace(model=model)
+        if self._as_recorded:
+            return run_as_recorded(transcript, self._context, options)
+        run = run_transcript(transcript, self._context, options)
+        return outcome_with_drift(run, transcript.recording(run.recording.name))
+
+
+class RecordingCells(LiveCells):
+    """The cells of transcripts with real models, recorded."""
+
+    def __init__(
+        self, selection: Selection, options: LiveOptions, gateway: str, model: str, review: Review | None
+    ) -> None:
+        super().__init__(selection, options)
+        self._gateway = gateway
+        self._model = model
+        self._review = review
+
+    def _models(self, transcript: Transcript) -> Sequence[str]:
+        if not self._gateway and not self._model:
+            return super()._models(transcript)
+        agent = self._context.agent(transcript)
+        return (f"{self._gateway or agent.gateway}/{self._model or agent.model}",)
+
+    def _run(self, transcript: Transcript, model: str) -> Outcome | None:
+        options = self._options._replace(model=model)
+        outcome = record_transcript(transcript.path, self._context, options, review=self._review)
+        if outcome is not None and outcome.written and model == self._models(transcript)[-1]:
+            self._tell_missing(transcript.path)
+        return outcome
+
+    def _tell_missing(self, path: Path) -> None:
+        transcript = load_transcript(path, self._context.suite_files)
+        needed = needed_models(transcript, self._context.agent(transcript))
+        missing = [name for name in needed if transcript.recording(name) is None]
+        if missing:
+            self._options.notify(f"{path}: still to be recorded, or left out by models: {', '.join(missing)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from runner.transcripts.model import Transcript
@@ -24,6 +25,10 @@ class Selection(NamedTuple):
     def includes(self, transcript: Transcript) -> bool:
         """One of `only` names this transcript, or all are included."""
         return not self.only or any(_is_named(name, transcript) for name in self.only)
+
+    def includes_cell(self, path: Path, recording: str) -> bool:
+        """The cell is one of `cells`, or its whole file is; or all are included."""
+        return self.cells is None or f"{path} [{recording}]" in self.cells or str(path) in self.cells
 
 
 def _is_named(name: str, transcript: Transcript) -> bool:
