@@ -10,6 +10,9 @@ from typing import Any, TextIO
 
 _COLOUR = r"(\x1b\[[0-9;]*m)"
 
+_replaced: list[TextIO] = []
+"""Kept, since a stream that nobody holds closes its number, which by then is what has taken its place."""
+
 
 def prepare() -> None:
     """What a stream's encoding cannot say is replaced; what goes to a closed stdout or stderr is dropped."""
@@ -40,6 +43,7 @@ def _is_pipe(stream: object, number: int) -> bool:
 def _moved(stream: TextIO, mode: str, instead: int) -> io.TextIOWrapper:
     """The stream under another number; `instead` takes the place of its own."""
     number = stream.fileno()
+    _replaced.append(stream)
     kept = open(os.dup(number), mode)  # noqa: SIM115 - it lives as long as we do
     os.dup2(instead, number)
     os.close(instead)
