@@ -26,7 +26,8 @@ class ErrorReport(NamedTuple):
 def error_report(error: BaseException) -> ErrorReport:
     """What to tell of the error. For one that is not ours to explain, its traceback is saved in a file."""
     if isinstance(error, AgentRunError):
-        return ErrorReport(_redacted(str(error)), error.exit_code)
+        what = error.what.replace("\n", "\n    ")  # no line of it may pass for one of ours
+        return ErrorReport(_redacted(str(error.replace(what=what))), error.exit_code)
     if isinstance(error, PermissionError) and error.filename:
         return ErrorReport(f"permission denied: {error.filename!r}\n  why:   {error.strerror}", 2)
     if isinstance(error, OSError) and error.errno in _FULL:
