@@ -28,4 +28,8 @@ def record(
     `gateway` and `model` replace those of each agent; `review` may refuse a fresh recording.
     """
     refuse_in_ci()
-    return list(record_all(find_transcripts(paths), selection, options, gateway=gateway, model=model, review=review))
+    return list(
+        record_all(
+            find_transcripts(paths, options.notify), selection, options, gateway=gateway, model=model, review=review
+        )
+    )

@@ -55,7 +55,7 @@ def replay(paths: Iterable[Path], options: ReplayOptions) -> Replayed:
     if options.failed and cells is None:
         options.notify("--failed: no failures are remembered here, so all of them run")
     options = options._replace(selection=options.selection._replace(cells=cells))
-    files = find_transcripts(paths)
+    files = find_transcripts(paths, options.notify)
     outcomes = list(_outcomes(files, options))
     if options.update or options.accept_stale:
         _update(files, outcomes, options)
