@@ -110,3 +110,13 @@ def test_a_canary_is_in_nothing_that_is_written(folder: Path) -> None:
         for spelling in spellings(CANARY):
             assert spelling not in text, where
     assert "«env:REMINDER_TOKEN»" in written[folder / "a.transcript.yaml"]
+
+
+def test_t10_record_judges_what_the_recording_holds(tmp_path: Path) -> None:
+    key = "sk-abcdefghijklmnop1234"
+    (tmp_path / "agent.yaml").write_text(f"gateway: scripted\nmodel: m\nscript: [it is {key}]\n")
+    expect = f"[{{not: {{contains: {key}}}}}, {{contains: openai-key}}]"
+    script = f"transcript: 1\nagent: agent.yaml\nturns:\n- {{id: t, user: hi, expect: {expect}}}\n"
+    (tmp_path / "a.transcript.yaml").write_text(script)
+    assert (run(tmp_path, "record", ".").returncode, run(tmp_path, "replay", ".").returncode) == (0, 0)
+    assert "redacted: {openai-key: 1}" in (tmp_path / "a.transcript.yaml").read_text()

@@ -10,7 +10,7 @@ from runner.core.bounded_regex import RegexTime, regex_time
 from runner.core.errors import ConfigError, UsageError
 from runner.transcripts.expectations import PASSED, ExpectationKind, Result, expectation_kind
 from runner.transcripts.expectations.matchers import json_line
-from runner.transcripts.expectations.turn_result import TurnResult, conversation_result
+from runner.transcripts.expectations.turn_result import TurnResult, conversation_result, redacted_result
 from runner.transcripts.model import Expectation, RecordedReply, ScriptTurn
 from runner.transcripts.outcome import Finding
 from runner.transcripts.redaction import Redactor
@@ -36,6 +36,7 @@ class Evaluation:
 
     def evaluate(self, expectations: Sequence[Expectation], result: TurnResult, turn_id: str) -> None:
         """Evaluate each of the expectations on the turn's result."""
+        result = redacted_result(result, self.redact.value) if result.live else result
         with regex_time(self._regex_time):
             for expectation in expectations:
                 self._add_result(expectation, evaluate(expectation, result), turn_id)

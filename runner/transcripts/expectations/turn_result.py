@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,6 +111,19 @@ def conversation_result(turns: Sequence[TurnResult]) -> TurnResult:
         last.trusted,
         last.folder,
     )
+
+
+def redacted_result(result: TurnResult, redact: Callable[[Any], Any]) -> TurnResult:
+    """A live result as its recording has it, so that both are judged alike: no secret in its text and its calls."""
+    calls = tuple(
+        call._replace(
+            arguments=None if call.arguments is None else redact(call.arguments),
+            raw=redact(call.raw),
+            returned=redact(call.returned),
+        )
+        for call in result.calls
+    )
+    return result._replace(text=redact(result.text), calls=calls)
 
 
 def _actual_call(call: ToolCall, batch: int, result: ToolResult | None) -> ActualCall:
