@@ -42,7 +42,7 @@ gateway: scripted
 model: demo
 system_prompt: "The token is {{ token }}."
 variables: {token: ""}
-tools: [{python: './tools.py:leak'}, {python: './tools.py:fail'}, {python: './tools.py:long'}]
+tools: [{python: {function: './tools.py:leak', effects: read}}, {python: {function: './tools.py:fail', effects: read}}, {python: {function: './tools.py:long', effects: read}}]
 script:
 - error: {status: 429, retry_after: 0.01, message: 'MESSAGE'}
 - calls: [{leak: {hint: 'https://a:SECRET@x.test/'}}, {fail: {hint: SECRET}}, {long: {hint: x}}]
