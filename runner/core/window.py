@@ -63,10 +63,11 @@ def fit(turns: Sequence[Turn], room: Room, start: Start = Start()) -> WindowCont
     """
     newest = turns[-1]
     most = room.calibrate.max_estimate(room.tokens)
-    limit = most if room.aim is None else room.calibrate.max_estimate(min(room.tokens, room.aim))
+    target = room.tokens if room.aim is None else min(room.tokens, room.aim)
+    limit = room.calibrate.max_estimate(target)
     used = room.fixed + _tokens_from(turns, start)
     if used > limit:
-        low = room.calibrate.max_estimate(int(room.keep * min(room.tokens, room.aim or room.tokens)))
+        low = room.calibrate.max_estimate(int(room.keep * target))
         start, used = _newest_that_fit(turns, start, room.fixed, low)
     recent = newest.exchanges[start.exchange :]
     truncated = used > most
@@ -115,7 +116,7 @@ def _overflow(newest: Turn, room: Room) -> ContextOverflowError:
     ranked = sorted(parts, key=lambda part: parts[part], reverse=True)
     sizes = ", ".join(f"{part} about {room.calibrate(parts[part])} tokens" for part in ranked)
     return ContextOverflowError(
-        f"the {list(parts)[-1]} {'do' if newest.exchanges else 'does'} not fit the context window",
+        f"the {ranked[0]} {'does' if ranked[0] == 'newest message' else 'do'} not fit the context window",
         why=f"{sizes}; there is room for {max(0, room.tokens)}",
         fix=f"{_SHORTER[ranked[0]]}, or raise context.max_tokens in the agent file",
     )

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runner.core.errors import GatewayError, IncompleteReply, ProtocolBroken, TimedOut, Unreachable, Untrusted
 from runner.gateways.http.error_context import ErrorContext
 from runner.gateways.http.messages import ProxyFailed
+
+_CERTIFICATE_FIXES: Mapping[str, str] = {
+    "certificate has expired": "whoever runs the server has to renew it; or is this machine's clock wrong?",
+    "not yet valid": "check this machine's clock",
+    "Hostname mismatch": "write the host that the certificate is for into the gateway's url",
+    "IP address mismatch": "write the host that the certificate is for into the gateway's url",
+}
 
 
 def connection_error(context: ErrorContext, error: Exception) -> GatewayError:
@@ -33,8 +42,7 @@ def connection_error(context: ErrorContext, error: Exception) -> GatewayError:
         return Untrusted(what, why=_reason(error), fix=fix)
     elif "CERTIFICATE_VERIFY" in str(error):
         what = f"the certificate of {name} cannot be trusted"
-        fix = "set SSL_CERT_FILE, or quirks: {ca_bundle: FILE} of the gateway, to your authority's certificate"
-        return Untrusted(what, why=_reason(error), fix=fix)
+        return Untrusted(what, why=_reason(error), fix=_certificate_fix(str(error)))
     elif "getaddrinfo" in str(error) or type(error).__name__ == "gaierror":
         what, fix = f"{name} cannot be found", "check the host in the gateway's url, and the network"
     else:
@@ -71,6 +79,14 @@ def not_a_reply(context: ErrorContext, data: bytes, content_type: str) -> Protoc
         why=f"content type {content_type or 'unknown'}: {start}",
         fix=context.check_url,
     )
+
+
+def _certificate_fix(reason: str) -> str:
+    """What helps against a certificate that OpenSSL refuses with this reason."""
+    for words, fix in _CERTIFICATE_FIXES.items():
+        if words in reason:
+            return fix
+    return "set SSL_CERT_FILE, or quirks: {ca_bundle: FILE} of the gateway, to your authority's certificate"
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,7 @@ import http.client
 import io
 import select
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,46 @@ if TYPE_CHECKING:
     import ssl
 
 _READ_SIZE = 65_536
+
+
+def _connect(host: str, port: int, seconds: float) -> socket.socket:
+    """A connection to the first address of the host that takes one, all within `seconds`. Raises OSError."""
+    deadline = time.monotonic() + seconds
+    addresses = _addresses(host, port, seconds)
+    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(max(0.001, (deadline - time.monotonic()) / left))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        else:
+            sock.settimeout(max(0.001, deadline - time.monotonic()))
+            return sock
+    raise failure
+
+
+def _addresses(host: str, port: int, seconds: float) -> list[Any]:
+    """The host's addresses; the resolver, which knows no timeout, is given up after `seconds`. Raises OSError."""
+    if host == "localhost" or not host.strip("0123456789.") or ":" in host:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    answers: list[Any] = []
+
+    def resolve() -> None:
+        try:
+            answers.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answers.append(error)
+
+    thread = threading.Thread(target=resolve, daemon=True, name="resolver")
+    thread.start()
+    thread.join(seconds)
+    if not answers:
+        raise TimeoutError(f"{host} was not found within {seconds:g} s")
+    if isinstance(answers[0], Exception):
+        raise answers[0]
+    return answers[0]  # type: ignore[no-any-return]
 
 
 class _TimedReader(io.RawIOBase):
@@ -65,7 +106,7 @@ class SocketConnection:
         self._url = url
         self._response: http.client.HTTPResponse | None = None
         self._authority = parts.netloc.rpartition("@")[2]
-        sock = socket.create_connection((host, parts.port or (443 if tls else 80)), timeout=connect_timeout)
+        sock = _connect(host, parts.port or (443 if tls else 80), connect_timeout)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sock = tls.wrap_socket(sock, server_hostname=host) if tls else sock

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -46,6 +47,8 @@ LINGER = 5.0
 """Seconds that are waited for what follows a reply's terminator, such as its usage."""
 
 _DRAIN_SECONDS = 0.05
+_MOST_IDLE = 8
+_IDLE_SECONDS = 60.0
 _SHOWN_BYTES = 200
 _MAX_DOCUMENT = 64 * 1024 * 1024
 _JSON_TIMEOUTS = Timeouts(connect=10, first_token=10, gap=10)
@@ -76,7 +79,7 @@ class HttpTransport:
         self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
         self._shown_url: str | None = None
-        self._idle: list[HttpConnection] = []
+        self._idle: list[tuple[HttpConnection, float]] = []
         self._open: WeakSet[HttpConnection] = WeakSet()
         call_after_fork(self._forget_connections)
 
@@ -127,7 +130,7 @@ class HttpTransport:
     def close(self) -> None:
         """Close the connections that wait for another call."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
     def __del__(self) -> None:
         self.close()
@@ -213,7 +216,7 @@ class HttpTransport:
                 self._check_status(response, context, request)
                 yield response
             if response.reusable and not request.cancel.cancelled:
-                self._idle.append(connection)
+                self._keep_idle(connection)
                 connection = None
         except GatewayError as error:
             raise self._with_where(error, context) from error.__cause__
@@ -235,10 +238,18 @@ class HttpTransport:
         self._open.add(connection)
         return connection, _send_on(connection, request)
 
+    def _keep_idle(self, connection: HttpConnection) -> None:
+        """Keep it for another call, the newest on top; those that nobody wanted for long, or too many, are closed."""
+        now = monotonic()
+        self._idle.append((connection, now))
+        while self._idle and (now - self._idle[0][1] > _IDLE_SECONDS or len(self._idle) > _MOST_IDLE):
+            with suppress(IndexError):  # another thread may have taken it
+                self._idle.pop(0)[0].close()
+
     def _idle_connection(self) -> HttpConnection | None:
         while self._idle:
             with suppress(IndexError):  # another thread may have taken the last one
-                connection = self._idle.pop()
+                connection, _ = self._idle.pop()
                 if not connection.stale:
                     return connection
                 connection.close()

@@ -170,7 +170,7 @@ def test_f02_f03_whatever_the_dialect(fault_server, name, said, requests):
     fault_server.answers(fault_server.chunked(said, ""))
     with ChatSession(Broker("m", connect(dialect, url=fault_server.url))) as session:
         with pytest.raises(IncompleteReply):
-            session.send_message("hi")
+            list(session.send("hi"))
         assert (session.messages[-1].text, session.messages[-1].finish) == ("Hello", "incomplete")
     assert [each.path for each in fault_server.asked] == requests
 
@@ -483,7 +483,7 @@ def test_f32_what_the_model_wrote_wrong_is_asked_again(chat, status, said):
 def test_f35_a_prompt_that_the_server_finds_too_long_is_shortened_once(chat, window, kept):
     for _ in range(3):
         chat.answer(text("word " * 200), FINISH)
-        assert chat.run_turn("word " * 200, context=ContextPolicy(reserve=500)).error is None
+        assert chat.run_turn("word " * 200, context=ContextPolicy(reserve=500, keep=1)).error is None
     before = len(chat.server.asked)
     words = f"maximum context length is {window} tokens" if window else "too long"
     chat.refuse(400, {"error": {"code": "context_length_exceeded", "message": words}})

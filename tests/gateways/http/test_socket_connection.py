@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+
+import pytest
+
+from runner import Broker, ChatSession
+from runner.core.errors import TimedOut
+from runner.gateways import OpenAI
+from runner.gateways.http.socket_connection import SocketConnection
 
 BROKEN = """
 import gc, socket, threading
@@ -48,3 +58,57 @@ def test_nothing_is_left_to_close_after_a_broken_reply():
         timeout=60,
     )
     assert (ran.returncode, ran.stderr, len(ran.stdout.splitlines())) == (0, "", 5)
+
+
+def test_a_resolver_that_hangs_is_given_up_within_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **keywords: time.sleep(20))
+    broker = Broker(
+        "m",
+        OpenAI(url="https://model.example/v1", key="k"),
+        timeouts={"connect": 0.2},
+        retry={"attempts": 1},
+    )
+    started = time.monotonic()
+    with pytest.raises(TimedOut, match="did not accept the connection in time"):
+        ChatSession(broker).send_message("hi")
+    assert time.monotonic() - started < 10
+
+
+def test_all_addresses_of_a_host_share_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full backlog neither takes a connection nor refuses it."""
+    with socket.socket() as full, socket.create_server(("127.0.0.1", 0)) as taking:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", port))
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 4
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **keywords: addresses)
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            SocketConnection("http://model.example", None, 0.4)
+        assert time.monotonic() - started < 5
+        addresses.append((*addresses[0][:4], taking.getsockname()))
+        SocketConnection("http://model.example", None, 0.5).close()
+        for each in waiting:
+            each.close()
+
+
+def test_connections_that_wait_for_another_call_are_few_after_a_burst(fault_server) -> None:
+    gateway = OpenAI(url=fault_server.url, key="k")
+    barrier = threading.Barrier(20)
+    fault_server.answers(fault_server.whole({"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}))
+
+    def ask() -> None:
+        barrier.wait()
+        ChatSession(Broker("m", gateway)).send_message("hi")
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(gateway.transport._idle) <= 8
+    gateway.close()

@@ -13,6 +13,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -431,6 +432,25 @@ class TestTls:
         assert "SSL_CERT_FILE" in error.fix
         assert "ca_bundle" in error.fix
         assert not server.asked
+
+    @pytest.mark.parametrize(
+        ("valid", "fix"),
+        [
+            ({"not_after": datetime(2020, 1, 2, tzinfo=UTC), "not_before": datetime(2020, 1, 1, tzinfo=UTC)}, "renew"),
+            ({"not_before": datetime(2999, 1, 1, tzinfo=UTC), "not_after": datetime(2999, 1, 2, tzinfo=UTC)}, "clock"),
+        ],
+    )
+    def test_a_certificate_out_of_its_time_is_not_cured_by_another_authority(
+        self, fault_servers, authority: trustme.CA, tmp_path: Path, valid: dict[str, datetime], fix: str
+    ):
+        bundle = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(str(bundle))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1", **valid).configure_cert(context)
+        server = fault_servers(tls=context)
+        _, error = failing(OpenAI(url=server.url, key_from="", quirks={"ca_bundle": str(bundle)}))
+        assert isinstance(error, Untrusted)
+        assert fix in error.fix and "SSL_CERT_FILE" not in error.fix
 
     def test_a_certificate_for_another_host(self, fault_servers, tls, authority: trustme.CA, tmp_path: Path):
         bundle = tmp_path / "ca.pem"
