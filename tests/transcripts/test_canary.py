@@ -42,7 +42,10 @@ gateway: scripted
 model: demo
 system_prompt: "The token is {{ token }}."
 variables: {token: ""}
-tools: [{python: {function: './tools.py:leak', effects: read}}, {python: {function: './tools.py:fail', effects: read}}, {python: {function: './tools.py:long', effects: read}}]
+tools:
+- python: {function: './tools.py:leak', effects: read}
+- python: {function: './tools.py:fail', effects: read}
+- python: {function: './tools.py:long', effects: read}
 script:
 - error: {status: 429, retry_after: 0.01, message: 'MESSAGE'}
 - calls: [{leak: {hint: 'https://a:SECRET@x.test/'}}, {fail: {hint: SECRET}}, {long: {hint: x}}]
