@@ -225,6 +225,7 @@ def test_core_needs_the_standard_library_alone():
         "runner.core.json_schema_explanation": {"jsonschema", "jsonschema_specifications", "referencing"},
         "runner.core.bounded_regex": {"regex"},
         "runner.core.dirs": {"platformdirs"},
+        "runner.core.bounded_data": {"yaml"},
     }
     for path in (RUNNER / "core").rglob("*.py"):
         for module in at_run_time(path):

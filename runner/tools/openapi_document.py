@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from runner.core.bounded_data import load_json, load_yaml
 from runner.core.files import read_text_bounded
 from runner.core.sanitize import strip_invisible
 from runner.core.schema_refs import inline_refs
@@ -62,28 +62,10 @@ def read_document(path: Path) -> Mapping[str, Any]:
         text = read_text_bounded(path, MAX_DOCUMENT_BYTES).removeprefix("\ufeff")
     except OSError as error:
         raise ValueError(f"it cannot be read: {error.strerror}") from error
-    document = json.loads(text) if text.lstrip().startswith("{") else _yaml(text)
+    document = load_json(text) if text.lstrip().startswith("{") else load_yaml(text)
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         raise ValueError("it has no `openapi: 3.…`")
     return document
-
-
-def _yaml(text: str) -> Any:
-    """YAML with strings left alone: no dates, and of the booleans only true and false."""
-    import yaml  # lazy: many a document is JSON
-
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        pass
-
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, match) for tag, match in each if not tag.endswith((":bool", ":timestamp"))]
-        for first, each in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
-    try:
-        return yaml.load(text, Loader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"it is not valid YAML: {error}") from error
 
 
 def server_url(document: Mapping[str, Any]) -> str:
