@@ -20,8 +20,8 @@ class Span(NamedTuple):
 
 SourceMap = tuple[tuple[int, int, int], ...]
 """How a text lies in its file: each (offset, line, column) says where the text stands from that offset on."""
-MOST_TOLD = 1_000
-"""How many diagnostics of one file are told."""
+MOST_SHOWN = 1_000
+"""How many diagnostics of one file are shown."""
 WHOLE_FILE = Span(1, 1, 1)
 """Where nothing more exact is known."""
 
@@ -65,14 +65,14 @@ class Diagnostic(NamedTuple):
 
 def sorted_diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Each diagnostic once, by file, line and column; of a file with very many the first ones, and how many more."""
-    told: list[Diagnostic] = []
+    shown: list[Diagnostic] = []
     for path, group in groupby(sorted(set(diagnostics)), lambda diagnostic: diagnostic.path):
         of_file = [*group]
-        told += of_file[:MOST_TOLD]
-        if more := of_file[MOST_TOLD:]:
+        shown += of_file[:MOST_SHOWN]
+        if more := of_file[MOST_SHOWN:]:
             severity: Severity = "error" if any(each.severity == "error" for each in more) else "warning"
-            told.append(Diagnostic(path, more[0].line, more[0].column, _and_more(more), severity=severity))
-    return tuple(told)
+            shown.append(Diagnostic(path, more[0].line, more[0].column, _and_more(more), severity=severity))
+    return tuple(shown)
 
 
 def _and_more(left_out: Sequence[Diagnostic]) -> str:

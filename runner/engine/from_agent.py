@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ from runner.engine.approval import Approve, ToolApproval
 from runner.engine.broker import Broker, WrapGateway
 from runner.gateways import Gateway, connect, dialect_of
 from runner.tools import Context, Toolbox, Tools, open_toolbox
-from runner.tools.context import ToolOutput, nobody, system_clock
+from runner.tools.context import ToolFailed, ToolOutput, nobody, system_clock
 from runner.tools.entry import ToolSettings
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from runner.tools.permissions import PermissionPolicy
 
 MAX_DEPTH = 5
+MAX_INNER_CALLS = 25
+"""How many calls of agents one call of an agent may lead to, those of all levels together."""
 
 AskUser = Callable[[str, tuple[str, ...]], str]
 """A tool's question to the user, with the choices, to its answer."""
@@ -44,7 +47,8 @@ class SessionOptions(NamedTuple):
     instead of the file's own, without fallback; `wrap` gives each route's gateway, as for a Broker; `toolbox` stands in
     for the file's tools. `clock` and `seed` are the tools'. `allow` and `deny` are rules above those of the file;
     `approve` answers where a rule says `ask`, as Approve says, None if nobody can; `ask` answers a tool's questions;
-    `notify` takes a text for the user. `depth`: how many agents call each other.
+    `notify` takes a text for the user. `depth`: how many agents call each other;
+    `agent_calls`: counts the calls of all agents below one that the outermost called.
     """
 
     session_class: type[ChatSession]
@@ -61,6 +65,7 @@ class SessionOptions(NamedTuple):
     ask: AskUser | None = None
     notify: Callable[[str], None] = lambda text: None
     depth: int = 0
+    agent_calls: Iterator[int] | None = None
 
 
 def from_agent(agent: Agent, options: SessionOptions, authorize: Authorize) -> ChatSession:
@@ -108,6 +113,9 @@ def open_tools(agent: Agent, options: SessionOptions, trusted: TrustedContent | 
     """
 
     def ask_agent(path: Path, message: str, context: Context) -> ToolOutput:
+        inner_calls = count(1) if options.agent_calls is None else options.agent_calls
+        if options.agent_calls is not None and next(inner_calls) > MAX_INNER_CALLS:
+            raise ToolFailed("Too many agents have been called for one answer. Answer without this tool.")
         other = _loaded(path)
         if trusted is not None:
             trusted.check_agent(other)  # it may have been changed by a tool of this very conversation
@@ -120,6 +128,7 @@ def open_tools(agent: Agent, options: SessionOptions, trusted: TrustedContent | 
             ask=options.ask,
             notify=options.notify,
             depth=context.depth + 1,
+            agent_calls=inner_calls,
         )
         return _answer(from_agent(other, inner, lambda agent: trusted), message, context)
 

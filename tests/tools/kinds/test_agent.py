@@ -114,3 +114,19 @@ def test_an_agent_that_calls_itself_ends(tmp_path: Path) -> None:
     with ChatSession.from_agent(load_agent(tmp_path / "me.yaml"), trust=True) as session:
         assert session.send_message("go") == "done"
         assert session.usage.total_tokens >= 2 * 6
+
+
+def test_t12_agents_that_call_each_other_many_times_share_one_bound(tmp_path: Path) -> None:
+    from runner import ChatSession, load_agent
+    from runner.engine.from_agent import MAX_INNER_CALLS
+
+    names = [f"self{number}" for number in range(4)]
+    tools = "".join(f"- agent: {{file: me.yaml, name: {name}}}\n" for name in names)
+    calls = ", ".join(f"{name}: {{message: again}}" for name in names)
+    (tmp_path / "me.yaml").write_text(
+        f"gateway: scripted\nmodel: m\ntools:\n{tools}script:\n"
+        f"- {{calls: [{{{calls.replace(', ', '}, {')}}}], usage: {{input: 1, output: 0}}}}\n- text: done\n"
+    )
+    with ChatSession.from_agent(load_agent(tmp_path / "me.yaml"), trust=True) as session:
+        assert session.send_message("go") == "done"
+        assert session.usage.total_tokens <= 1 + 4 * (1 + MAX_INNER_CALLS)
