@@ -17,6 +17,7 @@ from runner.transcripts.expectations.matchers import json_line, pattern_problem
 from runner.transcripts.expectations.turn_result import TurnResult
 from runner.transcripts.expectations.vacuity import matches_every_text
 
+_MAX_COMPARED = 1000
 _MOST_WORDS = 1_000_000
 _QUOTES = str.maketrans("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2013\u2014", '\'\'\'"""""--')
 _MARKS = r"(?m)^ {0,3}(?:#{1,6}|>|[-*+]|\d+\.) +|[*_`~]{1,3}(?=\S)|(?<=\S)[*_`~]{1,3}|^```.*$"
@@ -42,7 +43,14 @@ def text_diff(expected: str, actual: str) -> str:
     """Two texts line by line, as in a patch."""
     from difflib import unified_diff  # lazy: only a failure is shown
 
-    lines = list(unified_diff(expected.splitlines(), actual.splitlines(), lineterm="", n=2))[2:]
+    old, new = expected.splitlines(), actual.splitlines()
+    same = next(
+        (at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new))
+    )
+    begin = max(0, same - _MAX_COMPARED // 2)  # what is compared is bounded: its time grows with the square
+    lines = list(
+        unified_diff(old[begin : begin + _MAX_COMPARED], new[begin : begin + _MAX_COMPARED], lineterm="", n=2)
+    )[2:]
     return "\n".join(line for line in lines if not line.startswith("@@"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.core.spelling import counted
@@ -50,19 +50,17 @@ class ExpectedCall(NamedTuple):
         )
 
     def matches(self, call: ActualCall) -> bool:
-        return call.name == self.name and not self.mismatches(call)
+        return call.name == self.name and next(self.mismatches(call), None) is None
 
-    def mismatches(self, call: ActualCall) -> list[str]:
+    def mismatches(self, call: ActualCall) -> Iterator[str]:
         """What differs in an actual call of the same tool, one line a place."""
-        lines: list[str] = []
         if self.arguments or call.arguments is not None:
             arguments = call.raw if call.arguments is None else call.arguments
-            lines += differences(self.arguments or {}, arguments, self.name, exact=self.exact)
+            yield from differences(self.arguments or {}, arguments, self.name, exact=self.exact)
         if self.checks_returned:
-            lines += differences(self.returned, call.returned, f"{self.name} returned")
+            yield from differences(self.returned, call.returned, f"{self.name} returned")
         if self.failed is not None and self.failed != call.failed:
-            lines.append(f"{self.name}: {'did not fail' if self.failed else 'failed'}")
-        return lines
+            yield f"{self.name}: {'did not fail' if self.failed else 'failed'}"
 
     @property
     def is_impossible(self) -> bool:
@@ -93,8 +91,7 @@ def _tools(expected: Any, turn: TurnResult, normalize: tuple[str, ...]) -> Resul
     mode, items = _mode_and_items(expected)
     calls = [ExpectedCall.of(item) for item in items]
     for call in calls:
-        count = sum(map(call.matches, turn.calls))
-        if call.times is not None and count != call.times:
+        if call.times is not None and (count := sum(map(call.matches, turn.calls))) != call.times:
             return _failure(f"{call} was called {count} times, not {call.times}", calls, turn.calls)
     repeated = [call for call in calls for _ in range(1 if call.times is None else call.times)]
     why = _mismatch(mode, repeated, turn.calls)
@@ -128,7 +125,7 @@ def _failure(why: str, expected: Sequence[ExpectedCall], actual: Sequence[Actual
     unpaired = _unpaired(actual, pairs)
     for position, call in enumerate(expected):
         if position not in pairs:
-            candidates = [call.mismatches(other) for other in unpaired if other.name == call.name]
+            candidates = [list(call.mismatches(other)) for other in unpaired if other.name == call.name]
             lines += [f"!{line}" for line in min(candidates, key=len, default=())]
     return Result("fail", why, "\n".join(dict.fromkeys(lines)))
 
