@@ -60,7 +60,7 @@ def gateway_presets(source: AgentSource) -> Iterator[Diagnostic]:
         path = ("gateways", name)
         if not source.is_valid(*path):
             continue
-        dialect = preset["dialect"]
+        dialect = preset.get("dialect", "openai")
         if dialect not in DIALECTS and find_entry_point(GATEWAYS, dialect) is None:
             hint = nearest(dialect, DIALECTS) or f"known: {', '.join(DIALECTS)}"
             yield source.diagnostic((*path, "dialect"), f"no dialect is named {dialect!r}", hint)
