@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from itertools import count
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runner.config.agent import Agent
 from runner.config.template.render import render
 from runner.config.template.variables import bind_variables
+from runner.core.errors import UsageError
 from runner.engine.approval import Approve, ToolApproval
 from runner.engine.broker import Broker, WrapGateway
 from runner.gateways import Gateway, connect, dialect_of
@@ -212,7 +213,17 @@ def _approval(agent: Agent, toolbox: Tools, options: SessionOptions) -> ToolAppr
 
     if options.allow or options.deny:
         load_policy()  # a malformed rule of the command line is said now, not in the middle of the conversation
+        _check_rule_names(agent, (*options.allow, *options.deny))
     return ToolApproval(load_policy, toolbox, options.approve)
+
+
+def _check_rule_names(agent: Agent, rules: Iterable[str]) -> None:
+    """Raise UsageError for a rule of the command line that names no tool: a misspelt `deny` would deny nothing."""
+    from runner.config.validation.permissions import unknown_tool  # lazy: few give rules
+
+    for rule in rules:
+        if (unknown := unknown_tool(rule, agent.tools)) is not None:
+            raise UsageError(f"{unknown.message} of {agent.path}", where=f"the rule {rule!r}", fix=unknown.hint)
 
 
 def _loaded(path: Path) -> Agent:

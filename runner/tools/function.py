@@ -33,6 +33,7 @@ class FunctionTool:
     """
 
     kind = "python"
+    separator = ""
 
     def __init__(
         self,

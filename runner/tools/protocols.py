@@ -13,10 +13,12 @@ from runner.tools.context import Context
 class Tool(Protocol):
     """One thing that can be done.
 
-    It may also have `timeout` (seconds, None for the agent's), `inline` (True: it runs in the session's own thread,
-    for what talks to the user), `close()`, and for permission rules `kind` ("command", …), `canonical(arguments)`:
-    the arguments in their one spelling, and `subjects(arguments)`: the texts that stand for a call, the truest first.
-    `preview(arguments)` is what a call would change, as a diff, for the user who is asked about it.
+    It may also have `timeout` (seconds, None for the agent's), `inline` (True: it runs in the session's own thread, for
+    what talks to the user), `close()`, and for permission rules `kind` ("command", …), `canonical(arguments)`: the
+    arguments in their one spelling, `separator`: what stands between a group's name and its tool's,
+    `pattern_spellings(pattern)`: a pattern for such a text in its one spelling, the truest first, and
+    `subjects(arguments)`: the texts that stand for a call, the truest first. `preview(arguments)` is what a call would
+    change, as a diff, for the user who is asked about it.
     """
 
     @property

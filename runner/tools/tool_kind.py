@@ -81,7 +81,8 @@ class ToolKind(NamedTuple):
     text stands for (`python: ./tools.py:lookup`); `default_name` gives the name of an entry without `name:`, which is
     the kind's own unless it is set. `naming` says how its tools are called: an entry of "own" is one tool of the
     entry's name, of "kind" several behind the kind's name (`files_read`), of "group" several behind the entry's
-    (`NAME__tool`). `env_fields` are the options in which `${env:NAME}` is filled in.
+    (`NAME__tool`). `offers` are the tools behind the kind's name. `env_fields` are the options in which
+    `${env:NAME}` is filled in.
 
     What is wrong with one: `paths` are the options that name a file or folder, `check` yields what else is wrong.
 
@@ -108,6 +109,7 @@ class ToolKind(NamedTuple):
     shorthand: str = ""
     default_name: Callable[[Options], str] | None = None
     naming: Literal["own", "kind", "group"] = "own"
+    offers: tuple[str, ...] = ()
     env_fields: frozenset[str] = frozenset()
     paths: Callable[[ToolEntry], Mapping[str, PathOption]] = lambda entry: {}
     check: Callable[[ToolEntry, SourceText], Iterable[EntryProblem]] = _no_problem

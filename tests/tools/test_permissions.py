@@ -9,8 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.config.loader import load_agent
+from runner.config.validation.permissions import unknown_tool
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolCall, ToolSpec
+from runner.engine.session import ChatSession
 from runner.tools import Toolbox, ToolEntry, open_toolbox
 from runner.tools.permission_rules import AGENT_FILE, COMMAND_LINE, USER_FILE, RuleLayer, parse_rule
 from runner.tools.permissions import PermissionPolicy, parse_call
@@ -117,6 +120,8 @@ def box(tmp_path: Path) -> Toolbox:
         ),
         ToolEntry("command", "wipe", {"run": ["/bin/rm", "-rf", "--", "{path}"], "parameters": {"path": text}}),
         ToolEntry("files", "files", {"root": ".", "write": True}, folder=tmp_path),
+        ToolEntry("command", "git_evil", {"run": ["git"]}),
+        ToolEntry("command", "files__evil", {"run": ["git"]}),
         ToolEntry("python", "lookup", {"function": "tools.py:lookup"}, folder=tmp_path),
     ]
     return open_toolbox(declared)
@@ -140,6 +145,19 @@ def box(tmp_path: Path) -> Toolbox:
         ("files.write(path=notes/*)", 'files_write({"path": "./notes//a", "content": ""})', True),
         ("files.write(notes/*)", 'files_write({"path": "other", "content": "notes/"})', False),
         ("files.list(.)", "files_list({})", True),
+        ("files.write(./notes/*)", 'files_write({"path": "notes/a", "content": ""})', True),
+        ("files.write(notes//*)", 'files_write({"path": "notes/a", "content": ""})', True),
+        ("files.write(other/../notes/*)", 'files_write({"path": "notes/a", "content": ""})', True),
+        ("files.write(notes/)", 'files_write({"path": "notes/a/b", "content": ""})', True),
+        ("files.write(path=./notes/*)", 'files_write({"path": "notes/a", "content": ""})', True),
+        ("files.write(notes/)", 'files_write({"path": "notebook", "content": ""})', False),
+        ("files.write(*/../notes)", 'files_write({"path": "notes", "content": ""})', False),
+        ("files.write(content=./notes)", 'files_write({"path": "a", "content": "notes"})', False),
+        ("files.*", 'files_write({"path": "a", "content": ""})', True),
+        ("git.*", "git_evil({})", False),
+        ("git.evil", "git_evil({})", False),
+        ("files.*", "files__evil({})", False),
+        ("files.read", 'lookup({"word": "x"})', False),
         ("python", 'lookup({"word": "x"})', True),
         ("lookup(word=x)", 'LOOKUP({"word": "x"})', True),
         ("git(*)", 'git({"wrong": 1})', True),
@@ -251,3 +269,40 @@ def test_arguments_of_any_shape_are_decided(box: Toolbox, arguments: dict[str, A
     assert spec is not None
     policy = PermissionPolicy([layer(USER_FILE, allow=["command(git *)"], deny=["files(secret)"])], box.find)
     assert policy.decide(ToolCall("1", name, arguments), spec).decision in STRICTNESS
+
+
+ENTRIES = [
+    ToolEntry("command", "git_log"),
+    ToolEntry("files", "files"),
+    ToolEntry("mcp", "time"),
+    ToolEntry("builtin", "tasks"),
+]
+KNOWN = ["git_log", "git_log(*)", "files.write", "files_read(x)", "files", "command(rm *)", "time.now", "time__now"]
+KNOWN += ["tasks.add", "tasks_list", "ask_user", "*", "web.*", "python"]
+MISSPELT = [
+    ("files.wirte(*)", "files.write"),
+    ("git_lgo", "git_log"),
+    ("git.log", "git_log"),
+    ("tiem.now", ""),
+    ("comand", "command"),
+]
+
+
+@pytest.mark.parametrize("rule", KNOWN)
+def test_a_rule_that_may_match_is_fine(rule: str) -> None:
+    assert unknown_tool(rule, ENTRIES) is None
+
+
+@pytest.mark.parametrize(("rule", "near"), MISSPELT)
+def test_t5_a_rule_that_can_match_nothing_is_told_with_the_nearest_name(rule: str, near: str) -> None:
+    unknown = unknown_tool(rule, ENTRIES)
+    assert unknown is not None
+    assert near in unknown.hint
+
+
+@pytest.mark.parametrize("rules", [{"deny": ["git_lgo"]}, {"allow": ["files.wirte(*)"]}])
+def test_a_misspelt_rule_of_the_command_line_is_refused(tmp_path: Path, rules: dict[str, list[str]]) -> None:
+    tools = "[{files: {root: .}}, {command: {name: git_log, description: d, run: [git]}}]"
+    (tmp_path / "a.yaml").write_text(f"gateway: scripted\nmodel: m\nscript: [{{text: x}}]\ntools: {tools}\n")
+    with pytest.raises(UsageError, match="no tool is named"):
+        ChatSession.from_agent(load_agent(tmp_path / "a.yaml"), trust=True, **rules)

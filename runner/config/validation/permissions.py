@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic
@@ -19,7 +20,7 @@ def rule_diagnostics(source: AgentSource, tools: Sequence[ToolEntry]) -> Iterato
     names = {entry.name for entry in tools if entry.name}
     groups = {entry.name for entry in tools if tool_kind_of(entry).naming != "own"}
     any_name = "" in groups  # an OpenAPI document without a name of its own
-    yield from _permissions(source, names, any_name)
+    yield from _permissions(source, tools)
     choice = source.value.get("tool_choice", "auto")
     if not source.is_valid("tool_choice") or choice in _CHOICES or choice in names - groups:
         return
@@ -29,7 +30,7 @@ def rule_diagnostics(source: AgentSource, tools: Sequence[ToolEntry]) -> Iterato
     yield source.diagnostic(("tool_choice",), f"no tool is named {choice!r}", hint)
 
 
-def _permissions(source: AgentSource, names: set[str], any_name: bool) -> Iterator[Diagnostic]:
+def _permissions(source: AgentSource, tools: Sequence[ToolEntry]) -> Iterator[Diagnostic]:
     for decision in ("allow", "ask", "deny"):
         if not source.is_valid("permissions", decision):
             continue
@@ -37,8 +38,28 @@ def _permissions(source: AgentSource, names: set[str], any_name: bool) -> Iterat
             path = ("permissions", decision, index)
             if why := rule_error(rule):
                 yield source.diagnostic(path, why)
-            elif not (any_name or _names_a_tool(head := rule.partition("(")[0].strip(), names)):
-                yield source.diagnostic(path, f"no tool is named {head!r}", nearest(head, names | KINDS.keys()))
+            elif (unknown := unknown_tool(rule, tools)) is not None:
+                yield source.diagnostic(path, unknown.message, unknown.hint)
+
+
+class UnknownTool(NamedTuple):
+    """A rule that names no tool, and could never match a call; `hint` is the nearest name there is."""
+
+    message: str
+    hint: str
+
+
+def unknown_tool(rule: str, tools: Sequence[ToolEntry]) -> UnknownTool | None:
+    """What is wrong with the name in a rule, given the tools of the agent; nothing with one that a server may offer."""
+    head = rule.partition("(")[0].strip()
+    groups = {entry.name for entry in tools if tool_kind_of(entry).naming == "group"}
+    offered = {f"{name}{dot}{each}" for name in KINDS for dot in "._" for each in tool_kind(name).offers}
+    offered |= {f"tasks{dot}{each}" for dot in "._" for each in ("add", "mark", "list")}
+    names = {entry.name for entry in tools if entry.name} | offered | KINDS.keys() | BUILT_INS.keys()
+    of_a_group = any(head.startswith((f"{group}.", f"{group}__")) for group in groups if group)
+    if {"*", "?"}.intersection(head) or "" in groups or head in names or of_a_group:
+        return None
+    return UnknownTool(f"no tool is named {head!r}", nearest(head, names))
 
 
 def rule_error(rule: str) -> str:
@@ -52,11 +73,3 @@ def rule_error(rule: str) -> str:
     except ValueError as error:
         return str(error)
     return ""
-
-
-def _names_a_tool(head: str, names: set[str]) -> bool:
-    """Whether it is a tool, a built-in, a kind of tools, or `group.tool` and `server.tool` for one of several."""
-    if "*" in head or head in names or head in KINDS or head in BUILT_INS:
-        return True
-    group, kind = head.partition(".")[0].partition("__")[0], head.partition("_")[0]
-    return group in names or group in KINDS or (kind in KINDS and tool_kind(kind).naming == "kind")

@@ -51,6 +51,20 @@ class _FileTool(FunctionTool):
     """A tool whose calls stand for the path that they name."""
 
     kind = "files"
+    separator = "_"
+
+    def pattern_spellings(self, pattern: str) -> tuple[str, ...]:
+        """The pattern as paths are spelled here, `a/../x` as `x`; of one that ends in `/`, all that is below, too."""
+        if not pattern.strip("/") or pattern.startswith(("*", "?")):
+            return (pattern,)
+        names = list[str]()
+        for name in pattern.split("/"):
+            if name == ".." and names and not {"*", "?"}.intersection(names[-1]):
+                names.pop()
+            elif name not in ("", "."):
+                names.append(name)
+        folded = ("/" if pattern.startswith("/") else "") + "/".join(names) or "."
+        return (folded, f"{folded}/*") if pattern.endswith("/") else (folded,)
 
     def canonical(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         with _errors_for_the_model():

@@ -67,3 +67,5 @@ def tasks_list(context: Context) -> list[dict[str, Any]]:
 
 
 TASKS = (tasks_add, tasks_mark, tasks_list)
+for _task in TASKS:
+    _task.separator = "_"

@@ -46,6 +46,7 @@ KIND = ToolKind(
     ),
     open=_open,
     naming="kind",
+    offers=("read", "list", "search", "write", "edit"),
     env_fields=frozenset({"root"}),
     paths=_paths,
     capabilities=_capabilities,

@@ -63,6 +63,7 @@ class HttpTool:
     hosts: tuple[str, ...] = ()
     seconds: float = DEFAULT_SECONDS
     kind: str = "http"
+    separator: str = ""
 
     @property
     def timeout(self) -> float:

@@ -85,6 +85,7 @@ def _tool(
         defaults=request.optional,
         hosts=tuple(options.get("hosts", ())),
         seconds=options.get("timeout", min(DEFAULT_SECONDS, settings.seconds)),
+        separator="__",
     )
 
 

@@ -36,6 +36,7 @@ class McpTool:
     seconds: float
     forward_notices: Callable[[Callable[[str], None]], None]
     kind: str = "mcp"
+    separator: str = "__"
 
     @property
     def timeout(self) -> float:
