@@ -94,7 +94,8 @@ class ToolKind(NamedTuple):
     `url(entry)` is where its requests go, "" for none.
 
     How it is opened: `open` makes the tools and raises UsageError. `opens_safely(entry)`: opening it runs, imports and
-    contacts nothing, so that `show` may. `imports(entry)`: opening it runs code that is not ours. `served`: a server
+    contacts nothing, so that `show` may. `imports(entry)`: opening it runs code that is not ours, which may
+    name its tool otherwise than the entry unless `name_is_sure(entry)`. `served`: a server
     tells its tools, so that a replay takes them from the recording; its entries have the option `required`.
     `built_in(entry)`: its tools are ours, so that a replay runs them without consent. `effects` are what an entry that
     is not opened counts as, where it declares none. `extra` is the optional dependency it needs, `program` the argument
@@ -119,6 +120,7 @@ class ToolKind(NamedTuple):
     url: Callable[[ToolEntry], str] = lambda entry: str(entry.options.get("url", ""))
     opens_safely: Callable[[ToolEntry], bool] = _never
     imports: Callable[[ToolEntry], bool] = _never
+    name_is_sure: Callable[[ToolEntry], bool] = always
     served: bool = False
     built_in: Callable[[ToolEntry], bool] = _never
     effects: Effects = "exec"

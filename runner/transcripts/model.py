@@ -153,7 +153,7 @@ class Recording(NamedTuple):
     `resolved` is the model's full name as its server gave it, `recorded` the time in ISO 8601. `request` is None in a
     hand-written recording, which therefore never goes stale. `edited` is True for a machine-written one whose turns are
     no longer what was written. `expect` replaces the script's expectations. `turn_locations` tells where each turn
-    stands.
+    stands, `root` where the document does.
     """
 
     name: str
@@ -168,6 +168,7 @@ class Recording(NamedTuple):
     expect: tuple[Expectation, ...] | None = None
     edited: bool = False
     turn_locations: Mapping[str, LazyLocation] = {}
+    root: LazyLocation | None = None
 
     @property
     def location(self) -> Location:
@@ -183,7 +184,8 @@ class Recording(NamedTuple):
 class Transcript(NamedTuple):
     """One file: its script, and its recordings in their order.
 
-    `stale` says which components only warn. `models` are those that need a recording, where the file lists them.
+    `stale` says which components only warn. `models` are those that need a recording, where the file lists them. `root`
+    tells where the script's document stands.
     """
 
     path: Path
@@ -200,6 +202,7 @@ class Transcript(NamedTuple):
     stale: Mapping[Component, FailureLevel] = {}
     redact: Mapping[str, str] = {}
     models: tuple[str, ...] = ()
+    root: LazyLocation | None = None
 
     def recording(self, name: str) -> Recording | None:
         """The recording of that name."""

@@ -109,5 +109,6 @@ KIND = ToolKind(
     capabilities=_capabilities,
     opens_safely=_is_ours,
     imports=lambda entry: not _is_ours(entry),
+    name_is_sure=_is_ours,
     built_in=_is_ours,
 )

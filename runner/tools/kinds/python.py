@@ -150,6 +150,21 @@ def _defined(tree: ast.AST) -> Iterator[str]:
             yield node.asname or node.name.partition(".")[0]
 
 
+def _is_plain_function(entry: ToolEntry) -> bool:
+    """A function that nothing decorates keeps its name; a class, or what a decorator makes of it, may have another."""
+    import ast  # lazy: only where a transcript names a tool that no recording has
+
+    file, _, function = entry.options["function"].rpartition(":")
+    if "name" in entry.options:
+        return True
+    try:
+        tree = ast.parse(read_bounded(entry.folder / file, _MAX_BYTES))
+    except (OSError, SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return any(node.name == function and not node.decorator_list for node in functions)
+
+
 def _files(entry: ToolEntry) -> Iterator[NamedFile]:
     """The file, or where beside the agent the module and its packages may lie, and what these load from there."""
     from runner.tools.loaded_files import python_files, with_loaded_files  # lazy: only where trust is asked about
@@ -223,4 +238,5 @@ KIND = ToolKind(
     capabilities=_capabilities,
     files=_files,
     imports=always,
+    name_is_sure=_is_plain_function,
 )

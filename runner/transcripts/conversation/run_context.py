@@ -17,6 +17,7 @@ from runner.tools import Toolbox, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.entry import ToolEntry
 from runner.transcripts.conversation.tool_modes import RUNNING_MODES, is_built_in, served_prefixes, tool_mode
+from runner.transcripts.files.names import name_diagnostics
 from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import Recording, Transcript
 from runner.transcripts.redaction import Redactor
@@ -37,13 +38,22 @@ class RunContext:
         self._trusted: dict[Path, TrustedContent | None] = {}
         self._redactors: dict[tuple[Path, str], Redactor] = {}
         self._user: UserConfig | None = None
+        self._checked: dict[Path, Transcript] = {}
 
     def agent(self, transcript: Transcript, model: str = "") -> Agent:
-        """The transcript's agent, asking `model` (GATEWAY/MODEL) if that is given. Raises ConfigError."""
+        """The transcript's agent, asking `model` (GATEWAY/MODEL) if that is given.
+
+        Raises ConfigError for what is wrong with it, and for a name in the transcript that stands for nothing there.
+        """
         key = (transcript.agent, model)
         if key not in self._agents:
             self._agents[key] = with_model(self.agent(transcript), model) if model else self._load(transcript.agent)
-        return self._agents[key]
+        agent = self._agents[key]
+        if self._checked.get(transcript.path) is not transcript:
+            if diagnostics := name_diagnostics(transcript, agent, offline=self.offline):
+                raise ConfigError(sorted(diagnostics))
+            self._checked[transcript.path] = transcript
+        return agent
 
     def redactor(self, agent: Agent, transcript: Transcript) -> Redactor:
         """What masks the agent's secrets in a replay; its counts mean nothing there, so the cells share it."""

@@ -10,6 +10,7 @@ from runner.config.loader import check_agent
 from runner.core.errors import ConfigError
 from runner.core.spelling import nearest
 from runner.transcripts.files.loader import load_transcript
+from runner.transcripts.files.names import name_diagnostics
 from runner.transcripts.files.suite_file import SUITE_FILE, SuiteFiles
 from runner.transcripts.model import Transcript
 
@@ -25,6 +26,7 @@ def check_file(path: Path, suite_files: SuiteFiles | None = None) -> list[Diagno
         return list(error.problems)
     agent = check_agent(transcript.agent, missing_variable="warning")
     return [
+        *(name_diagnostics(transcript, agent.agent) if agent.agent is not None else ()),
         *_recording_diagnostics(transcript),
         *(diagnostic for diagnostic in agent.diagnostics if diagnostic.severity == "error"),
     ]

@@ -109,6 +109,7 @@ def _transcript(source: SourceDocument, defaults: SuiteDefaults, recordings: tup
         {**defaults.stale, **script.get("stale", {})},
         {**defaults.redact, **parse_redact_patterns(source)},
         tuple(script.get("models", defaults.models)),
+        source.lazy_location(),
     )
 
 

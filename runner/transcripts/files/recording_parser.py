@@ -62,6 +62,7 @@ def parse_recording(source: SourceDocument, blobs: Blobs) -> Recording:
         parse_expectations(source, ("expect",), document["expect"]) if "expect" in document else None,
         request is not None and not by_hand and _is_edited(document, request),
         {turn: source.lazy_location("turns", turn) for turn in turns},
+        source.lazy_location(),
     )
 
 

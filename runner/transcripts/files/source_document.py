@@ -23,6 +23,10 @@ class NodeLocation(NamedTuple):
     def location(self) -> Location:
         return self.source.location(*self.node_path)
 
+    def at(self, *inner: NodeKey) -> NodeLocation:
+        """The location of a node inside this one."""
+        return NodeLocation(self.source, (*self.node_path, *inner))
+
 
 class SourceDocument:
     """One document and the diagnostics found in it so far; `diagnostics` is shared by all documents of a load."""
