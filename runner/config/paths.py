@@ -24,13 +24,16 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def resolve_within(text: str, folder: Path, root: Path) -> Path:
-    """The path of `text` from `folder`, which must lie under `root`; it need not exist. Raises OutsideFolder."""
+def resolve_within(text: str, folder: Path, root: Path, whose: str = "agent") -> Path:
+    """The path of `text` from `folder`, which must lie under `root`, the folder of `whose` file; it need not exist.
+
+    Raises OutsideFolder.
+    """
     if "\0" in text:
         raise OutsideFolder("no file can have this name")
     if Path(text).is_absolute() or text.startswith("~"):
-        raise OutsideFolder("absolute paths are not allowed: name it from the agent's folder")
+        raise OutsideFolder(f"absolute paths are not allowed: name it from the {whose}'s folder")
     path = folder / text
     if not real_path(path).is_relative_to(real_path(root)):
-        raise OutsideFolder(f"{'..' if '..' in Path(text).parts else 'a symlink'} leads out of the agent's folder")
+        raise OutsideFolder(f"{'..' if '..' in Path(text).parts else 'a symlink'} leads out of the {whose}'s folder")
     return path

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.config.paths import OutsideFolder, resolve_within
 from runner.core.errors import UsageError
 from runner.core.files import write_in_own_folder
 from runner.transcripts.files.documents import read_verbatim
@@ -65,8 +66,9 @@ class Blobs:
         if not re.fullmatch(_NAME, name):
             raise ValueError(f"{name!r} is no blob's name")
         try:
-            text = read_verbatim(self._folder / name, _MAX_BYTES)
-        except (OSError, UnicodeDecodeError):
+            path = resolve_within(name, self._folder, self._folder.parent, "transcript")
+            text = read_verbatim(path, _MAX_BYTES)
+        except (OSError, UnicodeDecodeError, OutsideFolder):
             raise ValueError(f"the blob {FOLDER}/{name} cannot be read; it belongs to this recording") from None
         if _hash(text) != name.partition(".")[0]:
             raise ValueError(f"the blob {FOLDER}/{name} was changed: its name no longer fits its content")

@@ -16,7 +16,6 @@ from runner.transcripts.expectations.tools import tool_name
 from runner.transcripts.files.source_document import NodeLocation
 from runner.transcripts.model import Expectation, LazyLocation, RecordedCall, Recording, Transcript
 
-
 Role = Literal["mode", "approve", "ask_user", "call", "variable"]
 
 

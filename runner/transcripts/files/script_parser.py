@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.config.paths import OutsideFolder, path_kind, resolve_within
 from runner.config.yaml.document import NodePath
 from runner.core.bounded_regex import search
 from runner.transcripts import expectations
@@ -83,7 +85,9 @@ def parse_turns(
 def _turn_nodes(source: SourceDocument, partials: Mapping[str, Partial]) -> Iterator[_TurnNode]:
     """The turns in which the user says something, each include replaced by the turns of its partial."""
     for node in _nodes_with_partials(source, partials):
-        if "user" in node.value:
+        if "include" in node.value:
+            node.source.report((*node.node_path, "include"), "a partial includes no other")
+        elif "user" in node.value:
             yield node
         else:
             node.source.report(node.node_path, "a turn needs user: what the user says")
@@ -110,10 +114,10 @@ def _turn(node: _TurnNode, turn_id: str, normalize: tuple[str, ...]) -> ScriptTu
     source, node_path, turn = node
     answers = turn.get("answers", {})
     user = {"text": turn["user"]} if isinstance(turn["user"], str) else turn["user"]
-    files = tuple(source.path.parent / file for file in user.get("files", ()))
-    for position, file in enumerate(files):
-        if not file.is_file():
-            source.report((*node_path, "user", "files", position), f"there is no file {file}")
+    files = tuple(
+        _image(source, (*node_path, "user", "files", position), name)
+        for position, name in enumerate(user.get("files", ()))
+    )
     return ScriptTurn(
         turn_id,
         user["text"],
@@ -123,6 +127,19 @@ def _turn(node: _TurnNode, turn_id: str, normalize: tuple[str, ...]) -> ScriptTu
         files,
         turn.get("keep_going", False),
     )
+
+
+def _image(source: SourceDocument, node_path: NodePath, name: str) -> Path:
+    """The path of an image that goes with a message; it lies in the folder of the file that names it, or below."""
+    folder = source.path.parent
+    try:
+        path = resolve_within(name, folder, folder, "transcript")
+    except OutsideFolder as error:
+        source.report(node_path, f"files: {error}", "an image lies in the transcript's folder, or below")
+        return folder
+    if path_kind(path) != "file":
+        source.report(node_path, f"there is no file {path}", "files: takes images, relative to this file")
+    return path
 
 
 def parse_expectations(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +62,10 @@ class SuiteFiles:
         outermost = folder.parent == folder or (folder / ".git").exists()
         outer = SuiteDefaults() if outermost else self.defaults(folder.parent)
         file = _relative_to_here(folder / SUITE_FILE)
-        return _overridden(outer, file) if file.is_file() else outer
+        if os.path.lexists(misnamed := file.with_suffix(".yml")):
+            hint = f"name it {SUITE_FILE}"
+            raise ConfigError([Diagnostic(str(misnamed), 1, 1, "this is not read as a suite file", hint)])
+        return _overridden(outer, file) if os.path.lexists(file) else outer
 
 
 def _relative_to_here(file: Path) -> Path:
@@ -73,7 +77,10 @@ def _relative_to_here(file: Path) -> Path:
 def _overridden(outer: SuiteDefaults, file: Path) -> SuiteDefaults:
     """The outer defaults overridden by a suite file. Raises ConfigError."""
     diagnostics: list[Diagnostic] = []
-    for position, document in enumerate(load_documents(file)):
+    documents = load_documents(file)
+    if not documents:
+        raise ConfigError([Diagnostic(str(file), 1, 1, "the file is empty", "a suite begins with suite: 1")])
+    for position, document in enumerate(documents):
         source = SourceDocument(document, file, diagnostics)
         if position:
             source.report((), "a suite file holds one document")

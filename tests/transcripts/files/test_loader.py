@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -201,3 +203,67 @@ def test_what_is_wrong_in_a_partial_is_told_at_its_own_place(case) -> None:
         case.load()
     told = [(problem.path, problem.line) for problem in caught.value.problems]
     assert told == [(str(suite), 5), (str(suite), 6)]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("{outside}/dot.gif", "files: absolute paths are not allowed: name it from the transcript's folder"),
+        ("../outside/dot.gif", "files: .. leads out of the transcript's folder"),
+        ("sub/../../outside/dot.gif", "files: .. leads out of the transcript's folder"),
+        ("link.gif", "files: a symlink leads out of the transcript's folder"),
+        ("linked/dot.gif", "files: a symlink leads out of the transcript's folder"),
+        ("~/dot.gif", "files: absolute paths are not allowed"),
+        ("sub", "there is no file"),
+        ("pipe", "there is no file"),
+        ("a\\0b", "files: no file can have this name"),
+    ],
+)
+def test_an_image_comes_from_the_folder_of_the_transcript(case, tmp_path: Path, name: str, said: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    inside = tmp_path / "inside"
+    (inside / "sub").mkdir(parents=True)
+    for folder in (outside, inside, inside / "sub"):
+        (folder / "dot.gif").write_bytes(b"GIF89a")
+    (inside / "link.gif").symlink_to(outside / "dot.gif")
+    (inside / "own.gif").symlink_to(inside / "sub" / "dot.gif")
+    (inside / "linked").symlink_to(outside)
+    os.mkfifo(inside / "pipe")
+    file = inside / "it.transcript.yaml"
+
+    def naming(*names: str) -> str:
+        quoted = ", ".join(f'"{each}"' for each in names)
+        return f"transcript: 1\nagent: ../agent.yaml\nturns:\n- user: {{text: Look., files: [{quoted}]}}\n"
+
+    file.write_text(naming("dot.gif", "./sub/dot.gif", "sub/../dot.gif", "own.gif"))
+    assert len(load_transcript(file).turns[0].files) == 4
+    file.write_text(naming(name.format(outside=outside)))
+    with pytest.raises(ConfigError) as caught:
+        load_transcript(file)
+    assert f"{file}:4:31: error: {said}" in str(caught.value.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda folder: (folder / "_suite.yml").write_text("suite: 1\n"), "not read as a suite file (name it _suite"),
+        (lambda folder: (folder / "_suite.yaml").write_text("# nothing\n"), "the file is empty"),
+        (lambda folder: (folder / "_suite.yaml").mkdir(), "cannot be read"),
+        (lambda folder: (folder / "_suite.yaml").symlink_to("nowhere"), "cannot be read"),
+        (lambda folder: os.mkfifo(folder / "_suite.yaml"), "cannot be read"),
+    ],
+)
+def test_a_suite_file_that_would_be_passed_over_is_an_error(case, make, said: str) -> None:
+    make(case.folder)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        case.load()
+
+
+def test_a_partial_includes_no_other(case) -> None:
+    suite = "suite: 1\npartials: {a: [{include: b}, {include: b, user: Hi.}], b: [{user: Hi.}]}\n"
+    (case.folder / "_suite.yaml").write_text(suite)
+    case.change(case.file, "turns:\n", "turns:\n- include: a\n")
+    with pytest.raises(ConfigError) as caught:
+        case.load()
+    assert [problem.message for problem in caught.value.problems] == ["a partial includes no other"] * 2
