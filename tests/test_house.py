@@ -407,7 +407,7 @@ def test_version_imports_click_alone():
     [
         (["chat", "{agent}", "-m", "hi"], 91),
         (["check", "{agent}"], 62),
-        (["replay", "tests/transcripts/compat/0.1/examples/dates.transcript.yaml"], 143),
+        (["replay", "tests/transcripts/compat/0.1/examples/dates.transcript.yaml"], 144),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
