@@ -10,8 +10,10 @@ from runner.core.sanitize import escape_line
 
 Action = Literal["run", "start", "import", "load", "write", "read", "connect", "send", "allow"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-"""In the order in which capabilities are shown."""
+"""In the order in which capabilities are shown: what runs comes first."""
 
+# Printable by their category, and yet nothing to see.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _PLACEHOLDER = r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)"
 # A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
 _FIXED_HOST = r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]"
@@ -29,7 +31,15 @@ class Capability(NamedTuple):
     host: str = ""
 
     def __str__(self) -> str:
-        return f"{self.action:<8} {escape_line(self.target)}"
+        return f"{self.action:<8} {_visible(self.target)}"
+
+
+def _visible(text: str) -> str:
+    """The text as one line on which nothing hides: long blanks by their number, invisible characters by an escape."""
+    shown = "".join(
+        char if char not in _BLANK else char.encode("unicode_escape").decode() for char in escape_line(text)
+    )
+    return re.sub(r" {4,}", lambda blanks: f" ␣×{len(blanks[0])} ", shown)
 
 
 def origin(url: str) -> str:

@@ -409,3 +409,14 @@ def test_consent_can_be_taken_back(write: Write):
     assert not TrustStore().remove(agent.path)
     with pytest.raises(NeedsTrust):
         ensure_trusted(agent)
+
+
+def test_t11_nothing_of_a_capability_is_pushed_out_of_sight():
+    shown = str(Capability("run", f"true{' ' * 5000}\u3164\u2800; rm -rf x"))
+    assert shown == r"run      true ␣×5000 \u3164\u2800; rm -rf x"
+
+
+def test_what_is_most_dangerous_is_told_first(write: Write):
+    many = ", ".join(f"{{http: {{name: h{n}, description: d, url: 'https://h{n}.example/'}}}}" for n in range(30))
+    agent = write(f"{HEAD}tools: [{many}, {{command: {{name: go, description: d, run: [rm]}}}}]\n")
+    assert capabilities(agent)[0] == "run rm"
