@@ -127,8 +127,9 @@ class TurnSlot:
 
 def _busy_timeout() -> float:
     """How long a thread waits for another's turn; not at all where it would hold up an event loop."""
-    asyncio = sys.modules.get("asyncio")
-    return BUSY_TIMEOUT if asyncio is None or asyncio._get_running_loop() is None else 0.0
+    # Another thread may be importing it, a server's that starts for one: then it lacks the function, and no loop runs.
+    running_loop = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    return BUSY_TIMEOUT if running_loop is None or running_loop() is None else 0.0
 
 
 def _busy(seconds: float) -> SessionBusy:
