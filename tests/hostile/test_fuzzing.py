@@ -1,4 +1,4 @@
-"""Files and messages that are nearly right: whatever they hold, they are judged or refused, in time and little memory."""
+"""Files and messages that are nearly right: each is judged or refused, in time and in little memory."""
 
 from __future__ import annotations
 
