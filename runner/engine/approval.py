@@ -12,7 +12,7 @@ from runner.tools import Tools
 
 if TYPE_CHECKING:
     from runner.tools.permission_rules import PermissionRule
-    from runner.tools.permissions import PermissionPolicy
+    from runner.tools.permissions import PermissionDecision, PermissionPolicy
 
 PermissionCheck = Callable[[ToolCall], str | None]
 """Whether a call may run: None if it may, else the reason why not."""
@@ -23,7 +23,8 @@ class ApprovalRequest(NamedTuple):
 
     `text` is what the call comes to: a command's line, a request's, a path, or the arguments as JSON. `preview` is what
     it would change, as a diff; empty where the tool cannot tell. `rule` stands for exactly this call. `is_matched_by`
-    tells whether a rule is about this call, and raises UsageError for a text that is no rule.
+    tells whether a rule is about this call, and raises UsageError for a text that is no rule. `asking_rule` is the rule
+    that asks, empty where the tool's effects do.
     """
 
     reason: str
@@ -32,6 +33,7 @@ class ApprovalRequest(NamedTuple):
     preview: str
     rule: str
     is_matched_by: Callable[[str], bool]
+    asking_rule: str = ""
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.text}"
@@ -72,7 +74,7 @@ class ToolApproval:
             return None
         if self._approve is None:
             return f"{spec.name} needs approval ({permission.reason}), and nobody is there to give it"
-        request = self._request(call, spec, permission.reason)
+        request = self._request(call, spec, permission)
         answer, _, rule = self._approve(call, request).partition(" ")
         if answer == "always":
             self._approve_from_now_on(rule or spec.name, request)
@@ -83,11 +85,12 @@ class ToolApproval:
             return True
         return any(self._policy.matches(rule, call, spec) for rule in self._approved_rules)
 
-    def _request(self, call: ToolCall, spec: ToolSpec, reason: str) -> ApprovalRequest:
+    def _request(self, call: ToolCall, spec: ToolSpec, permission: PermissionDecision) -> ApprovalRequest:
         text = self._policy.call_text(call, spec)
         preview = self._policy.preview(call, spec)
         matches = partial(self._matches, call, spec)
-        return ApprovalRequest(reason, text, spec.description, preview, _exact_rule(spec, text), matches)
+        exact, reason = _exact_rule(spec, text), permission.reason
+        return ApprovalRequest(reason, text, spec.description, preview, exact, matches, permission.rule)
 
     def _matches(self, call: ToolCall, spec: ToolSpec, rule: str) -> bool:
         from runner.tools.permission_rules import parse_rule  # lazy: few calls are asked about

@@ -44,17 +44,17 @@ def nothing_runs(agent: Agent) -> None:
 class SessionOptions(NamedTuple):
     """What a session is opened with beside its agent file.
 
-    `session_class` is ChatSession, which stands above this module. `variables` are the templates'; `gateway` is asked
-    instead of the file's own, without fallback; `wrap` gives each route's gateway, as for a Broker; `toolbox` stands in
-    for the file's tools. `clock` and `seed` are the tools'. `allow` and `deny` are rules above those of the file;
-    `approve` answers where a rule says `ask`, as Approve says, None if nobody can; `ask` answers a tool's questions;
-    `notify` takes a text for the user. `depth`: how many agents call each other;
-    `agent_calls`: counts the calls of all agents below one that the outermost called.
+    `session_class` is ChatSession, which stands above this module. `variables` are the templates'; `gateways` are asked
+    instead of the file's own, one for the first choice and one for each fallback that may be asked; `wrap` gives each
+    route's gateway, as for a Broker; `toolbox` stands in for the file's tools. `clock` and `seed` are the tools'.
+    `allow` and `deny` are rules above those of the file; `approve` answers where a rule says `ask`, as Approve says,
+    None if nobody can; `ask` answers a tool's questions; `notify` takes a text for the user. `depth`: how many agents
+    call each other; `agent_calls`: counts the calls of all agents below one that the outermost called.
     """
 
     session_class: type[ChatSession]
     variables: Mapping[str, Any] = {}
-    gateway: Gateway | None = None
+    gateways: tuple[Gateway, ...] = ()
     wrap: WrapGateway | None = None
     toolbox: Tools | None = None
     clock: Callable[[], datetime] = system_clock
@@ -148,12 +148,17 @@ def open_tools(agent: Agent, options: SessionOptions, trusted: TrustedContent | 
 
 
 def _broker(agent: Agent, options: SessionOptions) -> Broker:
-    if options.gateway is not None:
+    if options.gateways:
+        first, *others = options.gateways
         return Broker(
             agent.model,
-            options.gateway,
+            first,
             options=agent.options,
             cache=agent.cache,
+            fallback=[
+                {"gateway": gateway, "model": other.model, "options": other.options}
+                for gateway, other in zip(others, agent.fallback, strict=False)
+            ],
             retry=agent.retry,
             timeouts=agent.timeouts,
             wrap=options.wrap,

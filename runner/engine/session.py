@@ -127,7 +127,7 @@ class ChatSession:
         options = SessionOptions(
             cls,
             variables or {},
-            gateway,
+            () if gateway is None else (gateway,),
             wrap,
             toolbox,
             clock,

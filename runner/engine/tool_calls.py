@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -25,9 +25,8 @@ class ToolCalls:
         self.tools = tools
         self.denied = ""
         self.ran = False
-        self._texts: deque[str] = deque()
         # What a tool uses on its own account counts as the session's.
-        self._context = replace(context, notify=self._texts.append, spend=limits.usage.add)
+        self._context = replace(context, spend=limits.usage.add)
         self._limits = limits
         self._permission_check = permission_check
 
@@ -47,25 +46,33 @@ class ToolCalls:
             else:
                 results[position] = refusal
                 yield ToolFinished(refusal, ran=False)
-        for position, result in self._side_by_side(jobs):
+        texts: dict[int, deque[str]] = {position: deque() for position, _ in jobs}
+        for position, result in self._side_by_side(jobs, texts):
             results[position] = result
-            while self._texts:
-                yield Notice("tool", self._texts.popleft())
+            while texts[position]:
+                yield Notice("tool", texts[position].popleft())
             yield ToolFinished(result)
 
-    def _side_by_side(self, jobs: list[tuple[int, ToolCall]]) -> Iterator[tuple[int, ToolResult]]:
-        """Run the calls; one that is late, or still runs when the turn is stopped, is told to stop and left behind."""
+    def _side_by_side(
+        self, jobs: list[tuple[int, ToolCall]], texts: Mapping[int, deque[str]]
+    ) -> Iterator[tuple[int, ToolResult]]:
+        """Run the calls; one that is late, or still runs when the turn is stopped, is told to stop and left behind.
+
+        What a tool tells the user goes to the texts of its call's position, so that it stands before that call's result
+        however the calls overtake each other.
+        """
         self.ran = self.ran or bool(jobs)
         cancels = [Cancel() for _ in jobs]
         seconds_left = self._limits.seconds_left()
 
-        def job(call: ToolCall, cancel: Cancel) -> Job[ToolResult]:
-            seconds, context = self.tools.seconds(call), replace(self._context, cancel=cancel)
+        def job(position: int, call: ToolCall, cancel: Cancel) -> Job[ToolResult]:
+            seconds = self.tools.seconds(call)
+            context = replace(self._context, cancel=cancel, notify=texts[position].append)
             if seconds is not None and seconds_left is not None:
                 seconds = min(seconds, seconds_left)
             return Job(lambda: self.tools.call(call, context), seconds)
 
-        work = [job(call, cancel) for (_, call), cancel in zip(jobs, cancels, strict=True)]
+        work = [job(position, call, cancel) for (position, call), cancel in zip(jobs, cancels, strict=True)]
 
         def timed_out(index: int) -> ToolResult:
             cancels[index].cancel()

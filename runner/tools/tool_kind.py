@@ -69,6 +69,10 @@ def _never(entry: ToolEntry) -> bool:
     return False
 
 
+def _any_name(entry: ToolEntry, name: str) -> bool:
+    return True
+
+
 def always(entry: ToolEntry) -> bool:
     """For what holds of any entry of the kind."""
     return True
@@ -94,12 +98,13 @@ class ToolKind(NamedTuple):
     `url(entry)` is where its requests go, "" for none.
 
     How it is opened: `open` makes the tools and raises UsageError. `opens_safely(entry)`: opening it runs, imports and
-    contacts nothing, so that `show` may. `imports(entry)`: opening it runs code that is not ours, which may
-    name its tool otherwise than the entry unless `name_is_sure(entry)`. `served`: a server
-    tells its tools, so that a replay takes them from the recording; its entries have the option `required`.
-    `built_in(entry)`: its tools are ours, so that a replay runs them without consent. `effects` are what an entry that
-    is not opened counts as, where it declares none. `extra` is the optional dependency it needs, `program` the argument
-    list of a program that it starts, for `doctor`.
+    contacts nothing, so that `show` may. `imports(entry)`: opening it runs code that is not ours, which may name its
+    tool otherwise than the entry unless `name_is_sure(entry)`. `served`: a server tells its tools; its entries have the
+    option `required`. Where a replay does not open an entry, it takes its tools from the recording: `shown_options` are
+    the options that decide what the model is told, and `selects` whether a tool of that name passes the entry's own
+    filter. `built_in(entry)`: its tools are ours, so that a replay runs them without consent. `effects` are what an
+    entry that is not opened counts as, where it declares none. `extra` is the optional dependency it needs, `program`
+    the argument list of a program that it starts, for `doctor`.
     """
 
     name: str
@@ -122,6 +127,8 @@ class ToolKind(NamedTuple):
     imports: Callable[[ToolEntry], bool] = _never
     name_is_sure: Callable[[ToolEntry], bool] = always
     served: bool = False
+    shown_options: frozenset[str] = frozenset()
+    selects: Callable[[ToolEntry, str], bool] = _any_name
     built_in: Callable[[ToolEntry], bool] = _never
     effects: Effects = "exec"
     extra: str = ""
@@ -140,6 +147,11 @@ class ToolKind(NamedTuple):
         if self.naming == "kind":
             return f"{self.name}_"
         return f"{entry.name}__" if entry.name else ""
+
+    def may_give(self, entry: ToolEntry, name: str) -> bool:
+        """Whether a tool of that name may be one of the entry's, as far as the entry tells without being opened."""
+        prefix = self.prefix(entry)
+        return name == entry.name if prefix is None else name.startswith(prefix) and self.selects(entry, name)
 
     def branch(self) -> Schema:
         """What an entry of this kind looks like, as agent.schema.json has it under `tool`."""

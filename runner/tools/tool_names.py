@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from runner.core.truncate import truncate_list
 
@@ -24,6 +24,12 @@ def qualified_name(group: str, tool: str) -> str:
     digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_LENGTH]
     head = f"{_NOT_ALLOWED.sub('_', group)[:_GROUP_LENGTH]}__{digest}_" if group else f"{digest}_"
     return head + name[len(head) - MAX_NAME :]
+
+
+def name_meant(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a call of `name` means: itself, or the only one that differs from it in case alone."""
+    alike = [each for each in known if each.casefold() == name.casefold()]
+    return name if name in alike else alike[0] if len(alike) == 1 else None
 
 
 def changed_lines(old: Sequence[str], new: Sequence[str], most: int) -> list[str]:

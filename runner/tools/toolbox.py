@@ -72,8 +72,10 @@ class Toolbox:
             self._known = self._collect()
         if name in self._known:
             return self._known[name]
-        alike = [tool for known, tool in self._known.items() if known.casefold() == name.casefold()]
-        return alike[0] if len(alike) == 1 else None
+        from runner.tools.tool_names import name_meant  # lazy: models rarely miss
+
+        meant = name_meant(name, self._known)
+        return self._known[meant] if meant is not None else None
 
     def entry(self, name: str) -> ToolEntry | None:
         """The entry of the agent file that the tool was opened from: what it is, whatever it is called."""

@@ -42,6 +42,22 @@ def tool_digest(spec: ToolSpec) -> str:
     return digest(canonical_json([spec.name, spec.description, spec.parameters]))
 
 
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """A tool's schema as a recording keeps it: JSON in the schema's own order, which the model sees."""
+    return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def property_order(schema: Any) -> Any:
+    """The names of a schema's properties in their order, at every depth: the one order that no hash tells."""
+    if isinstance(schema, list):
+        return [order for item in schema if (order := property_order(item))]
+    if not isinstance(schema, Mapping):
+        return []
+    properties = schema.get("properties")
+    own = [list(properties)] if isinstance(properties, Mapping) else []
+    return own + [order for key in sorted(schema, key=str) if (order := property_order(schema[key]))]
+
+
 def turns_digest(turns: Any) -> str:
     """The hash of a recording's turns as its document holds them: tells an edit by hand from a reformatting."""
     return digest(canonical_json(turns))
@@ -91,9 +107,9 @@ class RequestHasher:
     `known_tools` gives the hashes of tools whose schema cannot be had offline, by name.
     """
 
-    def __init__(self, redactor: Redactor, known_tools: Mapping[str, str] | None = None) -> None:
+    def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._known_tools = known_tools or {}
+        self.known_tools: Mapping[str, str] = {}
         self._last: tuple[Any, Mapping[str, str]] | None = None
         self._messages: dict[int, tuple[Message, bytes]] = {}
 
@@ -107,7 +123,7 @@ class RequestHasher:
 
     def tools(self, request: Request) -> dict[str, str]:
         """The hash of each tool by its name, in their order."""
-        return {spec.name: self._known_tools.get(spec.name) or tool_digest(spec) for spec in request.tools}
+        return {spec.name: self.known_tools.get(spec.name) or tool_digest(spec) for spec in request.tools}
 
     def seen(self, request: Request, stamp: Mapping[str, str] | None = None) -> str:
         """The hash chained over the stamp and all messages of the request; another stamp may replace its own."""

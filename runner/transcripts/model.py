@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, get_args
@@ -29,6 +29,13 @@ class LazyLocation(Protocol):
 
     @property
     def location(self) -> Location: ...
+
+
+class DocumentLocation(LazyLocation, Protocol):
+    """The location of a document, and of the parts of it."""
+
+    def inside(self, *node_path: str | int) -> Location:
+        """The location of a part of the document."""
 
 
 class Expectation(NamedTuple):
@@ -92,20 +99,57 @@ class ReplayInputs(NamedTuple):
 
 
 class RecordedTool(NamedTuple):
-    """A tool as it was described to the model, with its hash."""
+    """A tool as it was described to the model, with its hash.
+
+    `schema` is that of its parameters as JSON text, empty in a recording that holds none; `load_schema` reads the text
+    where it is kept apart, and raises ValueError where it cannot be read.
+    """
 
     signature: str
     description: str
     digest: str
+    schema: str = ""
+    load_schema: Callable[[], str] | None = None
+
+    def schema_text(self) -> str:
+        """The schema as JSON text; empty where none is kept. Raises ValueError."""
+        return self.schema if self.load_schema is None else self.load_schema()
+
+
+class RecordedEntry(NamedTuple):
+    """An entry of the agent's tools which a replay does not open, as it was recorded.
+
+    `options` are those of the agent file that decide what the model is told, `tools` the names of its tools.
+    """
+
+    kind: str
+    options: Mapping[str, Any] = {}
+    tools: tuple[str, ...] = ()
 
 
 class RecordedRequest(NamedTuple):
-    """What every request of a recording had in common, and the hashes of its parts."""
+    """What every request of a recording had in common, and the hashes of its parts.
+
+    `entries` are those of the agent's tools that a replay does not open, by name; None where it is not known.
+    """
 
     system: str
     tools: Mapping[str, RecordedTool]
     options: Mapping[str, Any]
     stamp: Mapping[str, str]
+    entries: Mapping[str, RecordedEntry] | None = None
+
+
+class RecordedRoute(NamedTuple):
+    """A model that took part in a recording with a fallback: GATEWAY/MODEL, and where it differs from the first.
+
+    `options` and `stamp` are those of its requests, empty for the first route, which the request itself tells of.
+    """
+
+    model: str
+    capabilities: Mapping[str, Any] = {}
+    options: Mapping[str, Any] = {}
+    stamp: Mapping[str, str] = {}
 
 
 class RecordedError(NamedTuple):
@@ -118,7 +162,10 @@ class RecordedError(NamedTuple):
 
 
 class RecordedCall(NamedTuple):
-    """A tool call and its result; `arguments` is None for text that is no JSON object, `ran` False if no tool ran."""
+    """A tool call and its result; `arguments` is None for text that is no JSON object, `ran` False if no tool ran.
+
+    `asked`: the permissions asked about it, and it was allowed by a word that the script does not hold.
+    """
 
     name: str
     arguments: Mapping[str, Any] | None
@@ -126,13 +173,15 @@ class RecordedCall(NamedTuple):
     returned: Any = None
     failed: bool = False
     ran: bool = False
+    asked: bool = False
 
 
 class RecordedReply(NamedTuple):
     """One model reply at the gateway interface.
 
     `seen` is the hash of all that the model had been shown; `chunk_lengths` cut `text` into its streamed chunks; `ms`
-    are the milliseconds to the first chunk and to the last.
+    are the milliseconds to the first chunk and to the last. `route` is the number of the model that was asked: 1 for
+    the agent's first choice, 2 for its first fallback.
     """
 
     seen: str = ""
@@ -145,6 +194,12 @@ class RecordedReply(NamedTuple):
     ms: tuple[int, int] | None = None
     error: RecordedError | None = None
     opaque: Opaque | None = None
+    route: int = 1
+
+    @property
+    def fails_early(self) -> bool:
+        """A machine recorded it as a failure before there was a request."""
+        return self.error is not None and not self.seen
 
 
 class Recording(NamedTuple):
@@ -153,12 +208,12 @@ class Recording(NamedTuple):
     `resolved` is the model's full name as its server gave it, `recorded` the time in ISO 8601. `request` is None in a
     hand-written recording, which therefore never goes stale. `edited` is True for a machine-written one whose turns are
     no longer what was written. `expect` replaces the script's expectations. `turn_locations` tells where each turn
-    stands, `root` where the document does.
+    stands, `root` where the document does. `routes` are the models that were asked, where a fallback took place.
     """
 
     name: str
     turns: Mapping[str, tuple[RecordedReply, ...]]
-    lazy_location: LazyLocation | None = None
+    lazy_location: DocumentLocation | None = None
     resolved: str = ""
     recorded: str = ""
     inputs: ReplayInputs = ReplayInputs()
@@ -169,6 +224,16 @@ class Recording(NamedTuple):
     edited: bool = False
     turn_locations: Mapping[str, LazyLocation] = {}
     root: LazyLocation | None = None
+    routes: tuple[RecordedRoute, ...] = ()
+
+    @property
+    def falls_back(self) -> bool:
+        """More than one of the agent's models was asked."""
+        return bool(self.routes) or any(reply.route > 1 for replies in self.turns.values() for reply in replies)
+
+    def location_of(self, *node_path: str | int) -> Location:
+        """Where a part of its document stands."""
+        return self.lazy_location.inside(*node_path) if self.lazy_location is not None else self.location
 
     @property
     def location(self) -> Location:

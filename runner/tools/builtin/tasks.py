@@ -1,4 +1,7 @@
-"""The tools of the task list, by which a model keeps track of longer work; one list a session."""
+"""The tools of the task list, by which a model keeps track of longer work; one list a session.
+
+They run in the session's own thread: calls of one reply change the list in their order.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class TaskList:
         return [{"number": n, "title": title, "status": status} for n, (title, status) in enumerate(self._tasks, 1)]
 
 
-@tool(effects="none")
+@tool(effects="none", inline=True)
 def tasks_add(context: Context, titles: Annotated[list[str], "One short line each."]) -> list[dict[str, Any]]:
     """Add tasks to the session's list; gives the whole list."""
     tasks = TaskList.of(context)
@@ -47,7 +50,7 @@ def tasks_add(context: Context, titles: Annotated[list[str], "One short line eac
     return tasks.as_list()
 
 
-@tool(effects="none")
+@tool(effects="none", inline=True)
 def tasks_mark(
     context: Context, number: Annotated[int, "The task's number in the list."], status: Status
 ) -> list[dict[str, Any]]:
@@ -60,7 +63,7 @@ def tasks_mark(
     return tasks.as_list()
 
 
-@tool(effects="none")
+@tool(effects="none", inline=True)
 def tasks_list(context: Context) -> list[dict[str, Any]]:
     """The session's tasks."""
     return TaskList.of(context).as_list()

@@ -11,6 +11,7 @@ from runner.tools.entry_capabilities import program_capabilities, server_capabil
 from runner.tools.entry_schema import HTTP_URL, options_schema, shared, text, text_mapping, texts
 from runner.tools.protocols import ToolSource
 from runner.tools.tool_kind import EntryProblem, NamedFile, PathOption, SourceText, ToolKind
+from runner.tools.tool_names import qualified_name
 
 
 def _open(entry: ToolEntry, settings: ToolSettings) -> Sequence[ToolSource]:
@@ -41,6 +42,11 @@ def _files(entry: ToolEntry) -> Iterable[NamedFile]:
     from runner.tools.named_files import files_of_program  # lazy: only where trust is asked about
 
     return files_of_program(entry.options.get("command", ()), entry)
+
+
+def _selects(entry: ToolEntry, name: str) -> bool:
+    chosen = entry.options.get("tools")
+    return chosen is None or any(name == qualified_name(entry.name, each) for each in chosen)
 
 
 def _accept_changes(entry: ToolEntry) -> None:
@@ -89,6 +95,8 @@ KIND = ToolKind(
     files=_files,
     accept_changes=_accept_changes,
     served=True,
+    shown_options=frozenset({"tools"}),
+    selects=_selects,
     effects="write",
     extra="mcp",
     program=lambda entry: entry.options.get("command", ()),

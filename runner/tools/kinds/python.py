@@ -239,4 +239,5 @@ KIND = ToolKind(
     files=_files,
     imports=always,
     name_is_sure=_is_plain_function,
+    shown_options=frozenset({"description"}),
 )

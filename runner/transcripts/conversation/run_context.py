@@ -3,27 +3,75 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.config.agent import Agent, Permissions, UserConfig
 from runner.config.loader import check_agent, load_agent
 from runner.config.user import load_user_config
-from runner.core.errors import ConfigError
+from runner.core.errors import ConfigError, NeedsTrust
+from runner.core.messages import ToolSpec
 from runner.core.secrets import environment_secrets
 from runner.tools import Toolbox, ToolSettings, open_toolbox
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.entry import ToolEntry
-from runner.transcripts.conversation.tool_modes import RUNNING_MODES, is_built_in, served_prefixes, tool_mode
+from runner.transcripts.conversation.scripted_user import ScriptedUser
+from runner.transcripts.conversation.tool_modes import (
+    RUNNING_MODES,
+    can_stay_closed,
+    is_built_in,
+    runs_in_replay,
+    tool_mode,
+)
 from runner.transcripts.files.names import name_diagnostics
 from runner.transcripts.files.suite_file import SuiteFiles
-from runner.transcripts.model import Recording, Transcript
+from runner.transcripts.model import RecordedEntry, Recording, Transcript
 from runner.transcripts.redaction import Redactor
 
 if TYPE_CHECKING:
     from runner.config.trust.trust import TrustedContent
+    from runner.transcripts.conversation.closed_entries import ClosedEntry
+
+
+class ReplayedEntries(NamedTuple):
+    """The entries under `tools:` in a replay: `toolbox` has the tools of those that are opened.
+
+    `closed` are the others, by their position.
+    """
+
+    entries: tuple[ToolEntry, ...]
+    toolbox: Toolbox
+    closed: Mapping[int, ClosedEntry]
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """The tools as the model is told of them, in the order of their entries."""
+        if not self.closed:
+            return self.toolbox.specs
+        opened: dict[int, list[ToolSpec]] = {}
+        for spec in self.toolbox.specs:
+            opened.setdefault(id(self.toolbox.entry(spec.name)), []).append(spec)
+        return tuple(
+            spec
+            for position, entry in enumerate(self.entries)
+            for spec in (self.closed[position].specs if position in self.closed else opened.get(id(entry), ()))
+        )
+
+    def recorded_entries(self, tool_names: Sequence[str]) -> Mapping[str, RecordedEntry]:
+        """What a recording made now would keep of the entries that can stay closed."""
+        from runner.transcripts.conversation.closed_entries import recorded_entries  # lazy: only where one is recorded
+
+        names = {id(self.entries[position]): closed.names for position, closed in self.closed.items()}
+        return recorded_entries(
+            self.entries,
+            [*tool_names, *(name for each in names.values() for name in each if name not in tool_names)],
+            lambda name: (
+                next((each for each in self.entries if name in names.get(id(each), ())), None)
+                or self.toolbox.entry(name)
+            ),
+        )
 
 
 class RunContext:
@@ -34,8 +82,10 @@ class RunContext:
         self.trust = trust
         self.suite_files = SuiteFiles()
         self._agents: dict[tuple[Path, str], Agent] = {}
-        self._toolboxes: dict[tuple[Path, bool, bool], Toolbox] = {}
+        self._toolboxes: dict[tuple[Path, tuple[int, ...], bool], Toolbox] = {}
+        self._opened: list[Toolbox] = []
         self._trusted: dict[Path, TrustedContent | None] = {}
+        self._untrusted: set[Path] = set()
         self._redactors: dict[tuple[Path, str], Redactor] = {}
         self._user: UserConfig | None = None
         self._checked: dict[Path, Transcript] = {}
@@ -62,30 +112,76 @@ class RunContext:
             self._redactors[key] = redactor_for(agent, transcript)
         return self._redactors[key]
 
-    def toolbox(self, agent: Agent, transcript: Transcript) -> Toolbox:
-        """The agent's tools for a replay; a server's only where the transcript lets one run. Raises NeedsTrust."""
-        prefixes = served_prefixes(agent)
-        live = any(mode in RUNNING_MODES and name.startswith(prefixes) for name, mode in transcript.modes.items())
-        entries = [entry for entry in agent.tools if live or not tool_kind_of(entry).served]
-        runs = live or any(tool_kind_of(entry).imports(entry) for entry in entries)
-        toolbox = self._opened(agent, entries, live=live, runs=runs)
+    def tools(self, agent: Agent, transcript: Transcript, recording: Recording, user: ScriptedUser) -> ReplayedEntries:
+        """The agent's entries for a replay: opened, or closed where opening would do more than read the agent's files.
+
+        One that can be closed is opened where the transcript lets its tools run, and one that only imports code also
+        where that code is trusted. `user` answers what an agent asks that runs as a tool. Raises NeedsTrust.
+        """
+        closed: dict[int, ClosedEntry] = {}
+        runs = False
+        for position, entry in enumerate(agent.tools):
+            if can_stay_closed(entry):
+                from runner.transcripts.conversation.closed_entries import closed_entry, tool_names_of  # lazy: few can
+
+                names = tool_names_of(entry, agent, recording)
+                must_open = names is None or runs_in_replay(entry, names, transcript.modes)
+                if must_open or not (tool_kind_of(entry).served or self._needs_trust(agent)):
+                    runs = True
+                else:
+                    closed[position] = closed_entry(entry, names or (), recording)
+        opened = tuple(entry for position, entry in enumerate(agent.tools) if position not in closed)
+        asked = [entry for entry in opened if any(True for _ in tool_kind_of(entry).agent_files(entry))]
+        if any(runs_in_replay(entry, (entry.name,), transcript.modes) for entry in asked):
+            return ReplayedEntries(agent.tools, self._toolbox_with_agents(agent, opened, user), closed)
+        toolbox = self._toolbox(agent, opened, runs=runs)
         # What a file declares harmless is run, to be verified: whether it is harmless, only trust tells.
         for spec in toolbox.specs if not runs else ():
-            entry = toolbox.entry(spec.name)
-            if not is_built_in(entry) and tool_mode(spec, entry, transcript.modes) in RUNNING_MODES:
-                return self._opened(agent, entries, live=live, runs=True)
+            opened_from = toolbox.entry(spec.name)
+            if not is_built_in(opened_from) and tool_mode(spec, opened_from, transcript.modes) in RUNNING_MODES:
+                toolbox = self._toolbox(agent, opened, runs=True)
+                break
+        return ReplayedEntries(agent.tools, toolbox, closed)
+
+    def _toolbox(self, agent: Agent, entries: tuple[ToolEntry, ...], *, runs: bool) -> Toolbox:
+        """A toolbox that all cells with these entries share; if it runs something, it is held to what was trusted."""
+        content = self.ensure_trusted(agent) if runs else None
+        key = (agent.path, tuple(map(id, entries)), runs)
+        if key not in self._toolboxes:
+            settings = ToolSettings(
+                seconds=agent.limits.tool_seconds,
+                output_bytes=agent.limits.tool_output_bytes,
+                trusted=content.files if content is not None else None,
+                describe_agent=lambda path: self._agent_tool(path).description,
+            )
+            self._toolboxes[key] = open_toolbox(entries, settings)
+            self._opened.append(self._toolboxes[key])
+        return self._toolboxes[key]
+
+    def _toolbox_with_agents(self, agent: Agent, entries: tuple[ToolEntry, ...], user: ScriptedUser) -> Toolbox:
+        """A toolbox with agents in it that are asked; what these ask in turn, the script's user answers."""
+        from runner.engine.from_agent import SessionOptions, open_tools  # lazy, as the next: few replays ask an agent
+        from runner.engine.session import ChatSession
+
+        options = SessionOptions(ChatSession, approve=user.approve, ask=user.ask)
+        toolbox = open_tools(replace(agent, tools=entries), options, self.ensure_trusted(agent))
+        self._opened.append(toolbox)
         return toolbox
 
-    def _opened(self, agent: Agent, entries: Sequence[ToolEntry], *, live: bool, runs: bool) -> Toolbox:
-        """A toolbox of the entries; one that runs what the file names is held to what was consented to."""
-        content = self.ensure_trusted(agent) if runs else None
-        trusted = content.files if content is not None else None
-        key = (agent.path, live, runs)
-        if key not in self._toolboxes:
-            limits = agent.limits
-            settings = ToolSettings(seconds=limits.tool_seconds, output_bytes=limits.tool_output_bytes, trusted=trusted)
-            self._toolboxes[key] = open_toolbox(entries, settings)
-        return self._toolboxes[key]
+    def _agent_tool(self, path: Path) -> Agent:
+        """The agent of a file that is a tool of another, read without its keys."""
+        if (path, "") not in self._agents:
+            self._agents[path, ""] = self._load(path)
+        return self._agents[path, ""]
+
+    def _needs_trust(self, agent: Agent) -> bool:
+        """What the agent names may not be run, since nobody trusts it, or cannot be told for want of a key."""
+        if agent.path not in self._untrusted:
+            try:
+                self.ensure_trusted(agent)
+            except (NeedsTrust, ConfigError):
+                self._untrusted.add(agent.path)
+        return agent.path in self._untrusted
 
     def ensure_trusted(self, agent: Agent) -> TrustedContent | None:
         """What was consented to when the agent was first run, which holds for the whole run. Raises NeedsTrust."""
@@ -97,7 +193,7 @@ class RunContext:
 
     def close(self) -> None:
         """Let go of every toolbox."""
-        for toolbox in self._toolboxes.values():
+        for toolbox in self._opened:
             toolbox.close()
 
     def _load(self, path: Path) -> Agent:
@@ -153,5 +249,5 @@ def secrets_of(agent: Agent) -> dict[str, str]:
 
 
 def model_of(recording: Recording) -> str:
-    """The GATEWAY/MODEL that a recording stands for; empty, for the agent's own, if it is written by hand."""
-    return "" if recording.by_hand else recording.name
+    """The GATEWAY/MODEL that a recording stands for; empty, for the agent's own, by hand or with a fallback."""
+    return "" if recording.by_hand or recording.falls_back else recording.name

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runner.core.messages import ToolCall
+from runner.engine.approval import ApprovalRequest
 from runner.transcripts.model import ScriptTurn
+
+AllowsUnlisted = Callable[[ToolCall, ApprovalRequest], bool]
+"""Whether a call may run of which the turn says nothing."""
 
 
 class ScriptedUser:
     """Answers with the `answers` of the current turn.
 
-    `allows_unlisted(call)` decides where the turn says nothing of approvals; `report_unanswered(text)` gets each
-    question that has no answer.
+    `allows_unlisted` decides where the turn says nothing of approvals, and may be set later; `report_unanswered(text)`
+    gets each question that has no answer.
     """
 
-    def __init__(self, allows_unlisted: Callable[[ToolCall], bool], report_unanswered: Callable[[str], None]) -> None:
-        self._allows_unlisted = allows_unlisted
+    def __init__(
+        self, report_unanswered: Callable[[str], None], allows_unlisted: AllowsUnlisted = lambda call, request: False
+    ) -> None:
+        self.allows_unlisted = allows_unlisted
         self._report_unanswered = report_unanswered
         self._answers: list[str] = []
         self._approved: tuple[str, ...] | None = None
@@ -33,7 +39,7 @@ class ScriptedUser:
             raise EOFError("nobody is there to answer")
         return self._answers.pop(0)
 
-    def approve(self, call: ToolCall, request: object) -> str:
+    def approve(self, call: ToolCall, request: ApprovalRequest) -> str:
         """`yes` or `no`: whether a call may run that the permissions ask about."""
-        allowed = call.name in self._approved if self._approved is not None else self._allows_unlisted(call)
+        allowed = call.name in self._approved if self._approved is not None else self.allows_unlisted(call, request)
         return "yes" if allowed else "no"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from runner.config.agent import Agent
 from runner.core.messages import ToolSpec
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.entry import ToolEntry
@@ -34,7 +33,17 @@ def is_built_in(entry: ToolEntry | None) -> bool:
     return entry is not None and tool_kind_of(entry).built_in(entry)
 
 
-def served_prefixes(agent: Agent) -> tuple[str, ...]:
-    """The name prefixes of tools that only a running server can list; a replay takes them from its recording."""
-    kinds = ((tool_kind_of(entry), entry) for entry in agent.tools)
-    return tuple(kind.prefix(entry) or "" for kind, entry in kinds if kind.served)
+def can_stay_closed(entry: ToolEntry) -> bool:
+    """Opening the entry would start or ask a server, or import code that is not this program's."""
+    kind = tool_kind_of(entry)
+    return kind.served or kind.imports(entry)
+
+
+def runs_in_replay(entry: ToolEntry, names: Iterable[str] | None, modes: Mapping[str, ToolMode]) -> bool:
+    """Whether a tool of an entry that is not opened runs; `names` are those of its tools, None if nobody knows them."""
+    kind = tool_kind_of(entry)
+    for name, mode in modes.items():
+        if mode in RUNNING_MODES and (name in names if names else kind.may_give(entry, name)):
+            return True
+    harmless = entry.options.get("effects", kind.effects) == "none" and not kind.served
+    return harmless and any(name not in modes for name in names or (entry.name,))

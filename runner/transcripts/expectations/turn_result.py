@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.core.errors import AgentRunError
-from runner.core.events import Event, Replied, TextDelta, ToolFinished, ToolStarted, TurnEnded
+from runner.core.events import Event, Notice, Replied, TextDelta, ToolFinished, ToolStarted, TurnEnded
 from runner.core.messages import ToolCall, ToolResult, Usage
 from runner.gateways import Request
 
@@ -48,7 +49,8 @@ class TurnResult(NamedTuple):
 def turn_result(
     events: Sequence[Event], requests: Sequence[Request], error: AgentRunError | None, folder: Path, trusted: bool
 ) -> TurnResult:
-    """The result of the turn with these events; its times are None."""
+    """The result of the turn with these events, results of tools that ran side by side in call order; no times."""
+    events = in_call_order(events)
     text, finish, reason = "", "", ""
     pieces: list[str] = []
     started: list[tuple[ToolCall, int]] = []
@@ -85,6 +87,38 @@ def turn_result(
         trusted=trusted,
         folder=folder,
     )
+
+
+def in_call_order(events: Sequence[Event]) -> Sequence[Event]:
+    """The events, those of the tools of one reply in the order of their calls: which is done first is chance.
+
+    What a tool tells the user stays with the result that it stands before.
+    """
+    order: dict[str, int] = {}
+    done: list[tuple[int, list[Event]]] = []
+    ordered: list[Event] = []
+    texts: list[Event] = []
+
+    def flush() -> None:
+        if done or texts:
+            ordered.extend(event for _, group in sorted(done, key=itemgetter(0)) for event in group)
+            ordered.extend(texts)
+            done.clear()
+            texts.clear()
+
+    for event in events:
+        if isinstance(event, ToolFinished) and event.ran:
+            done.append((order.get(event.result.call_id, len(order)), [*texts, event]))
+            texts.clear()
+        elif isinstance(event, Notice) and event.kind == "tool":
+            texts.append(event)
+        else:
+            flush()
+            if isinstance(event, ToolStarted):
+                order[event.call.id] = len(order)
+            ordered.append(event)
+    flush()
+    return ordered
 
 
 def conversation_result(turns: Sequence[TurnResult]) -> TurnResult:

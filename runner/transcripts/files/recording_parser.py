@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from runner.config.yaml.document import NodePath
@@ -17,9 +18,11 @@ from runner.transcripts.fingerprint import stamp_of, turns_digest
 from runner.transcripts.model import (
     HAND_PREFIX,
     RecordedCall,
+    RecordedEntry,
     RecordedError,
     RecordedReply,
     RecordedRequest,
+    RecordedRoute,
     RecordedTool,
     Recording,
 )
@@ -34,7 +37,7 @@ def parse_recording(source: SourceDocument, blobs: Blobs) -> Recording:
     name = document["recording"]
     by_hand = name.startswith(HAND_PREFIX)
     _restore_hash_texts(source)
-    request = _request(document["request"]) if "request" in document else None
+    request = _request(document["request"], blobs) if "request" in document else None
     if request is None and not by_hand:
         source.report(
             ("recording",),
@@ -63,6 +66,10 @@ def parse_recording(source: SourceDocument, blobs: Blobs) -> Recording:
         request is not None and not by_hand and _is_edited(document, request),
         {turn: source.lazy_location("turns", turn) for turn in turns},
         source.lazy_location(),
+        tuple(
+            RecordedRoute(route["model"], *(route.get(key, {}) for key in ("capabilities", "options", "stamp")))
+            for route in document.get("routes", ())
+        ),
     )
 
 
@@ -78,6 +85,7 @@ def _restore_hash_texts(source: SourceDocument) -> None:
     document = source.document.value
     request: Mapping[str, Any] = document.get("request", {})
     mappings: list[tuple[NodePath, dict[str, Any]]] = [(("request", "stamp"), request.get("stamp", {}))]
+    mappings += ((("routes", n, "stamp"), route.get("stamp", {})) for n, route in enumerate(document.get("routes", ())))
     mappings += ((("request", "tools", name), tool) for name, tool in request.get("tools", {}).items())
     mappings += (
         (("turns", turn, number, "reply"), reply["reply"])
@@ -90,12 +98,27 @@ def _restore_hash_texts(source: SourceDocument) -> None:
                 mapping[key] = source.raw_text(*node_path, key)
 
 
-def _request(request: Mapping[str, Any]) -> RecordedRequest:
-    tools = {
-        name: RecordedTool(tool.get("sig", ""), tool.get("doc", ""), tool.get("is", ""))
-        for name, tool in request.get("tools", {}).items()
+def _request(request: Mapping[str, Any], blobs: Blobs) -> RecordedRequest:
+    tools = {name: _tool(tool, blobs) for name, tool in request.get("tools", {}).items()}
+    entries = {
+        name: RecordedEntry(entry["kind"], entry.get("options", {}), tuple(entry.get("tools", ())))
+        for name, entry in request.get("entries", {}).items()
     }
-    return RecordedRequest(request["system"], tools, request["options"], request["stamp"])
+    return RecordedRequest(
+        request["system"], tools, request["options"], request["stamp"], entries if "entries" in request else None
+    )
+
+
+def _tool(tool: Mapping[str, Any], blobs: Blobs) -> RecordedTool:
+    schema = tool.get("schema", "")
+    apart = isinstance(schema, dict)
+    return RecordedTool(
+        tool.get("sig", ""),
+        tool.get("doc", ""),
+        tool.get("is", ""),
+        "" if apart else schema,
+        partial(blobs.get, schema) if apart else None,
+    )
 
 
 class _ReplyParser:
@@ -113,7 +136,8 @@ class _ReplyParser:
             self._source.report((*node_path, "reply", "finish"), "a reply that fails with error: has no finish:")
         text = self._text(node_path, reply, "text")
         calls = tuple(
-            self._call((*node_path, "calls", position), call) for position, call in enumerate(reply.get("calls", ()))
+            self._call((*node_path, "calls", position), call)._replace(asked=position + 1 in fields.get("asked", ()))
+            for position, call in enumerate(reply.get("calls", ()))
         )
         return RecordedReply(
             fields.get("seen", ""),
@@ -126,6 +150,7 @@ class _ReplyParser:
             (int(fields["ms"][0]), int(fields["ms"][1])) if "ms" in fields else None,
             _error(error) if error is not None else None,
             self._state(f"{turn}/{number + 1}"),
+            fields.get("route", 1),
         )
 
     def report_states_of_no_reply(self, turns: Mapping[str, tuple[RecordedReply, ...]]) -> None:

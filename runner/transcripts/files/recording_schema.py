@@ -39,6 +39,9 @@ def recording_schema() -> dict[str, Any]:
             "accepted": array_of(
                 {"enum": list(COMPONENTS)}, "Parts whose change was accepted without a new recording."
             ),
+            "routes": array_of(
+                _route(), "The models that were asked where a fallback took place: the agent's first choice first."
+            ),
             "request": _request(),
             "turns": {
                 "type": "object",
@@ -60,21 +63,60 @@ def _inputs() -> dict[str, Any]:
     return closed_object(
         {
             **{key: SHARED[key] for key in ("clock", "seed", "variables")},
-            "capabilities": closed_object(
-                {name: _CAPABILITY_TYPES.get(name, {"type": "boolean"}) for name in Capabilities.__dataclass_fields__},
-                description="What the gateway said of the model, where it is not the default.",
-            ),
+            "capabilities": _capabilities(),
         },
         description="What was injected, and is again in a replay.",
     )
 
 
+def _capabilities() -> dict[str, Any]:
+    return closed_object(
+        {name: _CAPABILITY_TYPES.get(name, {"type": "boolean"}) for name in Capabilities.__dataclass_fields__},
+        description="What the gateway said of the model, where it is not the default.",
+    )
+
+
+def _route() -> dict[str, Any]:
+    return closed_object(
+        {
+            "model": described("GATEWAY/MODEL.", pattern=r"^[^\s/]+/\S+$"),
+            "capabilities": _capabilities(),
+            "options": described("The options that were set, for a fallback.", "object"),
+            "stamp": closed_object(dict.fromkeys(PARTS, HASH), PARTS, description="The hashes of the parts."),
+        },
+        ("model",),
+    )
+
+
 def _request() -> dict[str, Any]:
-    tool = closed_object({"sig": described("Its parameters."), "doc": described("Its description."), "is": HASH})
+    tool = closed_object(
+        {
+            "sig": described("Its parameters."),
+            "doc": described("Its description."),
+            "is": HASH,
+            "schema": {
+                "type": ["string", "object"],
+                "description": "The schema of its parameters as JSON text, or {$blob: …} for a long one.",
+            },
+        }
+    )
+    entry = closed_object(
+        {
+            "kind": described("The key that stands before it in the agent file, such as mcp or python."),
+            "options": described("Those of its options that decide what the model is told.", "object"),
+            "tools": array_of({"type": "string"}, "The names of its tools."),
+        },
+        ("kind",),
+    )
     return closed_object(
         {
             "system": described("The rendered system prompt."),
             "tools": {"type": "object", "additionalProperties": tool, "description": "The tools, in their order."},
+            "entries": {
+                "type": "object",
+                "additionalProperties": entry,
+                "description": "Entries under tools: of the agent file that a replay does not open, by their name.",
+            },
             "options": described("The options that were set.", "object"),
             "stamp": closed_object(
                 dict.fromkeys((*PARTS, "turns"), HASH),
@@ -107,6 +149,16 @@ def recorded_reply_schema() -> dict[str, Any]:
     fields = closed_object(
         {
             "seen": {**HASH, "description": "The hash of all that the model had seen."},
+            "route": {
+                "type": "integer",
+                "minimum": 1,
+                "default": 1,
+                "description": "Which of the agent's models was asked: 1 the first choice, 2 its first fallback.",
+            },
+            "asked": array_of(
+                {"type": "integer", "minimum": 1},
+                "Which of its calls the permissions asked about, where the script does not hold the answer.",
+            ),
             "finish": {
                 "enum": list(get_args(FinishReason)),
                 "description": "How the reply ended; incomplete and cancelled for one that broke off.",
@@ -119,7 +171,20 @@ def recorded_reply_schema() -> dict[str, Any]:
             "ms": array_of(_COUNT, "Milliseconds to the first chunk and to the last.") | {"minItems": 2, "maxItems": 2},
         }
     )
-    call = {
+    return closed_object(
+        {
+            "reply": fields,
+            "text": _text("The answer."),
+            "thinking": _text("The model's reasoning."),
+            "chunks": {"type": ["string", "integer"], "description": "Lengths of the streamed pieces: `4 1x3`."},
+            "calls": array_of(_call(), "The tool calls, in their order."),
+        },
+        ("reply",),
+    )
+
+
+def _call() -> dict[str, Any]:
+    return {
         "type": "object",
         "minProperties": 1,
         "description": "`TOOL: {arguments}` and its result.",
@@ -130,13 +195,3 @@ def recorded_reply_schema() -> dict[str, Any]:
         },
         "additionalProperties": {"type": ["object", "null"], "description": "A tool, and its arguments."},
     }
-    return closed_object(
-        {
-            "reply": fields,
-            "text": _text("The answer."),
-            "thinking": _text("The model's reasoning."),
-            "chunks": {"type": ["string", "integer"], "description": "Lengths of the streamed pieces: `4 1x3`."},
-            "calls": array_of(call, "The tool calls, in their order."),
-        },
-        ("reply",),
-    )

@@ -24,9 +24,12 @@ from runner.transcripts.files.yaml_style import (
 from runner.transcripts.fingerprint import turns_digest
 from runner.transcripts.model import (
     RecordedCall,
+    RecordedEntry,
     RecordedError,
     RecordedReply,
     RecordedRequest,
+    RecordedRoute,
+    RecordedTool,
     Recording,
     ReplayInputs,
 )
@@ -52,9 +55,11 @@ def recording_document(recording: Recording, blobs: Blobs | None = None, escape:
     if recording.accepted:
         items.append(("accepted", flow_node(list(recording.accepted))))
     turns = _turns(recording, put)
+    if recording.routes:
+        items.append(("routes", block_sequence(map(flow_node, map(_route, recording.routes)))))
     if recording.request is not None:
         stamp = dict(recording.request.stamp) | {"turns": turns_digest(SafeLoader("").construct_document(turns))}
-        items.append(("request", _request(recording.request, stamp)))
+        items.append(("request", _request(recording.request, stamp, put)))
     items.append(("turns", turns))
     states = {
         f"{turn}/{number}": json.dumps([reply.opaque.dialect, reply.opaque.model, reply.opaque.content])
@@ -91,17 +96,32 @@ def _inputs(inputs: ReplayInputs) -> dict[str, Any]:
     return fields
 
 
-def _request(request: RecordedRequest, stamp: Mapping[str, str]) -> Node:
+def _route(route: RecordedRoute) -> dict[str, Any]:
+    fields = {"capabilities": route.capabilities, "options": route.options, "stamp": route.stamp}
+    return {"model": route.model, **{key: dict(value) for key, value in fields.items() if value}}
+
+
+def _request(request: RecordedRequest, stamp: Mapping[str, str], put: _Put) -> Node:
     items: list[tuple[str, Node]] = [("system", literal_node(request.system))]
     if request.tools:
-        tools = (
-            (name, flow_node({"sig": tool.signature, "doc": tool.description, "is": tool.digest}))
-            for name, tool in request.tools.items()
-        )
+        tools = ((name, flow_node(_tool(tool, put))) for name, tool in request.tools.items())
         items.append(("tools", block_mapping(tools)))
+    if request.entries:
+        entries = ((name, flow_node(_entry(entry))) for name, entry in request.entries.items())
+        items.append(("entries", block_mapping(entries)))
     items.append(("options", flow_node(dict(request.options))))
     items.append(("stamp", flow_node(dict(stamp))))
     return block_mapping(items)
+
+
+def _tool(tool: RecordedTool, put: _Put) -> dict[str, Any]:
+    fields: dict[str, Any] = {"sig": tool.signature, "doc": tool.description, "is": tool.digest}
+    return fields | {"schema": put(schema)} if (schema := tool.schema_text()) else fields
+
+
+def _entry(entry: RecordedEntry) -> dict[str, Any]:
+    options = {"options": dict(entry.options)} if entry.options else {}
+    return {"kind": entry.kind, **options, "tools": list(entry.tools)}
 
 
 def _reply(reply: RecordedReply, put: _Put) -> Node:
@@ -121,6 +141,10 @@ def _reply_fields(reply: RecordedReply) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if reply.seen:
         fields["seen"] = reply.seen
+    if reply.route != 1:
+        fields["route"] = reply.route
+    if asked := [position for position, call in enumerate(reply.calls, 1) if call.asked]:
+        fields["asked"] = asked
     if reply.error is not None:
         fields["error"] = _error(reply.error)
     if reply.finish:

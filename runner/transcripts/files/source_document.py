@@ -27,6 +27,10 @@ class NodeLocation(NamedTuple):
         """The location of a node inside this one."""
         return NodeLocation(self.source, (*self.node_path, *inner))
 
+    def inside(self, *node_path: NodeKey) -> Location:
+        """The location of another node of the same document."""
+        return self.source.location(*node_path)
+
 
 class SourceDocument:
     """One document and the diagnostics found in it so far; `diagnostics` is shared by all documents of a load."""

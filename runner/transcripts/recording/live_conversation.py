@@ -9,9 +9,11 @@ from runner.config.agent import Agent
 from runner.core.cancel import Cancel
 from runner.core.errors import AgentRunError, ConfigError, Denied
 from runner.core.messages import ToolCall
+from runner.engine.approval import ApprovalRequest
 from runner.engine.broker import WrapGateway
 from runner.engine.from_agent import SessionOptions, from_agent, nothing_runs, open_tools
 from runner.engine.session import ChatSession
+from runner.transcripts.conversation.closed_entries import recorded_entries
 from runner.transcripts.conversation.run_context import RunContext, redactor_for
 from runner.transcripts.conversation.script_renderer import script_renderer
 from runner.transcripts.conversation.scripted_conversation import ScriptedConversation, agent_variables, fixed_clock
@@ -45,7 +47,7 @@ class LiveConversation:
         self._unanswered: list[str] = []
         self._approved: frozenset[str] = frozenset()
         clock = fixed_clock(inputs)
-        user = ScriptedUser(self._allows_unlisted, self._unanswered.append)
+        user = ScriptedUser(self._unanswered.append, self._allows_unlisted)
         trusted = context.ensure_trusted(agent)
         options = SessionOptions(
             ChatSession,
@@ -56,7 +58,9 @@ class LiveConversation:
             approve=user.approve,
             ask=user.ask,
         )
-        self._tools = StubbedTools(open_tools(agent, options, trusted), transcript.recordings, self._may_run)
+        toolbox = open_tools(agent, options, trusted)
+        self.recorder.entries = lambda names: recorded_entries(agent.tools, names, toolbox.entry)
+        self._tools = StubbedTools(toolbox, transcript.recordings, self._may_run)
         session = from_agent(agent, options._replace(toolbox=self._tools), nothing_runs)
         renderer = script_renderer(transcript, agent, inputs, clock)
         self.conversation = ScriptedConversation(
@@ -69,9 +73,10 @@ class LiveConversation:
             return self.recorder.wrap
         return lambda route: self.recorder.wrap(replace(route, gateway=wrap(route)))
 
-    def _allows_unlisted(self, call: ToolCall) -> bool:
+    def _allows_unlisted(self, call: ToolCall, request: ApprovalRequest) -> bool:
         """Whether a call may go on that the permissions ask about: a stubbed one may, any may with `allow_writes`."""
         if self._tools.is_stubbed(call.name) or self._allow_writes:
+            self.recorder.note_approval(call)
             return True
         self._unanswered.append(call.name)
         return False

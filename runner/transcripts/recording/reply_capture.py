@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -18,14 +18,15 @@ from runner.transcripts.redaction import Redactor
 
 @dataclass(slots=True)
 class ReplyCapture:
-    """A reply that `route` gives to `request`: add its chunks as they arrive, then the ids of the calls it started.
+    """A reply that a route gives to `request`: add its chunks as they arrive, then the ids of the calls it started.
 
-    `finish` is empty once the reply is complete, and after an error; until then it stands for one that broke off.
+    `request` is None where the route failed before there was one. `finish` is empty once the reply is complete, and
+    after an error; until then it stands for one that broke off.
     """
 
-    route: str
+    route: int
     seen: str
-    request: Request
+    request: Request | None
     started: float
     assembly: Assembly = field(default_factory=Assembly)
     lengths: list[int] = field(default_factory=list)
@@ -54,8 +55,8 @@ class ReplyCapture:
             return None
         return round((self.first - self.started) * 1000), round((self.last - self.started) * 1000)
 
-    def recorded(self, results: Mapping[str, ToolResult], redact: Redactor) -> RecordedReply:
-        """The reply with the results of its calls, which are given by call id."""
+    def recorded(self, results: Mapping[str, ToolResult], asked: Set[str], redact: Redactor) -> RecordedReply:
+        """The reply with the results of its calls, which are given by call id; `asked` are those that were allowed."""
         message = self.assembly.message(self.finish)
         redacted = redact(message.text)
         done = self.assembly.done
@@ -65,26 +66,27 @@ class ReplyCapture:
             redacted,
             tuple(self.lengths) if redacted == message.text else (),
             redact(message.thinking),
-            _recorded_calls(message, [results.get(call_id) for call_id in self.call_ids], redact),
+            self._recorded_calls(message, results, asked, redact),
             done.usage if done else None,
             self.ms,
             _recorded_error(self.error, redact),
             _redacted_opaque(message.opaque, redact),
+            self.route,
         )
 
-
-def _recorded_calls(message: Message, results: list[ToolResult | None], redact: Redactor) -> tuple[RecordedCall, ...]:
-    """The message's calls; those without a result did not run."""
-    calls = []
-    for position, call in enumerate(message.calls):
-        result = results[position] if position < len(results) else None
-        arguments = redact.value(call.arguments) if _fits_yaml(call.arguments) else None
-        raw = redact(call.raw) if arguments is None else ""
-        recorded = RecordedCall(redact(call.name), arguments, raw)
-        if result is not None:
-            recorded = recorded._replace(returned=redact.value(result.output), failed=result.failed, ran=True)
-        calls.append(recorded)
-    return tuple(calls)
+    def _recorded_calls(
+        self, message: Message, results: Mapping[str, ToolResult], asked: Set[str], redact: Redactor
+    ) -> tuple[RecordedCall, ...]:
+        """The message's calls; those without a result did not run."""
+        calls = []
+        for position, call in enumerate(message.calls):
+            call_id = self.call_ids[position] if position < len(self.call_ids) else ""
+            arguments = redact.value(call.arguments) if _fits_yaml(call.arguments) else None
+            recorded = RecordedCall(redact(call.name), arguments, redact(call.raw) if arguments is None else "")
+            if (result := results.get(call_id)) is not None:
+                recorded = recorded._replace(returned=redact.value(result.output), failed=result.failed, ran=True)
+            calls.append(recorded._replace(asked=recorded.ran and call_id in asked))
+        return tuple(calls)
 
 
 def _fits_yaml(arguments: Mapping[str, Any] | None) -> bool:

@@ -1,11 +1,15 @@
-"""A conversation's events as one hash, which neither the clock nor the cut of the stream can change."""
+"""A conversation's events as one hash, which neither the clock nor chance nor the cut of the stream can change.
+
+The result of a turn has its events in call order; left out here is what the engine itself takes from clock or chance:
+how long things took, how long it waits before another attempt, and the time of day in an error's explanation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from runner.core.events import TextDelta
+from runner.core.events import Event, Notice, TextDelta, ThinkingDelta
 from runner.transcripts.expectations.turn_result import TurnResult
 from runner.transcripts.fingerprint import canonical_json, digest
 
@@ -16,18 +20,30 @@ def events_hash(turns: Iterable[TurnResult]) -> str:
 
 
 def _events(result: TurnResult) -> Iterator[dict[str, Any]]:
-    text = ""
+    streamed: dict[str, Any] = {}
     for event in result.events:
-        if isinstance(event, TextDelta):
-            text += event.text
+        shown = _without_time(event)
+        if isinstance(event, TextDelta | ThinkingDelta):
+            if streamed.get("type") == shown["type"]:
+                streamed["delta"] += event.text
+                continue
+            if streamed:
+                yield streamed
+            streamed = shown
             continue
-        if text:
-            yield {"type": "text", "text": text}
-            text = ""
-        shown = event.to_dict()
-        shown.pop("seconds", None)
+        if streamed:
+            yield streamed
+            streamed = {}
         yield shown
-    if text:
-        yield {"type": "text", "text": text}
+    if streamed:
+        yield streamed
     if result.error is not None:
-        yield result.error.to_dict()
+        yield {key: text for key, text in result.error.to_dict().items() if key not in ("why", "fix")}
+
+
+def _without_time(event: Event) -> dict[str, Any]:
+    shown = event.to_dict()
+    shown.pop("seconds", None)
+    if isinstance(event, Notice) and event.kind == "retry":
+        del shown["text"]  # which tells the seconds once more
+    return shown

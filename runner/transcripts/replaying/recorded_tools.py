@@ -2,64 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from runner.config.agent import Agent
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
-from runner.tools import Context, Tool, Toolbox
-from runner.transcripts.conversation.tool_modes import RUNNING_MODES, served_prefixes, tool_mode
+from runner.engine.approval import ApprovalRequest
+from runner.tools import Context, Tool
+from runner.tools.context import ToolFailed
+from runner.transcripts.conversation.run_context import ReplayedEntries
+from runner.transcripts.conversation.tool_modes import RUNNING_MODES, tool_mode
 from runner.transcripts.expectations.matchers import value_differences
-from runner.transcripts.model import RecordedCall, Recording, ToolMode
+from runner.transcripts.model import RecordedCall, ToolMode
 from runner.transcripts.redaction import Redactor
 from runner.transcripts.replaying.recorded_gateway import RecordedGateway
+
+
+class ClosedTool(NamedTuple):
+    """A tool that is known from the recording alone, for the permission rules of its kind."""
+
+    spec: ToolSpec
+    kind: str
+
+    def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
+        raise ToolFailed(f"{self.spec.name} was not opened")
 
 
 class RecordedTools:
     """The agent's tools in a replay: each runs, or gives its recorded result, as its mode says.
 
-    `modes` gives a mode by tool where the default is not meant. `server_tools` are the specs of tools that only a
-    running server could tell.
+    `modes` gives a mode by tool where the default is not meant; a tool that is not opened never runs.
     """
 
     def __init__(
-        self,
-        real: Toolbox,
-        gateway: RecordedGateway,
-        modes: Mapping[str, ToolMode],
-        redactor: Redactor,
-        server_tools: Sequence[ToolSpec] = (),
-        order: Sequence[str] = (),
+        self, entries: ReplayedEntries, gateway: RecordedGateway, modes: Mapping[str, ToolMode], redactor: Redactor
     ) -> None:
-        self._real = real
+        self._real = entries.toolbox
+        self._closed = {
+            spec.name: ClosedTool(spec, closed.entry.kind)
+            for closed in entries.closed.values()
+            for spec in closed.specs
+        }
         self._gateway = gateway
         self._modes = modes
         self._redactor = redactor
-        self._specs = _merged(real.specs, server_tools, order)
-        self._known = {spec.name: spec for spec in real.specs}
+        self._specs = entries.specs
+        self._known = {spec.name: spec for spec in self._specs}
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
         return self._specs
 
     def spec(self, name: str) -> ToolSpec | None:
-        return next((spec for spec in self._specs if spec.name == name), None)
+        """The tool that a call of `name` means, also in another case, as outside a replay."""
+        if name in self._known:
+            return self._known[name]
+        from runner.tools.tool_names import name_meant  # lazy: models rarely miss
+
+        meant = name_meant(name, self._known)
+        return self._known[meant] if meant is not None else None
 
     def find(self, name: str) -> Tool | None:
-        """The real tool of that name, for the rules that speak of its kind."""
-        return self._real.find(name)
+        """The real tool of that name, or what the recording knows of it, for the rules that speak of its kind."""
+        spec = self.spec(name)
+        return None if spec is None else self._closed.get(spec.name) or self._real.find(spec.name)
 
     def mode(self, name: str) -> ToolMode:
         """What a call of the tool does here."""
-        spec = self._known.get(name)
-        if spec is None:
-            return self._modes.get(name, "stub")
-        return tool_mode(spec, self._real.entry(name), self._modes)
+        spec = self.spec(name)
+        if spec is None or spec.name in self._closed:
+            return self._modes.get(spec.name if spec else name, "stub")
+        return tool_mode(spec, self._real.entry(spec.name), self._modes)
 
-    def allows_unlisted(self, call: ToolCall) -> bool:
-        """A call that runs nothing may go on as it was recorded; one that would run for real needs a word."""
-        if self.mode(call.name) != "execute":
-            return self._gateway.by_hand or self._gateway.ran(call)
-        self._gateway.add_deviation("unanswered", f"nobody approves {call.name}: list it under answers.approve")
+    def allows_unlisted(self, call: ToolCall, request: ApprovalRequest) -> bool:
+        """A call that runs nothing may go on as it was recorded; one that would run for real needs a word.
+
+        So does one that a rule asks about by name where the recording was not asked: the rule came later.
+        """
+        recorded = self._gateway.peek(call)  # None for a call that an agent makes which runs as a tool
+        came_later = bool(request.asking_rule) and recorded is not None and recorded.ran and not recorded.asked
+        if recorded is not None and self.mode(call.name) != "execute" and not came_later:
+            return self._gateway.by_hand or recorded.ran
+        why = f" ({request.reason})" if request.asking_rule else ""
+        what = f"nobody approves {call.name}{why}: list it under answers.approve"
+        self._gateway.add_call_deviation("unanswered", call, what)
         return False
 
     def seconds(self, call: ToolCall) -> float | None:
@@ -69,58 +94,27 @@ class RecordedTools:
         recorded = self._gateway.recorded(call)
         mode = self.mode(call.name)
         if mode == "forbid":
-            self._gateway.add_deviation("forbidden", f"{call.name} was called, and its mode is forbid")
+            self._gateway.add_call_deviation("forbidden", call, f"{call.name} was called, and its mode is forbid")
         if mode == "execute":
             return self._real.call(call, context)
         if mode == "verify" and self._gateway.by_hand and not (recorded and recorded.ran):
             return self._real.call(call, context)
         if recorded is None or not recorded.ran:
-            self._gateway.add_deviation("unrecorded", f"{call.name} was called, and no result of that call is recorded")
+            what = f"{call.name} was called, and no result of that call is recorded"
+            self._gateway.add_call_deviation("unrecorded", call, what)
             return ToolResult(call.id, call.name, "no result is recorded for this call", failed=True)
         if mode == "verify":
-            self._verify(recorded, self._real.call(call, context))
+            self._verify(call, recorded, self._real.call(call, context))
         return ToolResult(call.id, call.name, recorded.returned, recorded.failed)
 
     def close(self) -> None:
         """The real tools are not ours to close."""
 
-    def _verify(self, recorded: RecordedCall, result: ToolResult) -> None:
+    def _verify(self, call: ToolCall, recorded: RecordedCall, result: ToolResult) -> None:
         today = self._redactor.value(result.output)
         wrong = [f"!{line}" for line in value_differences(recorded.returned, today, recorded.name)]
         if recorded.failed != result.failed:
             wrong.append(f"!{recorded.name}: {'fails' if result.failed else 'no longer fails'} today")
         if wrong:
-            self._gateway.add_deviation(
-                "tool-drift", f"{recorded.name} gives another result than was recorded", "\n".join(wrong)
-            )
-
-
-def server_tools(agent: Agent, recording: Recording, toolbox: Toolbox) -> tuple[ToolSpec, ...]:
-    """The recorded tools that come from servers which a replay does not start."""
-    prefixes = served_prefixes(agent)
-    if recording.request is None or not prefixes:
-        return ()
-    known = {spec.name for spec in toolbox.specs}
-    recorded = recording.request.tools.items()
-    return tuple(
-        recorded_spec(name, tool.description)
-        for name, tool in recorded
-        if name.startswith(prefixes) and name not in known
-    )
-
-
-def recorded_spec(name: str, description: str) -> ToolSpec:
-    """A tool as a recording knows it, without its schema."""
-    return ToolSpec(name, description, {"type": "object"}, "exec")
-
-
-def _merged(real: tuple[ToolSpec, ...], server_tools: Sequence[ToolSpec], order: Sequence[str]) -> tuple[ToolSpec, ...]:
-    """The real specs, and those of servers in between where they were recorded."""
-    if not server_tools:
-        return real
-    rank = {name: position for position, name in enumerate(order)}
-    merged = list(real)
-    for spec in server_tools:
-        before = sum(rank.get(other.name, len(rank)) < rank.get(spec.name, len(rank)) for other in merged)
-        merged.insert(before, spec)
-    return tuple(merged)
+            what = f"{recorded.name} gives another result than was recorded"
+            self._gateway.add_call_deviation("tool-drift", call, what, "\n".join(wrong))

@@ -10,7 +10,7 @@ from typing import Any
 from runner.core.errors import ConfigError, RecordingError
 from runner.engine.from_agent import SessionOptions, from_agent, nothing_runs
 from runner.engine.session import ChatSession
-from runner.transcripts.conversation.run_context import RunContext, model_of
+from runner.transcripts.conversation.run_context import RunContext, declared_models, model_of
 from runner.transcripts.conversation.script_renderer import script_renderer
 from runner.transcripts.conversation.scripted_conversation import (
     ScriptedConversation,
@@ -21,11 +21,11 @@ from runner.transcripts.conversation.scripted_conversation import (
 from runner.transcripts.conversation.scripted_user import ScriptedUser
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error, expects_failure
 from runner.transcripts.expectations.turn_result import TurnResult
-from runner.transcripts.fingerprint import RequestHasher
+from runner.transcripts.fingerprint import RequestHasher, schema_text
 from runner.transcripts.model import Recording, ScriptTurn, Transcript
 from runner.transcripts.outcome import Change, Finding, Outcome
-from runner.transcripts.replaying.recorded_gateway import NoWaitCancel, RecordedGateway
-from runner.transcripts.replaying.recorded_tools import RecordedTools, server_tools
+from runner.transcripts.replaying.recorded_gateway import Deviation, NoWaitCancel, RecordedGateway
+from runner.transcripts.replaying.recorded_tools import RecordedTools
 
 _LEVELS: Mapping[str, Any] = {"tool-drift": "drift"}
 
@@ -63,26 +63,26 @@ class RecordingReplay:
         self._played: set[str] = set()
         self._broken_off: set[str] = set()
         self.changes: list[Change] = []
-        toolbox = context.toolbox(agent, transcript)
-        from_servers = server_tools(agent, recording, toolbox)
-        recorded = recording.request.tools if recording.request is not None else {}
-        self.hasher = RequestHasher(self.redactor, {spec.name: recorded[spec.name].digest for spec in from_servers})
-        self.gateway = RecordedGateway(recording, agent.gateway, self.hasher, chunking)
-        self._tools = RecordedTools(
-            toolbox, self.gateway, transcript.modes, self.redactor, from_servers, tuple(recorded)
-        )
-        self.conversation = self._conversation(context)
+        self.hasher = RequestHasher(self.redactor)
+        self.gateway = RecordedGateway(recording, declared_models(agent), self.hasher, chunking)
+        # Not through self: a replay in a reference cycle would wait for the collector, which costs a fifth of a replay.
+        user = ScriptedUser(partial(self.gateway.add_deviation, "unanswered"))
+        self.entries = context.tools(agent, transcript, recording, user)
+        if recording.request is not None:
+            closed = (spec.name for each in self.entries.closed.values() for spec in each.specs)
+            self.hasher.known_tools = {name: recording.request.tools[name].digest for name in closed}
+        self.tools = RecordedTools(self.entries, self.gateway, transcript.modes, self.redactor)
+        user.allows_unlisted = self.tools.allows_unlisted
+        self.conversation = self._conversation(context, user)
 
-    def _conversation(self, context: RunContext) -> ScriptedConversation:
+    def _conversation(self, context: RunContext, user: ScriptedUser) -> ScriptedConversation:
         inputs = merged_inputs(self.transcript.inputs, self.recording.inputs)
         clock = fixed_clock(inputs)
-        # Not through self: a replay in a reference cycle would wait for the collector, which costs a fifth of a replay.
-        user = ScriptedUser(self._tools.allows_unlisted, partial(self.gateway.add_deviation, "unanswered"))
         options = SessionOptions(
             ChatSession,
             agent_variables(inputs, self.agent),
-            gateway=self.gateway,
-            toolbox=self._tools,
+            gateways=self.gateway.gateways,
+            toolbox=self.tools,
             clock=clock,
             seed=inputs.seed,
             approve=user.approve,
@@ -155,10 +155,8 @@ class RecordingReplay:
         gateway.end()
         self.results.append(result)
         self._played.add(turn.id)
-        for deviation in gateway.deviations[deviations:]:
-            level = _LEVELS.get(deviation.kind, "fail")
-            finding = Finding(level, deviation.kind, deviation.what, turn.location, turn.id, deviation.diff)
-            evaluation.add_finding(finding)
+        for deviation in sorted(gateway.deviations[deviations:], key=lambda each: (each.reply, each.call)):
+            evaluation.add_finding(self._finding(deviation, turn))
         expect = self.conversation.renderer.expectations(turn.expect) if judged else []
         expected = expects_failure(replies) or expects_error([*expect, *(self.recording.expect or ())])
         if result.error is not None and not expected:
@@ -172,8 +170,18 @@ class RecordingReplay:
                 evaluation.evaluate_golden(replies, result, turn)
             self.conversation.renderer.values.update(evaluation.captured)
 
+    def _finding(self, deviation: Deviation, turn: ScriptTurn) -> Finding:
+        """A deviation as a finding at the turn; where it is about a recorded reply, it names that one's line, too."""
+        what = deviation.what
+        if deviation.reply:
+            path: tuple[str | int, ...] = ("turns", turn.id, deviation.reply - 1)
+            path += ("calls", deviation.call - 1) if deviation.call else ()
+            what = f"{what} ({turn.id}, reply {deviation.reply}: {self.recording.location_of(*path)})"
+        level = _LEVELS.get(deviation.kind, "fail")
+        return Finding(level, deviation.kind, what, turn.location, turn.id, deviation.diff)
+
     def _add_unrecorded(self, turn: ScriptTurn) -> None:
-        what = "!the script has this turn, the recording has not"
+        what = f"!the script has this turn, the recording has not: {turn.id}"
         self.changes.append(Change("turns", turn.id, 0, turn.location, "", what))
 
     def _outcome(self, events_hash: str) -> Outcome:
@@ -194,19 +202,31 @@ class RecordingReplay:
             events_hash=events_hash,
         )
 
+    def _may_have_changed(self) -> bool:
+        """A quick test, without a diff, for what most recordings are: fresh."""
+        request = self.recording.request
+        if request is None or any(reply.has_changed for reply in self.gateway.served):
+            return request is not None
+        if self.entries.closed or self.recording.routes:
+            return True
+        known = ((request.tools[spec.name], spec) for spec in self.entries.specs if spec.name in request.tools)
+        return any(
+            tool.load_schema is not None or (tool.schema and tool.schema != self.redactor(schema_text(spec.parameters)))
+            for tool, spec in known
+        )
+
     def _changes(self) -> Iterator[Change]:
         if self.recording.edited:
             what = "!this recording was edited by hand: record it again, or name it hand/NAME"
             yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.location, "", what)
-        served = self.gateway.served
-        if any(reply.has_changed for reply in served):
-            from runner.transcripts.replaying.staleness import find_changes  # lazy: most recordings are fresh
+        if self._may_have_changed():
+            from runner.transcripts.replaying.staleness import SentRequests, find_changes  # lazy: most are fresh
 
-            yield from find_changes(self.recording, served, self.transcript, self.agent, self.hasher, self.redactor)
+            parts = (self.gateway.served, self.transcript, self.agent, self.entries, self.hasher, self.redactor)
+            yield from find_changes(SentRequests(self.recording, *parts))
         yield from self.changes
         if not self.recording.by_hand:
             warns = self.transcript.stale.get("turns") == "warn"
             for turn_id, location in self.transcript.unscripted_turns(self.recording):
-                yield Change(
-                    "turns", turn_id, 0, location, "", "!the recording has this turn, the script has not", warns
-                )
+                what = f"!the recording has this turn, the script has not: {turn_id}"
+                yield Change("turns", turn_id, 0, location, "", what, warns)

@@ -7,9 +7,19 @@ from collections.abc import Collection, Sequence
 from runner.config.agent import Agent
 from runner.config.text_file import MAX_BYTES
 from runner.core.files import read_text_bounded
+from runner.transcripts.model import Transcript
 
 
-def prompt_line(agent: Agent, old: str, new: str) -> str:
+def option_line(agent: Agent, changed: Sequence[str], route: int = 1) -> str:
+    """The line that sets the first of the changed options, which are paths into what is sent."""
+    if route > 1:
+        return agent.location("fallback")
+    key = changed[0].partition(".")[0] if changed else ""
+    elsewhere = {"tool_choice": "tool_choice", "schema": "reply"}
+    return agent.location(elsewhere.get(key, f"options.{key}" if f"options.{key}" in agent.locations else "options"))
+
+
+def prompt_line(agent: Agent, transcript: Transcript, old: str, new: str) -> str:
     """The line of the agent file (or of the prompt's own file) that gives the first changed line of the prompt."""
     location = agent.system_prompt.location
     if location is None:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.config.agent import Agent
-from runner.transcripts.expectations.matchers import json_equal, json_line
-from runner.transcripts.fingerprint import RequestHasher, fold_line_ends, sent_options, tool_signature
+from runner.core.messages import ToolSpec
+from runner.transcripts.conversation.closed_entries import entry_changes
+from runner.transcripts.conversation.run_context import ReplayedEntries, declared_models
+from runner.transcripts.expectations.matchers import json_line
+from runner.transcripts.fingerprint import RequestHasher, fold_line_ends, property_order, schema_text, sent_options
 from runner.transcripts.model import Component, LazyLocation, RecordedRequest, Recording, Transcript
 from runner.transcripts.outcome import Change
 from runner.transcripts.redaction import Redactor
+from runner.transcripts.replaying.part_diffs import option_lines, text_lines, tool_lines
 from runner.transcripts.replaying.recorded_gateway import ServedReply
-from runner.transcripts.replaying.source_line import prompt_line, tool_line
+from runner.transcripts.replaying.source_line import option_line, prompt_line, tool_line
+
+
+class SentRequests(NamedTuple):
+    """What a replay sent, to be held against its recording: the requests served, by whom and of what they were made."""
+
+    recording: Recording
+    served: Sequence[ServedReply]
+    transcript: Transcript
+    agent: Agent
+    entries: ReplayedEntries
+    hasher: RequestHasher
+    redactor: Redactor
 
 
 class _Comparison(NamedTuple):
@@ -20,9 +37,7 @@ class _Comparison(NamedTuple):
 
     recorded: RecordedRequest
     reply: ServedReply
-    agent: Agent
-    hasher: RequestHasher
-    redactor: Redactor
+    sent: SentRequests
 
 
 class _Difference(NamedTuple):
@@ -32,34 +47,94 @@ class _Difference(NamedTuple):
     diff: Iterable[str]
 
 
-def find_changes(
-    recording: Recording,
-    served: Sequence[ServedReply],
-    transcript: Transcript,
-    agent: Agent,
-    hasher: RequestHasher,
-    redactor: Redactor,
-) -> Iterator[Change]:
+def find_changes(sent: SentRequests) -> Iterator[Change]:
     """Every part that changed since the recording, at the first reply that shows it; nothing for a hand-written one."""
-    recorded = recording.request
-    first = next((reply for reply in served if reply.has_changed), None)
-    if recorded is None or first is None:
+    recorded = sent.recording.request
+    if recorded is None or not sent.served:
         return
-    locations: Mapping[str, LazyLocation] = {turn.id: turn for turn in transcript.turns}
+    first = next((reply for reply in sent.served if reply.has_changed), None)
+    if first is not None:
+        yield from _hashed_changes(_Comparison(_recorded_for(first, sent.recording, recorded), first, sent))
+    changed = first is not None and first.stamp["tools"] != recorded.stamp.get("tools")
+    for where, diff in (*_entry_differences(sent), *(() if changed else _order_differences(sent, recorded))):
+        yield _change("tools", sent.served[0], where, diff, sent)
+    if difference := _route_difference(sent):
+        yield _change("options", sent.served[0], difference.source_line, "\n".join(difference.diff), sent)
 
-    def change(part: Component, reply: ServedReply, source_line: str, diff: str) -> Change:
-        warns = transcript.stale.get(part) == "warn"
-        return Change(part, reply.turn, reply.number, locations[reply.turn].location, source_line, diff, warns)
 
-    comparison = _Comparison(recorded, first, agent, hasher, redactor)
+def _hashed_changes(comparison: _Comparison) -> Iterator[Change]:
+    recorded, first, sent = comparison
     for part, compare in _COMPARE.items():
         if first.stamp[part] != recorded.stamp.get(part):
             source_line, lines = compare(comparison)
             diff = "\n".join(lines) or "!it reads the same: only its recorded hash differs"
-            yield change(part, first, source_line, diff)
-    other = next((reply for reply in served if hasher.seen(reply.request, recorded.stamp) != reply.reply.seen), None)
+            yield _change(part, first, source_line, diff, sent)
+    stamps = {
+        route: _recorded_stamp(route, sent.recording, recorded) for route in {reply.route for reply in sent.served}
+    }
+    other = next(
+        (reply for reply in sent.served if sent.hasher.seen(reply.request, stamps[reply.route]) != reply.reply.seen),
+        None,
+    )
     if other is not None:
-        yield change("messages", other, "", redactor(_message_diff(other)))
+        yield _change("messages", other, "", sent.redactor(_message_diff(other)), sent)
+
+
+def _has_other_messages(reply: ServedReply, sent: SentRequests, recorded: RecordedRequest) -> bool:
+    stamp = _recorded_stamp(reply.route, sent.recording, recorded)
+    return sent.hasher.seen(reply.request, stamp) != reply.reply.seen
+
+
+def _change(part: Component, reply: ServedReply, source_line: str, diff: str, sent: SentRequests) -> Change:
+    locations: Mapping[str, LazyLocation] = {turn.id: turn for turn in sent.transcript.turns}
+    warns = sent.transcript.stale.get(part) == "warn"
+    return Change(part, reply.turn, reply.number, locations[reply.turn].location, source_line, diff, warns)
+
+
+def _recorded_stamp(route: int, recording: Recording, recorded: RecordedRequest) -> Mapping[str, str]:
+    """The recorded hashes of the requests to a route; the first route's stand in the request itself."""
+    routes = recording.routes
+    return routes[route - 1].stamp if 1 < route <= len(routes) and routes[route - 1].stamp else recorded.stamp
+
+
+def _recorded_for(reply: ServedReply, recording: Recording, recorded: RecordedRequest) -> RecordedRequest:
+    """What was recorded of requests like this reply's: a fallback has options and hashes of its own."""
+    stamp = _recorded_stamp(reply.route, recording, recorded)
+    if stamp is recorded.stamp:
+        return recorded
+    return recorded._replace(stamp=stamp, options=recording.routes[reply.route - 1].options)
+
+
+def _entry_differences(sent: SentRequests) -> Iterator[tuple[str, str]]:
+    for change in entry_changes(tuple(sent.entries.closed.values()), sent.recording):
+        yield change.where, sent.redactor(change.diff)
+
+
+def _order_differences(sent: SentRequests, recorded: RecordedRequest) -> Iterator[tuple[str, str]]:
+    """Parameters in another order: the model sees it, and the hash of a tool does not tell it."""
+    for spec in sent.entries.toolbox.specs:
+        tool = recorded.tools.get(spec.name)
+        if tool is not None and (tool.schema or tool.load_schema) and _is_reordered(spec, tool.schema_text):
+            lines = tool_lines({spec.name: tool}, [spec], [spec.name], sent.redactor)
+            yield tool_line(sent.agent, {spec.name}), "\n".join(lines)
+
+
+def _is_reordered(spec: ToolSpec, recorded_text: Callable[[], str]) -> bool:
+    try:
+        recorded = json.loads(recorded_text())
+    except ValueError:
+        return False  # the hash tells all but the order
+    return bool(property_order(recorded) != property_order(json.loads(schema_text(spec.parameters))))
+
+
+def _route_difference(sent: SentRequests) -> _Difference | None:
+    """The models that the agent would ask in turn, against those that were asked."""
+    recorded = [route.model for route in sent.recording.routes]
+    today = list(declared_models(sent.agent))[: len(recorded)]
+    if recorded == today:
+        return None
+    lines = [f"-models, in turn: {', '.join(recorded)}", f"+models, in turn: {', '.join(today)}"]
+    return _Difference(sent.agent.location("fallback" if recorded[0] == today[0] else "model"), lines)
 
 
 def _message_diff(first: ServedReply) -> str:
@@ -74,39 +149,25 @@ def _message_diff(first: ServedReply) -> str:
 
 
 def _compare_system(comparison: _Comparison) -> _Difference:
-    recorded, reply, agent, _, redactor = comparison
-    old, new = fold_line_ends(recorded.system), fold_line_ends(redactor(reply.request.system))
-    return _Difference(prompt_line(agent, old, new), _diff(old.splitlines(), new.splitlines()))
+    recorded, reply, sent = comparison
+    old, new = fold_line_ends(recorded.system), fold_line_ends(sent.redactor(reply.request.system))
+    return _Difference(prompt_line(sent.agent, sent.transcript, old, new), text_lines(old, new))
 
 
 def _compare_tools(comparison: _Comparison) -> _Difference:
-    recorded, reply, agent, hasher, redactor = comparison
-    today = hasher.tools(reply.request)
-    old = [f"{name}{tool.signature}: {tool.description}" for name, tool in recorded.tools.items()]
-    specs = reply.request.tools
-    new = [f"{spec.name}{tool_signature(spec)}: {redactor(spec.description)}" for spec in specs]
-    lines = list(_diff(old, new))
-    altered = {name for name in {**recorded.tools, **today} if _digest(recorded, name) != today.get(name)}
-    for name in sorted(altered):
-        if not any(f"{name}(" in line for line in lines):
-            spec = next(spec for spec in specs if spec.name == name)
-            lines.append(f"!{name}: its schema changed: {tool_signature(spec)}")
-    return _Difference(tool_line(agent, altered), lines)
+    recorded, reply, sent = comparison
+    today = sent.hasher.tools(reply.request)
+    before = {name: tool.digest for name, tool in recorded.tools.items()}
+    altered = sorted(name for name in {**before, **today} if before.get(name) != today.get(name))
+    lines = tool_lines(recorded.tools, reply.request.tools, altered, sent.redactor)
+    return _Difference(tool_line(sent.agent, altered or today), lines)
 
 
 def _compare_options(comparison: _Comparison) -> _Difference:
-    recorded, reply, agent, _, redactor = comparison
-    lines = _option_lines(recorded.options, redactor.value(sent_options(reply.request)))
-    return _Difference(agent.location("options"), lines)
-
-
-def _option_lines(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
-    for key in dict.fromkeys((*old, *new)):
-        if key not in new or key not in old or not json_equal(old[key], new[key]):
-            if key in old:
-                yield f"-{key}: {json_line(old[key])}"
-            if key in new:
-                yield f"+{key}: {json_line(new[key])}"
+    recorded, reply, sent = comparison
+    lines = list(option_lines(recorded.options, sent.redactor.value(sent_options(reply.request))))
+    changed = [line[1:].partition(":")[0] for line in lines]
+    return _Difference(option_line(sent.agent, changed, reply.route), lines)
 
 
 _COMPARE: Mapping[Component, Callable[[_Comparison], _Difference]] = {
@@ -114,15 +175,3 @@ _COMPARE: Mapping[Component, Callable[[_Comparison], _Difference]] = {
     "tools": _compare_tools,
     "options": _compare_options,
 }
-
-
-def _digest(recorded: RecordedRequest, name: str) -> str | None:
-    tool = recorded.tools.get(name)
-    return tool.digest if tool is not None else None
-
-
-def _diff(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
-    """The changed lines with one line around them."""
-    from difflib import unified_diff  # lazy: only what is stale is shown
-
-    return (line for line in list(unified_diff(old, new, lineterm="", n=1))[2:] if not line.startswith("@@"))

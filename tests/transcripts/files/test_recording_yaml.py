@@ -25,7 +25,7 @@ def test_what_a_gateway_can_do_comes_back() -> None:
     recording = Recording("openai/m", {"t": ()}, inputs=ReplayInputs(capabilities=recorded_capabilities(able_to)))
     text = recording_document(recording)
     assert "capabilities: {structured: true, window: 8192, lacks: [seed, top_k]}" in text
-    assert RecordedGateway(recording, "openai", RequestHasher(Redactor())).capabilities("m") == able_to
+    assert RecordedGateway(recording, ["openai/m"], RequestHasher(Redactor())).gateways[0].capabilities("m") == able_to
 
 
 @pytest.mark.parametrize("seen", ["854897e8", "07638e43", "12345678", "'00000000'", "deadbeef"])

@@ -179,7 +179,7 @@ MUTATIONS = {
         lambda text: text[: text.index("  as_json:\n")],
         "stale",
         3,
-        [EDITED, ("turns", "!the script has this turn, the recording has not")],
+        [EDITED, ("turns", "!the script has this turn, the recording has not: as_json")],
     ),
 }
 

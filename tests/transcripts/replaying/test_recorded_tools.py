@@ -104,7 +104,8 @@ def test_what_the_user_no_longer_approves_is_refused(case) -> None:
     case.change(case.file, "approve: [count]", "approve: []")
     outcome = case.replay(trust=True)
     assert outcome.verdict == "fail"
-    assert outcome.findings[0].what == "the recorded call of count never reached its tool"
+    told = f"the recorded call of count (call 1 of reply 1) never reached its tool (t, reply 1: {case.file}:"
+    assert outcome.findings[0].what.startswith(told)
 
 
 def test_recording_again_without_a_word_gives_what_the_tool_gave_before(case) -> None:
