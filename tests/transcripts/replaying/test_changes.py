@@ -73,7 +73,7 @@ def test_a_changed_schema_of_a_tool_is_stale(case) -> None:
     tool = case.folder / "tools.py"
     tool.write_text('def lookup(word: str) -> str:\n    """Look a word up."""\n    return word.upper()\n')
     case.agent.write_text(
-        "gateway: scripted\nmodel: demo\ntools: [{python: './tools.py:lookup'}]\n"
+        "gateway: scripted\nmodel: demo\ntools: [{python: {function: './tools.py:lookup', effects: read}}]\n"
         "script: [{calls: [{lookup: {word: a}}]}, {text: A}]\n"
     )
     case.file.write_text("transcript: 1\nagent: agent.yaml\nturns: [{user: Look a up.}]\n")
