@@ -224,7 +224,8 @@ def declared_models(agent: Agent) -> tuple[str, ...]:
 def needed_models(transcript: Transcript, agent: Agent) -> tuple[str, ...]:
     """Every GATEWAY/MODEL of which the transcript needs a recording: those it lists, else those that the agent names.
 
-    None where hand-written recordings alone play every turn; no fallback where they play how the model fails.
+    None where hand-written recordings alone play every turn; no fallback where they play how the model fails. One in
+    which a fallback took place stands for every model that was asked in it.
     """
     by_hand = [recording for recording in transcript.recordings if recording.by_hand]
     if transcript.models:
@@ -234,7 +235,8 @@ def needed_models(transcript: Transcript, agent: Agent) -> tuple[str, ...]:
         if all(turn.id in turns for turn in transcript.turns):
             return ()
     replies = (reply for recording in by_hand for replies in recording.turns.values() for reply in replies)
-    models = declared_models(agent)
+    together = {route.model for recording in transcript.recordings for route in recording.routes}
+    models = tuple(model for model in declared_models(agent) if model not in together)
     return models[:1] if any(reply.error is not None for reply in replies) else tuple(dict.fromkeys(models))
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.engine.approval import ApprovalRequest
 from runner.tools import Context, Tool
+from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import ToolFailed
 from runner.transcripts.conversation.run_context import ReplayedEntries
 from runner.transcripts.conversation.tool_modes import RUNNING_MODES, tool_mode
@@ -22,6 +23,7 @@ class ClosedTool(NamedTuple):
 
     spec: ToolSpec
     kind: str
+    separator: str = ""
 
     def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
         raise ToolFailed(f"{self.spec.name} was not opened")
@@ -38,9 +40,9 @@ class RecordedTools:
     ) -> None:
         self._real = entries.toolbox
         self._closed = {
-            spec.name: ClosedTool(spec, closed.entry.kind)
-            for closed in entries.closed.values()
-            for spec in closed.specs
+            spec.name: ClosedTool(spec, entry.kind, "__" if tool_kind_of(entry).naming == "group" else "")
+            for entry, specs, _ in entries.closed.values()
+            for spec in specs
         }
         self._gateway = gateway
         self._modes = modes
