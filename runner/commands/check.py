@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
@@ -11,11 +10,13 @@ from typing import NamedTuple
 
 from runner.config.agent import UserConfig
 from runner.config.diagnostics import Diagnostic, sorted_diagnostics
+from runner.config.folder_search import Tell, files_below
 from runner.config.loader import CheckedAgent, check_agent
 from runner.config.paths import path_kind, real_path
 from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
 from runner.core.files import open_regular
+from runner.transcripts.model import is_suite_name, is_transcript_name
 
 _TRANSCRIPT = re.compile(r"^(?:transcript|suite):", re.MULTILINE)
 _AGENT = r"(?m)^(?:gateway|model|extends|system_prompt):"
@@ -49,7 +50,11 @@ def check_paths(
         diagnostics += error.problems
         user = UserConfig()
     agents: dict[Path, CheckedAgent] = {}
-    files = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
+
+    def tell(path: str, why: str) -> None:
+        diagnostics.append(Diagnostic(path, 0, 0, why, severity="warning"))
+
+    files = list(dict.fromkeys(file for path in paths for file in _files(Path(path), tell)))
     for file in files:
         if is_transcript(file):
             diagnostics += _transcript_diagnostics(file)
@@ -63,9 +68,8 @@ def check_paths(
     checked = Checked(len(files), sorted_diagnostics(diagnostics))
     if mutate and not checked.errors:
         from runner.commands.check_mutations import unbreakable  # lazy: it replays
-        from runner.transcripts.suite.discovery import find_transcripts  # lazy, likewise
 
-        transcripts = filter(is_transcript, find_transcripts(map(Path, paths)))
+        transcripts = [file for file in files if is_transcript(file) and not is_suite_name(file.name)]
         return Checked(checked.files, (*checked.diagnostics, *unbreakable(transcripts, trust=trust)))
     return checked
 
@@ -74,30 +78,39 @@ def _incomplete(agent: CheckedAgent) -> bool:
     return any(diagnostic.message in _NEEDED for diagnostic in agent.diagnostics)
 
 
-def _files(path: Path) -> Iterator[Path]:
-    """The file itself; or the agents and transcripts in a folder, hidden ones left out."""
+def _files(path: Path, tell: Tell) -> Iterator[Path]:
+    """The file itself; or the agents and transcripts in a folder. `tell` gets what may be one and cannot be read."""
     if path_kind(path) != "folder":
         yield path
         return
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "node_modules")
-        for name in sorted(names):
-            if name.endswith((".yaml", ".yml")) and not name.startswith("."):
-                file = Path(folder, name)
-                if is_transcript(file) or re.search(_AGENT, _beginning(file)):
+    for file in files_below(path, tell):
+        if is_transcript_name(file.name) or is_suite_name(file.name):
+            yield file
+        elif file.name.lower().endswith((".yaml", ".yml")):
+            try:
+                beginning = _beginning(file)
+            except OSError as error:
+                tell(str(file), f"not checked: {(error.strerror or str(error)).lower()}")
+            else:
+                if re.search(_AGENT, beginning) or _TRANSCRIPT.search(beginning):
                     yield file
+        elif file.is_symlink() and not file.exists():
+            tell(str(file), "not searched: the link leads nowhere")
 
 
 def is_transcript(file: Path) -> bool:
-    return file.name.endswith((".transcript.yaml", ".transcript.yml")) or bool(_TRANSCRIPT.search(_beginning(file)))
+    """It is meant as a transcript or a suite, by its name or what is in it."""
+    if is_transcript_name(file.name) or is_suite_name(file.name):
+        return True
+    try:
+        return bool(_TRANSCRIPT.search(_beginning(file)))
+    except (OSError, ValueError):
+        return False
 
 
 def _beginning(file: Path) -> str:
-    try:
-        with TextIOWrapper(open_regular(file), "utf-8-sig", "replace") as text:
-            return text.read(100_000)
-    except OSError:
-        return ""
+    with TextIOWrapper(open_regular(file), "utf-8-sig", "replace") as text:
+        return text.read(100_000)
 
 
 def _transcript_diagnostics(file: Path) -> Iterable[Diagnostic]:

@@ -108,8 +108,12 @@ class Outcome(NamedTuple):
 
     @property
     def is_bad(self) -> bool:
-        """It makes a run fail: it is remembered for `--failed`, and `--fail-fast` stops at it."""
-        return exit_code((self,)) not in (0, VERDICT_EXIT_CODES["not-run"])
+        """It makes a run fail: every report counts it so, `--failed` remembers it, and `--fail-fast` stops at it."""
+        return self.verdict == "error" or VERDICT_EXIT_CODES[self.verdict] not in (0, VERDICT_EXIT_CODES["not-run"])
+
+    def is_broken_by(self, finding: Finding) -> bool:
+        """The finding makes it bad, and is not only told."""
+        return finding.level == "fail" or finding.kind == "missing" or (finding.level == "drift" and not self.live)
 
     @property
     def name(self) -> str:

@@ -11,14 +11,14 @@ from runner.core.errors import ConfigError
 from runner.core.spelling import nearest
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.files.names import name_diagnostics
-from runner.transcripts.files.suite_file import SUITE_FILE, SuiteFiles
-from runner.transcripts.model import Transcript
+from runner.transcripts.files.suite_file import SuiteFiles
+from runner.transcripts.model import Transcript, is_suite_name
 
 
 def check_file(path: Path, suite_files: SuiteFiles | None = None) -> list[Diagnostic]:
     """Every diagnostic of a transcript (or suite) and of its agent; warnings of edits by hand and of turns now gone."""
     try:
-        if path.name == SUITE_FILE:
+        if is_suite_name(path.name):
             (suite_files or SuiteFiles()).defaults(path.parent)
             return []
         transcript = load_transcript(path, suite_files)

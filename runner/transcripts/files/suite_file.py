@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +12,7 @@ from runner.config.yaml.parser import load_documents
 from runner.core.errors import ConfigError
 from runner.transcripts.files.script_parser import Partial, parse_inputs, parse_redact_patterns
 from runner.transcripts.files.source_document import SourceDocument
-from runner.transcripts.model import Component, FailureLevel, ReplayInputs, ToolMode
-
-SUITE_FILE = "_suite.yaml"
+from runner.transcripts.model import SUITE_FILE, Component, FailureLevel, ReplayInputs, ToolMode, is_suite_name
 
 
 class SuiteDefaults(NamedTuple):
@@ -61,11 +58,20 @@ class SuiteFiles:
     def _read(self, folder: Path) -> SuiteDefaults:
         outermost = folder.parent == folder or (folder / ".git").exists()
         outer = SuiteDefaults() if outermost else self.defaults(folder.parent)
-        file = _relative_to_here(folder / SUITE_FILE)
-        if os.path.lexists(misnamed := file.with_suffix(".yml")):
-            hint = f"name it {SUITE_FILE}"
-            raise ConfigError([Diagnostic(str(misnamed), 1, 1, "this is not read as a suite file", hint)])
-        return _overridden(outer, file) if os.path.lexists(file) else outer
+        names = [name for name in _names_in(folder) if is_suite_name(name)]
+        if misnamed := [_relative_to_here(folder / name) for name in sorted(names) if name != SUITE_FILE]:
+            hint = f"name it {SUITE_FILE}" if len(names) == 1 else f"put it into {SUITE_FILE}, or take it away"
+            message = "this is not read as a suite file"
+            raise ConfigError([Diagnostic(str(file), 1, 1, message, hint) for file in misnamed])
+        return _overridden(outer, _relative_to_here(folder / SUITE_FILE)) if names else outer
+
+
+def _names_in(folder: Path) -> list[str]:
+    """What is in a folder; in one that only its files may be read of, a suite file if it has one."""
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return [SUITE_FILE] if (folder / SUITE_FILE).is_file() else []
 
 
 def _relative_to_here(file: Path) -> Path:

@@ -8,8 +8,6 @@ from runner.core.github_commands import workflow_command
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import SuiteResult
 
-_COMMANDS = {"warn": "warning", "info": "notice"}
-
 
 def render(run: SuiteResult) -> str:
     """The whole report."""
@@ -27,7 +25,8 @@ def _cell(outcome: Outcome) -> Iterator[str]:
             location = finding.location
             title = " › ".join(filter(None, (finding.turn, finding.kind)))
             body = f"{finding.what} ({outcome.recording})\n{finding.diff}"
-            command = _COMMANDS.get(finding.level, "error")
+            told = "notice" if finding.level == "info" else "warning"
+            command = "error" if outcome.is_broken_by(finding) else told
             yield _command(command, str(location.path), location.line, location.column, title, body)
 
 

@@ -34,7 +34,7 @@ def render(run: SuiteResult) -> str:
 def _totals(cells: Sequence[Outcome]) -> str:
     verdicts = [cell.verdict for cell in cells]
     errors, skipped = verdicts.count("error"), verdicts.count("not-run")
-    failures = len(verdicts) - errors - skipped - verdicts.count("pass")
+    failures = sum(cell.is_bad for cell in cells) - errors
     return f'tests="{len(verdicts)}" failures="{failures}" errors="{errors}" skipped="{skipped}"'
 
 
@@ -47,8 +47,10 @@ def _case(cell: Outcome) -> list[str]:
         return [head + "/>"]
     if cell.verdict == "not-run":
         return [head + ">", '      <skipped message="nothing was judged"/>', "    </testcase>"]
-    tag = "error" if cell.verdict == "error" else "failure"
     description = _description(cell)
+    if not cell.is_bad:
+        return [head + ">", f"      <system-out>{_escape(description)}</system-out>", "    </testcase>"]
+    tag = "error" if cell.verdict == "error" else "failure"
     message = description.splitlines()[0] if description else cell.verdict
     text = _escape(description)
     body = f"      <{tag} type={_attribute(cell.verdict)} message={_attribute(message)}>{text}</{tag}>"

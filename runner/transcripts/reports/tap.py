@@ -13,11 +13,10 @@ def render(run: SuiteResult) -> str:
     """The whole report."""
     lines = ["TAP version 14", f"1..{len(run.outcomes)}"]
     for number, outcome in enumerate(run.outcomes, 1):
-        good = outcome.verdict in ("pass", "not-run")
         skipped = " # SKIP nothing was judged" if outcome.verdict == "not-run" else ""
         name = escape_line(outcome.name).replace("\\", "\\\\").replace("#", "\\#")
-        lines.append(f"{'ok' if good else 'not ok'} {number} - {name}{skipped}")
-        if not good:
+        lines.append(f"{'not ok' if outcome.is_bad else 'ok'} {number} - {name}{skipped}")
+        if outcome.verdict not in ("pass", "not-run"):
             lines += _diagnostics(outcome)
     return "\n".join(lines) + "\n"
 

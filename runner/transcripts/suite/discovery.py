@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from runner.config.paths import real_path
+from runner.config.folder_search import files_below
 from runner.core.errors import UsageError
-from runner.transcripts.files.suite_file import SUITE_FILE
-from runner.transcripts.model import TRANSCRIPT_SUFFIX
-
-_SUFFIXES = (TRANSCRIPT_SUFFIX, ".transcript.yml")
+from runner.transcripts.model import SUITE_FILE, is_transcript_name
 
 
 def find_transcripts(paths: Iterable[Path], tell: Callable[[str], None] = lambda text: None) -> list[Path]:
     """The files themselves, and all `*.transcript.yaml` and `.yml` of the folders. Raises UsageError.
 
-    Hidden folders are left out, linked ones searched; `tell` gets a line for each folder that cannot be searched.
+    `tell` gets a line for each folder that cannot be searched, and for each link that leads nowhere.
     """
     files: dict[Path, None] = {}
     for path in paths:
@@ -30,25 +26,9 @@ def find_transcripts(paths: Iterable[Path], tell: Callable[[str], None] = lambda
     return [file for file in files if file.name != SUITE_FILE]
 
 
-def _below(top: Path, tell: Callable[[str], None]) -> Iterator[Path]:
-    """The transcripts of a folder and those below; each real folder once, so that a ring of links ends."""
-    root = real_path(top)
-    seen: set[Path] = set()
-
-    def failed(error: OSError) -> None:
-        tell(f"{error.filename}: not searched: {error.strerror}")
-
-    for folder, folders, names in os.walk(top, followlinks=True, onerror=failed):
-        here = real_path(Path(folder))
-        if here in seen or (here != root and root.is_relative_to(here)):
-            folders.clear()
-            continue
-        seen.add(here)
-        # Links last: what is reached in two ways is named by the way without one.
-        folders[:] = sorted(
-            (name for name in folders if not name.startswith(".")),
-            key=lambda name: (Path(folder, name).is_symlink(), name),
-        )
-        yield from (
-            Path(folder, name) for name in names if name.lower().endswith(_SUFFIXES) and not name.startswith(".")
-        )
+def _below(top: Path, tell: Callable[[str], None]) -> Iterable[Path]:
+    for file in files_below(top, lambda path, why: tell(f"{path}: {why}")):
+        if is_transcript_name(file.name):
+            yield file
+        elif file.is_symlink() and not file.exists():  # what may have been a folder of transcripts
+            tell(f"{file}: not searched: the link leads nowhere")
