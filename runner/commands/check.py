@@ -10,13 +10,11 @@ from typing import NamedTuple
 
 from runner.config.agent import UserConfig
 from runner.config.diagnostics import Diagnostic, sorted_diagnostics
-from runner.config.folder_search import Tell, files_below
 from runner.config.loader import CheckedAgent, check_agent
-from runner.config.paths import path_kind, real_path
+from runner.config.paths import Tell, files_below, is_suite_name, is_transcript_name, path_kind, real_path
 from runner.config.user import load_user_config
 from runner.core.errors import ConfigError
 from runner.core.files import open_regular
-from runner.transcripts.model import is_suite_name, is_transcript_name
 
 _TRANSCRIPT = re.compile(r"^(?:transcript|suite):", re.MULTILINE)
 _AGENT = r"(?m)^(?:gateway|model|extends|system_prompt):"

@@ -20,21 +20,8 @@ Component = Literal["system", "tools", "options", "messages", "turns"]
 
 FORMAT_VERSION = 1
 TRANSCRIPT_SUFFIX = ".transcript.yaml"
-_SUFFIXES = (TRANSCRIPT_SUFFIX, ".transcript.yml")
-SUITE_FILE = "_suite.yaml"
-_SUITE_NAMES = ("_suite.yaml", "_suite.yml", "_suite.json", "_suite.toml")
 HAND_PREFIX = "hand/"
 COMPONENTS: tuple[Component, ...] = get_args(Component)
-
-
-def is_transcript_name(name: str) -> bool:
-    """A folder is searched for files of such names, in capital letters too."""
-    return name.lower().endswith(_SUFFIXES)
-
-
-def is_suite_name(name: str) -> bool:
-    """A file of this name is meant as a suite file, though SUITE_FILE alone is read."""
-    return name.lower() in _SUITE_NAMES
 
 
 class LazyLocation(Protocol):

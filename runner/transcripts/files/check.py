@@ -7,12 +7,13 @@ from pathlib import Path
 
 from runner.config.diagnostics import Diagnostic, Location, Severity
 from runner.config.loader import check_agent
+from runner.config.paths import is_suite_name
 from runner.core.errors import ConfigError
 from runner.core.spelling import nearest
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.files.names import name_diagnostics
 from runner.transcripts.files.suite_file import SuiteFiles
-from runner.transcripts.model import Transcript, is_suite_name
+from runner.transcripts.model import Transcript
 
 
 def check_file(path: Path, suite_files: SuiteFiles | None = None) -> list[Diagnostic]:

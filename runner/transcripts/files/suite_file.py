@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.config.diagnostics import Diagnostic
+from runner.config.paths import SUITE_FILE, is_suite_name
 from runner.config.validation.schema import schema_violations
 from runner.config.yaml.parser import load_documents
 from runner.core.errors import ConfigError
 from runner.transcripts.files.script_parser import Partial, parse_inputs, parse_redact_patterns
 from runner.transcripts.files.source_document import SourceDocument
-from runner.transcripts.model import SUITE_FILE, Component, FailureLevel, ReplayInputs, ToolMode, is_suite_name
+from runner.transcripts.model import Component, FailureLevel, ReplayInputs, ToolMode
 
 
 class SuiteDefaults(NamedTuple):

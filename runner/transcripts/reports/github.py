@@ -25,8 +25,8 @@ def _cell(outcome: Outcome) -> Iterator[str]:
             location = finding.location
             title = " › ".join(filter(None, (finding.turn, finding.kind)))
             body = f"{finding.what} ({outcome.recording})\n{finding.diff}"
-            told = "notice" if finding.level == "info" else "warning"
-            command = "error" if outcome.is_broken_by(finding) else told
+            harmless = "notice" if finding.level == "info" else "warning"
+            command = "error" if outcome.is_broken_by(finding) else harmless
             yield _command(command, str(location.path), location.line, location.column, title, body)
 
 

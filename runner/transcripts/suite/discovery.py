@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from runner.config.folder_search import files_below
+from runner.config.paths import SUITE_FILE, files_below, is_transcript_name
 from runner.core.errors import UsageError
-from runner.transcripts.model import SUITE_FILE, is_transcript_name
 
 
 def find_transcripts(paths: Iterable[Path], tell: Callable[[str], None] = lambda text: None) -> list[Path]:
