@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import ChatSession, load_agent
+from runner.config.trust.trust import ensure_trusted
 from runner.core.errors import ToolsUnavailable
 from runner.core.messages import ToolResult
 from runner.engine.from_agent import SessionOptions, open_tools
@@ -227,7 +228,7 @@ def f46(scene: Scene) -> None:
     (scene.folder / "own.py").write_text(GREEDY)
     script = [{"calls": [{"greedy": {}}]}, {"text": "first"}, {"text": "second"}]
     scene.agent({"python": "./own.py:greedy"}, script=script)
-    ran = scene.python("-m", "runner", "a.yaml", "--trust", "--lines", feed="one\ntwo\n")
+    ran = scene.python("-m", "runner", "a.yaml", "--trust", "--allow", "greedy", "--lines", feed="one\ntwo\n")
     assert ran.stdout == "first\nsecond\n"
     assert ran.stderr.count("noise") == 2 and "EOFError" in ran.stderr
     (scene.folder / "own.py").write_text("def greedy(): ...\nimport no_such_module\n")
@@ -348,7 +349,9 @@ def f52(scene: Scene) -> None:
     (scene.folder / "own.py").write_text("def mine() -> str:\n    '''Mine.'''\n    return 'mine'\n")
     results = scene.calls(tools, {"bad__good": {"text": "x"}}, {"a__echo": {}}, {"a__b__echo": {"text": "y"}})
     assert [result.output for result in results] == ["x", "mine", "y"]
-    with closing(open_tools(load_agent(scene.folder / "a.yaml"), SessionOptions(ChatSession))) as toolbox:
+    agent = load_agent(scene.folder / "a.yaml")
+    trusted = ensure_trusted(agent, trust=True)
+    with closing(open_tools(agent, SessionOptions(ChatSession), trusted)) as toolbox:
         names = [spec.name for spec in toolbox.specs]
     assert len(names) == len(set(names)) and {"a__boom", "bad__near"} <= set(names)
     assert "bad__untyped" not in names

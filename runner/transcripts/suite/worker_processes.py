@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,8 +19,8 @@ from runner.transcripts.outcome import Outcome
 from runner.transcripts.suite.cell import Cell, OpenSource, cells_of, rare_garbage_collection, run_cells
 
 # Where it is sound, a fork spares each process the start and the imports.
-_FORKS = sys.platform == "linux"
-_CONTEXT = get_context("fork") if sys.platform == "linux" else get_context("spawn")
+_FORKS = sys.platform == "linux" and hasattr(os, "fork")
+_CONTEXT = get_context("fork") if _FORKS else get_context("spawn")
 _MAX_SHARE = 50
 _SECONDS_TO_END = 2
 
