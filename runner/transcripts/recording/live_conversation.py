@@ -119,7 +119,8 @@ class LiveConversation:
                 f"the turn {turn.id} needs somebody to say yes",
                 where=str(turn.location),
                 why="; ".join(dict.fromkeys(missing)),
-                fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes",
+                fix="list the tools under answers.approve and the answers under answers.ask_user, or --allow-writes;"
+                " a tool that only reads says so with effects: read on its entry",
             )
         if error is not None and not expects_error(turn.expect):
             what, why = self.evaluation.redact(error.what), self.evaluation.redact(error.why)

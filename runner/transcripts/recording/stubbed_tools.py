@@ -16,8 +16,8 @@ _STUBBED_EFFECTS = frozenset({"write", "exec"})
 class StubbedTools:
     """The agent's tools, save that one which writes or executes and may not run gives results of older recordings.
 
-    `may_run(name)` says whether such a tool may run. `unrecorded` holds the names of those that may not and for which
-    no result is recorded.
+    `may_run(name)` says whether such a tool may run. `unrecorded` tells of those that may not and for which no result
+    is recorded.
     """
 
     def __init__(self, real: Toolbox, recordings: Iterable[Recording], may_run: Callable[[str], bool]) -> None:
@@ -53,7 +53,7 @@ class StubbedTools:
             return self._real.call(call, context)
         recorded = self._next_recorded(call)
         if recorded is None:
-            self.unrecorded.append(call.name)
+            self.unrecorded.append(f"{call.name} is not approved, and its effects are {self._effects[call.name]}")
             return ToolResult(call.id, call.name, "not run: nobody approves it", failed=True)
         return ToolResult(call.id, call.name, recorded.returned, recorded.failed)
 

@@ -60,7 +60,7 @@ def conversation(folder: Path, text: str, arguments: dict[str, object]) -> Path:
     agent = {
         "gateway": "scripted",
         "model": "demo",
-        "tools": [{"python": "./tools.py:echo"}],
+        "tools": [{"python": {"function": "./tools.py:echo", "effects": "read"}}],
         "script": [
             {"text": text, "calls": [{"echo": {"value": arguments}}], "finish": "tool_calls"},
             {"text": f"{text}."},

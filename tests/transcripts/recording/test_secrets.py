@@ -31,7 +31,9 @@ def test_a_canary_is_in_no_file(case, monkeypatch: pytest.MonkeyPatch) -> None:
     (case.folder / "tools.py").write_text(tool)
     case.agent.write_text(
         "gateway: scripted\nmodel: demo\n"
-        "tools: [{python: './tools.py:leak'}, {python: './tools.py:fail'}]\n"
+        "tools:\n"
+        "- python: {function: './tools.py:leak', effects: read}\n"
+        "- python: {function: './tools.py:fail', effects: read}\n"
         "script:\n"
         f"- error: {{status: 429, retry_after: 0.01, message: 'key {CANARY} has no quota left'}}\n"
         f"- calls: [{{leak: {{url: 'https://a:{CANARY}@x.test/'}}}}, {{fail: {{url: x}}}}]\n"
