@@ -71,7 +71,9 @@ def _below(names: Sequence[str], folders: Sequence[Path]) -> Iterator[Path]:
 def _imported(file: Path, text: bytes, roots: Sequence[Path]) -> Iterator[Path]:
     import ast  # lazy, as above
 
-    for node in ast.walk(ast.parse(text)):
+    from runner.core.python_syntax import parse_python
+
+    for node in ast.walk(parse_python(text)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _found(alias.name, roots)

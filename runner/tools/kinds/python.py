@@ -120,12 +120,12 @@ def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
     """Whether the file is Python and defines the function; it is read, never run."""
     if (found := text_of("function")) is None:
         return
-    import ast  # lazy: only a check of such an entry
+    from runner.core.python_syntax import parse_python  # lazy: only a check of such an entry
 
     path, source = found
     file, _, function = entry.options["function"].rpartition(":")
     try:
-        names = set(_defined(ast.parse(source)))
+        names = set(_defined(parse_python(source)))
     except SyntaxError as error:
         message = f"not valid Python: {error.msg}"
         yield EntryProblem((), message, file=path, line=error.lineno or 1, column=error.offset or 1)
@@ -154,11 +154,13 @@ def _is_plain_function(entry: ToolEntry) -> bool:
     """A function that nothing decorates keeps its name; a class, or what a decorator makes of it, may have another."""
     import ast  # lazy: only where a transcript names a tool that no recording has
 
+    from runner.core.python_syntax import parse_python
+
     file, _, function = entry.options["function"].rpartition(":")
     if "name" in entry.options:
         return True
     try:
-        tree = ast.parse(read_bounded(entry.folder / file, _MAX_BYTES))
+        tree = parse_python(read_bounded(entry.folder / file, _MAX_BYTES))
     except (OSError, SyntaxError, ValueError, MemoryError, RecursionError):
         return False
     functions = (node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
@@ -182,11 +184,13 @@ def _declared_effects(entry: ToolEntry) -> Effects | None:
     """
     import ast  # lazy, as above
 
+    from runner.core.python_syntax import parse_python
+
     file, _, function = str(entry.options["function"]).rpartition(":")
     if not file.endswith(".py"):
         return None
     try:
-        tree = ast.parse(read_bounded(entry.folder / file, _MAX_BYTES))
+        tree = parse_python(read_bounded(entry.folder / file, _MAX_BYTES))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     declared: Effects | None = None
