@@ -85,7 +85,8 @@ class Agent:
     """One valid agent file, with its `extends` chain merged and its `${env:…}` filled in.
 
     `gateways` are the file's and the user's own; `files` is all that was read, the agent file first, for trust.
-    `locations` gives the location of each top-level key, for messages; `path` is the file, as the user named it.
+    `locations` gives the location of each top-level key and of `options.KEY` and `variables.NAME`, for messages; `path`
+    is the file, as the user named it.
     `written_gateways` are the file's own, without what the command line added, before placeholders were filled in.
     """
 

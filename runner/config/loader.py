@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from runner.config.agent import Agent, Fallback, PromptSource, Reply, UserConfig
 from runner.config.agent_source import AgentSource
-from runner.config.diagnostics import Diagnostic, Severity, sorted_diagnostics
+from runner.config.diagnostics import Diagnostic, Location, Severity, sorted_diagnostics
 from runner.config.layers import Layers, extends_chain, override_document, override_documents
 from runner.config.paths import path_kind, real_path
 from runner.config.template.render import template_dependencies
@@ -218,10 +218,16 @@ def _agent(source: AgentSource, tools: Sequence[ToolEntry], prompt: PromptSource
         gateways={**source.user.gateways, **_gateway_presets(value)},
         script=tuple({"text": entry} if isinstance(entry, str) else entry for entry in value.get("script", ())),
         user=source.user,
-        locations={key: source.location(key) for key in value},
+        locations=_locations(source),
         written_gateways=_written_gateways(source.layers),
         **{key: value[key] for key in ("prompt", "greeting", "cache") if key in value},
     )
+
+
+def _locations(source: AgentSource) -> dict[str, Location]:
+    """Where each key stands, and each within `options` and `variables`: these may be of different files."""
+    inner = [(key, name) for key in ("options", "variables") for name in source.value.get(key) or ()]
+    return {".".join(path): source.location(*path) for path in (*((key,) for key in source.value), *inner)}
 
 
 def _whole_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,11 +42,14 @@ def parse_inputs(
     fields = source.document.value
     for key in node_path:
         fields = fields.get(key, {})
+    variables = fields.get("variables", {})
+    at = (*node_path, "variables")
     return ReplayInputs(
         _clock(source, (*node_path, "clock"), fields["clock"]) if "clock" in fields else defaults.clock,
         fields.get("seed", defaults.seed),
-        {**defaults.variables, **fields.get("variables", {})},
+        {**defaults.variables, **variables},
         fields.get("capabilities", defaults.capabilities),
+        {**defaults.variable_locations, **{name: source.lazy_location(*at, name) for name in variables}},
     )
 
 

@@ -151,7 +151,7 @@ def _message_diff(first: ServedReply) -> str:
 def _compare_system(comparison: _Comparison) -> _Difference:
     recorded, reply, sent = comparison
     old, new = fold_line_ends(recorded.system), fold_line_ends(sent.redactor(reply.request.system))
-    return _Difference(prompt_line(sent.agent, sent.transcript, old, new), text_lines(old, new))
+    return _Difference(prompt_line(sent.agent, sent.transcript.inputs, old, new), text_lines(old, new))
 
 
 def _compare_tools(comparison: _Comparison) -> _Difference:

@@ -46,10 +46,10 @@ def test_a_changed_word_of_the_prompt_is_stale_and_its_line_is_named(recorded) -
     assert f"Nothing was sent to a model. Next:  record {recorded.file} · replay --live" in report
 
 
-def test_a_changed_variable_is_stale_at_the_line_that_uses_it(recorded) -> None:
+def test_a_changed_variable_is_stale_at_the_line_that_sets_it(recorded) -> None:
     recorded.change(recorded.agent, "{manner: kind}", "{manner: terse}")
     (change,) = recorded.replay().changes
-    assert change.where == f"{recorded.agent}:6"
+    assert change.where == f"{recorded.agent}:7"
     assert "-Be kind.\n+Be terse." in change.diff
 
 
