@@ -87,7 +87,7 @@ def _regex(expected: str, turn: TurnResult, normalize: tuple[str, ...]) -> Resul
 
 def _words(expected: int | Mapping[str, int], turn: TurnResult, normalize: tuple[str, ...]) -> Result:
     count = len(normalized(turn.text, normalize).split())
-    bounds = {"max": expected} if isinstance(expected, int) else expected
+    bounds = expected if isinstance(expected, Mapping) else {"max": expected}
     if count > bounds.get("max", count):
         return Result("fail", f"{count} words are more than {bounds['max']}")
     return Result.unless(f"{count} words are fewer than {bounds['min']}" if count < bounds.get("min", 0) else "")
@@ -105,12 +105,12 @@ def _is_in_the_empty_text(evaluate: Evaluate) -> Test:
 
 
 def _is_any_number_of_words(expected: int | Mapping[str, int], normalize: tuple[str, ...]) -> bool:
-    bounds = {"max": expected} if isinstance(expected, int) else expected
+    bounds = expected if isinstance(expected, Mapping) else {"max": expected}
     return not bounds.get("min") and bounds.get("max", _MOST_WORDS) >= _MOST_WORDS
 
 
 def _words_problem(expected: int | Mapping[str, int]) -> str:
-    bounds = {"max": expected} if isinstance(expected, int) else expected
+    bounds = expected if isinstance(expected, Mapping) else {"max": expected}
     return "min is more than max" if bounds.get("min", 0) > bounds.get("max", float("inf")) else ""
 
 

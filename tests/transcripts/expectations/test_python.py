@@ -165,7 +165,7 @@ def test_folders_do_not_see_each_others_modules(tmp_path: Path) -> None:
         (folder / "helper.py").write_text(f"WORD = {word!r}\n")
         state, why = judge(folder, "def check(facts):\n    import helper\n    return helper.WORD")
         assert (state, why) == ("fail", f"checks.py:check: {word}")
-    assert "helper" not in sys.modules and set(sys.modules) - before <= {"runner.tools.captured_output"}
+    assert set(sys.modules) - before <= {"runner.tools.captured_output"}
 
 
 def test_a_changed_file_is_imported_again(tmp_path: Path) -> None:
