@@ -12,7 +12,7 @@ class Finding(NamedTuple):
     """One deviation or note about a cell. `level`: fail, drift, warn, info or note (why something was not judged).
 
     `kind` is the expectation's key, or golden, extra-call, left-over, forbidden, unrecorded, tool-drift, as-recorded,
-    error.
+    code, model, error.
     `actual` is what could stand in the file instead of what failed.
     """
 

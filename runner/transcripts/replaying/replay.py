@@ -190,7 +190,7 @@ class RecordingReplay:
             str(self.transcript.path),
             self.recording.name,
             self.transcript.location,
-            tuple(self.evaluation.findings),
+            (*self.evaluation.findings, *self._unread_code()),
             tuple(self._changes()),
             self.evaluation.held,
             self.evaluation.judged,
@@ -201,6 +201,15 @@ class RecordingReplay:
             exit_code=self.evaluation.exit_code,
             events_hash=events_hash,
         )
+
+    def _unread_code(self) -> Iterator[Finding]:
+        """That the code of tools was not imported, so that only the recording tells what they are."""
+        names = [closed.entry.name for closed in self.entries.closed.values() if closed.imports]
+        if names:
+            location = self.agent.locations.get("tools", self.transcript.location)
+            untold = "was not looked at, since nobody trusts it: what the model is told comes from the recording"
+            what = f"the code of {', '.join(names)} {untold}; with --trust it is compared"
+            yield Finding("info", "code", what, location)
 
     def _may_have_changed(self) -> bool:
         """A quick test, without a diff, for what most recordings are: fresh."""
