@@ -218,17 +218,20 @@ def _approval(agent: Agent, toolbox: Tools, options: SessionOptions) -> ToolAppr
 
     if options.allow or options.deny:
         load_policy()  # a malformed rule of the command line is said now, not in the middle of the conversation
-        _check_rule_names(agent, (*options.allow, *options.deny))
+        _check_rule_names(agent, (*options.allow, *options.deny), options.notify)
     return ToolApproval(load_policy, toolbox, options.approve)
 
 
-def _check_rule_names(agent: Agent, rules: Iterable[str]) -> None:
-    """Raise UsageError for a rule of the command line that names no tool: a misspelt `deny` would deny nothing."""
-    from runner.config.validation.permissions import unknown_tool  # lazy: few give rules
+def _check_rule_names(agent: Agent, rules: Iterable[str], notify: Callable[[str], None]) -> None:
+    """Raise UsageError for a rule of the command line that can match nothing: a misspelt `deny` would deny nothing."""
+    from runner.config.validation.rule_names import rule_problem  # lazy: few give rules
 
     for rule in rules:
-        if (unknown := unknown_tool(rule, agent.tools)) is not None:
-            raise UsageError(f"{unknown.message} of {agent.path}", where=f"the rule {rule!r}", fix=unknown.hint)
+        if (problem := rule_problem(rule, agent.tools)) is None:
+            continue
+        if problem.severity == "error":
+            raise UsageError(f"{problem.message} of {agent.path}", where=f"the rule {rule!r}", fix=problem.hint)
+        notify(f"the rule {rule!r}: {problem.message}")
 
 
 def _loaded(path: Path) -> Agent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +15,7 @@ from runner.tools.protocols import Tool, ToolSource
 from runner.tools.toolbox import Toolbox, close_all
 
 COMMON_OPTIONS = frozenset({"name", "description", "effects", "timeout"})
+_RULE_ATTRIBUTES = frozenset({"separator", "canonical", "pattern_spellings", "subjects"})
 
 
 def open_toolbox(entries: Iterable[ToolEntry], settings: ToolSettings | None = None) -> Toolbox:
@@ -28,7 +29,9 @@ def open_toolbox(entries: Iterable[ToolEntry], settings: ToolSettings | None = N
     with ExitStack() as undo:
         undo.callback(close_all, opened)
         for entry in entries:
-            opened.extend(tool_kind_of(entry).open(entry, settings))
+            kind = tool_kind_of(entry)
+            tools = kind.open(entry, settings)
+            opened.extend(map(_of_foreign_code, tools) if kind.imports(entry) else tools)
             origins += [entry] * (len(opened) - len(origins))
         box = Toolbox(
             opened,
@@ -72,22 +75,50 @@ def with_declared_effects(tool: Tool | ToolSource) -> Tool | ToolSource:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _ForeignTool:
+    """A tool of code that is not ours, to permission rules a `python` tool and nothing else, whatever it says it is."""
+
+    tool: Tool
+    kind: str = "python"
+
+    @property
+    def spec(self) -> ToolSpec:
+        return self.tool.spec
+
+    def run(self, arguments: Mapping[str, Any], context: Context) -> Any:
+        return self.tool.run(arguments, context)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _RULE_ATTRIBUTES:
+            raise AttributeError(name)
+        return getattr(self.tool, name)
+
+
+def _of_foreign_code(tool: Tool | ToolSource) -> Tool | ToolSource:
+    return _ChangedSource(tool, _ForeignTool) if isinstance(tool, ToolSource) else _ForeignTool(tool)
+
+
 def with_effects(tool: Tool | ToolSource, effects: Effects) -> Tool | ToolSource:
     """The tool, or each of a source, with these effects."""
     if isinstance(tool, ToolSource):
-        return _SourceWithEffects(tool, effects)
+        return _ChangedSource(tool, lambda each: _with_effects(each, effects))
+    return _with_effects(tool, effects)
+
+
+def _with_effects(tool: Tool, effects: Effects) -> Tool:
     return _ToolWithOptions(tool, replace(tool.spec, effects=effects), getattr(tool, "timeout", None))
 
 
 @dataclass(frozen=True, slots=True)
-class _SourceWithEffects:
-    """A source of whose tools it is not known what they do."""
+class _ChangedSource:
+    """A source, each of whose tools is changed in one way."""
 
     source: ToolSource
-    effects: Effects
+    change: Callable[[Tool], Tool]
 
     def tools(self) -> Sequence[Tool]:
-        return [tool for each in self.source.tools() if isinstance(tool := with_effects(each, self.effects), Tool)]
+        return [self.change(each) for each in self.source.tools()]
 
     def close(self) -> None:
         self.source.close()

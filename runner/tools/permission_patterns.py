@@ -49,15 +49,26 @@ def matchable_call(tool: Tool | None, spec: ToolSpec, call: ToolCall) -> Matchab
         return MatchableCall(spec.name, kind, arguments, as_json, dotted)
 
 
-def matches(rule: PermissionRule, call: MatchableCall, *, truest_only: bool) -> bool:
+def matches(rule: PermissionRule, call: MatchableCall, *, truest_only: bool, groups_only: bool = False) -> bool:
     """Whether the rule is about the call. `truest_only` leaves out all of its texts but the first."""
     texts = call.texts[:1] if truest_only else call.texts
-    return _is_about_tool(rule, call) and _fits(rule, call, texts, truest_only=truest_only)
+    return is_about_tool(rule, call, groups_only=groups_only) and _fits(rule, call, texts, truest_only=truest_only)
 
 
-def _is_about_tool(rule: PermissionRule, call: MatchableCall) -> bool:
-    """By its name, by its kind, or as `group.tool` where it is one of a group or a server."""
-    return rule.tool == call.kind or any(_glob(rule.tool, name) for name in (call.name, *call.dotted))
+def is_about_tool(rule: PermissionRule, call: MatchableCall, *, groups_only: bool = False) -> bool:
+    """By its name, by its kind, or as `group.tool` where it is one of a group or a server.
+
+    A name without a glob may have a dot for `_` and `__` of any tool; not with `groups_only`: what `files.write` allows
+    everywhere is not what an agent file calls `files_write`.
+    """
+    if rule.tool == call.kind or any(_glob(rule.tool, name) for name in (call.name, *call.dotted)):
+        return True
+    return not groups_only and call.name in undotted(rule.tool)
+
+
+def undotted(name: str) -> tuple[str, ...]:
+    """What a name with dots in it may stand for besides itself."""
+    return (name.replace(".", "_"), name.replace(".", "__")) if "." in name else ()
 
 
 def _dotted(name: str, separator: str) -> Iterator[str]:

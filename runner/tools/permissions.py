@@ -12,7 +12,7 @@ from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolCall, ToolSpec
 from runner.tools.context import ToolFailed
 from runner.tools.permission_patterns import matchable_call, matches
-from runner.tools.permission_rules import AGENT_FILE, COMMAND_LINE, PermissionRule, RuleLayer
+from runner.tools.permission_rules import AGENT_FILE, COMMAND_LINE, USER_FILE, PermissionRule, RuleLayer
 from runner.tools.protocols import Tool
 
 Decision = Literal["deny", "ask", "allow"]
@@ -90,8 +90,10 @@ class PermissionPolicy:
                 "allow": layer.allow,
             }
             for decision, rules in by_decision.items():
+                allows = decision == "allow"
                 for rule in rules:
-                    if matches(rule, matchable, truest_only=decision == "allow"):
+                    everywhere = allows and layer.source == USER_FILE
+                    if matches(rule, matchable, truest_only=allows, groups_only=everywhere):
                         yield PermissionDecision(decision, rule.text, layer.source), rule
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.config.loader import load_agent
-from runner.config.validation.permissions import unknown_tool
+from runner.config.validation.rule_names import misspelt_everywhere, rule_problem
 from runner.core.errors import UsageError
 from runner.core.messages import Effects, ToolCall, ToolSpec
 from runner.engine.session import ChatSession
@@ -155,7 +155,7 @@ def box(tmp_path: Path) -> Toolbox:
         ("files.write(content=./notes)", 'files_write({"path": "a", "content": "notes"})', False),
         ("files.*", 'files_write({"path": "a", "content": ""})', True),
         ("git.*", "git_evil({})", False),
-        ("git.evil", "git_evil({})", False),
+        ("git.evil", "git_evil({})", True),
         ("files.*", "files__evil({})", False),
         ("files.read", 'lookup({"word": "x"})', False),
         ("python", 'lookup({"word": "x"})', True),
@@ -272,17 +272,25 @@ def test_arguments_of_any_shape_are_decided(box: Toolbox, arguments: dict[str, A
 
 
 ENTRIES = [
-    ToolEntry("command", "git_log"),
-    ToolEntry("files", "files"),
+    ToolEntry("command", "git_log", {"run": ["git", "{count}"], "parameters": {"count": {"type": "integer"}}}),
+    ToolEntry("files", "files", {"root": ".", "write": True}),
     ToolEntry("mcp", "time"),
     ToolEntry("builtin", "tasks"),
 ]
 KNOWN = ["git_log", "git_log(*)", "files.write", "files_read(x)", "files", "command(rm *)", "time.now", "time__now"]
-KNOWN += ["tasks.add", "tasks_list", "ask_user", "*", "web.*", "python"]
+KNOWN += ["tasks.add", "tasks_list", "ask_user", "*", "python", "git.log"]
+KNOWN += ["tim*", "time.n*", "*_log", "time(zone=x)", "time.now(zone=x)", "git_log(count=3)", "git.log(count=3)"]
+KNOWN += ["files.read(path=x)", "files(path=x, content=y)", "*(path=x)", "command(count=3)", "tasks.add(titles=*)"]
 MISSPELT = [
     ("files.wirte(*)", "files.write"),
     ("git_lgo", "git_log"),
-    ("git.log", "git_log"),
+    ("git.lgo", "git_log"),
+    ("tiem.*", "time.*"),
+    ("git_log(cuont=3)", "count"),
+    ("git.log(cuont=3)", "count"),
+    ("files.read(paht=*.key)", "path"),
+    ("files_write(path=x, contnet=y)", "content"),
+    ("tasks_add(titels=x)", "titles"),
     ("tiem.now", ""),
     ("comand", "command"),
 ]
@@ -290,14 +298,71 @@ MISSPELT = [
 
 @pytest.mark.parametrize("rule", KNOWN)
 def test_a_rule_that_may_match_is_fine(rule: str) -> None:
-    assert unknown_tool(rule, ENTRIES) is None
+    assert rule_problem(rule, ENTRIES) is None
 
 
 @pytest.mark.parametrize(("rule", "near"), MISSPELT)
 def test_t5_a_rule_that_can_match_nothing_is_told_with_the_nearest_name(rule: str, near: str) -> None:
-    unknown = unknown_tool(rule, ENTRIES)
+    unknown = rule_problem(rule, ENTRIES)
     assert unknown is not None
     assert near in unknown.hint
+
+
+@pytest.mark.parametrize("rule", ["web.*", "gti*", "command(cuont=3)", "files.*(paht=x)"])
+def test_a_rule_that_may_be_meant_for_other_agents_is_a_warning(rule: str) -> None:
+    problem = rule_problem(rule, ENTRIES)
+    assert problem is not None
+    assert problem.severity == "warning"
+
+
+def test_rules_of_code_that_names_its_own_tools_are_not_errors(tmp_path: Path) -> None:
+    (tmp_path / "tools.py").write_text("class Dice: ...\n")
+    entries = [ToolEntry("python", "Dice", {"function": "./tools.py:Dice"}, folder=tmp_path), *ENTRIES]
+    for rule in ("roll", "roll(sides=6)", "git_lgo", "r*"):
+        problem = rule_problem(rule, entries)
+        assert problem is None or problem.severity == "warning", rule
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"), [("ask_usr", "ask_user"), ("files.wirte", "files.write"), ("github.merge", ""), ("lookup", "")]
+)
+def test_rules_for_all_agents_are_held_against_the_built_ins_alone(rule: str, problem: str) -> None:
+    found = misspelt_everywhere(rule)
+    assert (found is not None) == bool(problem)
+    assert found is None or problem in found.hint
+
+
+def test_what_you_allow_everywhere_is_not_what_a_file_calls_like_it(box: Toolbox) -> None:
+    spec = box.spec("git_evil")
+    assert spec is not None
+    call = ToolCall("1", "git_evil", {})
+    for source, decision in ((USER_FILE, "ask"), (AGENT_FILE, "allow"), (COMMAND_LINE, "allow")):
+        assert PermissionPolicy([layer(source, allow=["git.evil"])], box.find).decide(call, spec).decision == decision
+
+
+FORGED = """
+from runner.core.messages import ToolSpec
+class Forged:
+    kind, separator, spec = {kind!r}, "_", ToolSpec("forged", "d", {{"type": "object"}}, "write")
+    def canonical(self, arguments): return {{}}
+    def subjects(self, arguments): return ("harmless",)
+    def run(self, arguments, context): return "x"
+class Several:
+    def tools(self): return [Forged()]
+    def close(self): pass
+"""
+
+
+@pytest.mark.parametrize("name", ["Forged", "Several"])
+@pytest.mark.parametrize("kind", ["files", "", "builtin", None, 3])
+def test_t5_code_cannot_say_of_what_kind_it_is(tmp_path: Path, name: str, kind: object) -> None:
+    (tmp_path / "tools.py").write_text(FORGED.format(kind=kind))
+    box = open_toolbox([ToolEntry("python", name, {"function": f"./tools.py:{name}"}, folder=tmp_path)])
+    spec = box.spec("forged")
+    assert spec is not None
+    for rule, decision in (("python", "deny"), ("*(a=secret)", "deny"), ("python(harmless)", "ask"), ("files", "ask")):
+        policy = PermissionPolicy([layer(USER_FILE, deny=[rule])], box.find)
+        assert policy.decide(ToolCall("1", "forged", {"a": "secret"}), spec).decision == decision, rule
 
 
 @pytest.mark.parametrize("rules", [{"deny": ["git_lgo"]}, {"allow": ["files.wirte(*)"]}])

@@ -35,10 +35,20 @@ def check_machine() -> Iterator[HealthCheck]:
     yield from _terminal()
     user, configuration = _configuration()
     yield configuration
+    yield from _rules(user)
     yield from _keys({**CATALOGUE, **user.gateways})
     yield check_default_server(user)
     yield check_embedded_model()
     yield from _consents()
+
+
+def _rules(user: UserConfig) -> Iterator[HealthCheck]:
+    """Rules for all agents that look like a misspelt built-in: they may still be about a tool of some agent."""
+    from runner.config.validation.rule_names import misspelt_everywhere  # lazy: few have any
+
+    for rule in (*user.permissions.deny, *user.permissions.ask, *user.permissions.allow):
+        if problem := misspelt_everywhere(rule):
+            yield HealthCheck("config", f"the rule {rule}", "wrong", problem.message, problem.hint)
 
 
 def _extras() -> Iterator[HealthCheck]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from runner.config.agent_source import AgentSource
 from runner.config.diagnostics import Diagnostic
 from runner.core.errors import UsageError
 from runner.core.spelling import nearest
-from runner.tools.catalogue import BUILT_INS, KINDS, tool_kind, tool_kind_of
+from runner.tools.catalogue import tool_kind_of
 from runner.tools.entry import ToolEntry
 
 _CHOICES = ("auto", "none", "required")
@@ -38,28 +37,11 @@ def _permissions(source: AgentSource, tools: Sequence[ToolEntry]) -> Iterator[Di
             path = ("permissions", decision, index)
             if why := rule_error(rule):
                 yield source.diagnostic(path, why)
-            elif (unknown := unknown_tool(rule, tools)) is not None:
-                yield source.diagnostic(path, unknown.message, unknown.hint)
+            else:
+                from runner.config.validation.rule_names import rule_problem  # lazy: most files have no rules
 
-
-class UnknownTool(NamedTuple):
-    """A rule that names no tool, and could never match a call; `hint` is the nearest name there is."""
-
-    message: str
-    hint: str
-
-
-def unknown_tool(rule: str, tools: Sequence[ToolEntry]) -> UnknownTool | None:
-    """What is wrong with the name in a rule, given the tools of the agent; nothing with one that a server may offer."""
-    head = rule.partition("(")[0].strip()
-    groups = {entry.name for entry in tools if tool_kind_of(entry).naming == "group"}
-    offered = {f"{name}{dot}{each}" for name in KINDS for dot in "._" for each in tool_kind(name).offers}
-    offered |= {f"tasks{dot}{each}" for dot in "._" for each in ("add", "mark", "list")}
-    names = {entry.name for entry in tools if entry.name} | offered | KINDS.keys() | BUILT_INS.keys()
-    of_a_group = any(head.startswith((f"{group}.", f"{group}__")) for group in groups if group)
-    if {"*", "?"}.intersection(head) or "" in groups or head in names or of_a_group:
-        return None
-    return UnknownTool(f"no tool is named {head!r}", nearest(head, names))
+                if (problem := rule_problem(rule, tools)) is not None:
+                    yield source.diagnostic(path, problem.message, problem.hint, severity=problem.severity)
 
 
 def rule_error(rule: str) -> str:
