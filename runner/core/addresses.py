@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -43,14 +43,18 @@ NOT_PUBLIC: tuple[str, ...] = (
 """Networks in which no server of the open internet is."""
 
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
-_AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f\x7f]|@.*@")  # of which parsers of URLs make different hosts
+# A name of letters, digits, `-`, `_` and `.`, or an address in brackets, and a port. Of all else, of two `@` and of
+# blanks, parsers of URLs, proxies and resolvers make different hosts.
+_AUTHORITY = re.compile(r"(?:[^@\\\s\x00-\x1f\x7f]*@)?(?:[\w.\x80-\U0010ffff-]*|\[[0-9A-Fa-f:.]+(?:%\w+)?\])(?::\w*)?")
+_NAME = re.compile(r"[\w.-]+")
+_ZONE = re.compile(r"%[A-Za-z0-9]+$")
 
 
 def host_of(url: str) -> str:
     """The host of a URL in lower case, without port and brackets; empty if it has none that all readers agree on."""
     try:
         parts = urlsplit(url)
-        if _AMBIGUOUS.search(parts.netloc) or url != url.strip():
+        if _AUTHORITY.fullmatch(parts.netloc) is None or url != url.strip():
             return ""
         return (parts.hostname or "").lower()
     except ValueError:
@@ -68,13 +72,26 @@ def is_loopback(host: str) -> bool:
     An unspecified address (0.0.0.0, ::) counts, since a connection to it ends here.
     """
     name = host.strip("[]").lower().rstrip(".")
-    if name in ("localhost", "127.0.0.1", "::1") or name.endswith(".localhost"):
+    if name in ("localhost", "127.0.0.1", "::1") or (name.endswith(".localhost") and _NAME.fullmatch(name)):
         return True
     address = parse_address(name)
     if address is None:
         return False
     address = getattr(address, "ipv4_mapped", None) or address
     return address.is_loopback or address.is_unspecified
+
+
+def loopback_alone(host: str, addresses: list[Any]) -> list[Any]:
+    """Of what a resolver says of a host, as getaddrinfo gives it, what is this machine if the host is to be that.
+
+    A name below localhost is counted for this machine wherever it is sent to. Raises OSError if nothing is left.
+    """
+    if not is_loopback(host):
+        return addresses
+    kept = [each for each in addresses if is_loopback(str(each[4][0]))]
+    if not kept:
+        raise OSError(f"{host} leads to another machine, {addresses[0][4][0]}")
+    return kept
 
 
 def is_public(host: str) -> bool:
@@ -107,7 +124,10 @@ def parse_address(host: str) -> IPv4Address | IPv6Address | None:
 
     The short, octal and hexadecimal forms of IPv4 that resolvers take (127.1, 0177.0.0.1, 2130706433) are read as well.
     """
-    text = host.strip("[]").partition("%")[0].rstrip(".")
+    text = host.strip("[]").rstrip(".")
+    text = _ZONE.sub("", text) if ":" in text else text
+    if "%" in text:
+        return None
     if ":" not in text and not text.rpartition(".")[2][:1].isdigit():
         return None  # the quick answer for names, without an import
     import ipaddress  # lazy: few hosts are written as addresses

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.addresses import host_of, is_cleartext, is_loopback, is_public, parse_address
+from runner.core.addresses import host_of, is_cleartext, is_loopback, is_public, loopback_alone, parse_address
 
 LOOPBACK = [
     "localhost", "LOCALHOST", "localhost.", "api.localhost", "a.b.localhost.", "127.0.0.1", "127.255.255.254",
@@ -17,7 +17,10 @@ NOT_LOOPBACK = [
     "", ".", "localhost.example.org", "notlocalhost", "127.0.0.1.example.org", "127.example", "1270.0.0.1", "128.0.0.1",
     "10.0.0.1", "169.254.169.254", "fe80::1", "256", "1.2.3.4.5", "0x", "08.0.0.1", "127.0.0.256", "127..1", ":", "::g",
     "4294967296", "example.org", "12_7.0.0.1", "127.0.0.0_1", "0o177.0.0.1", "+127.0.0.1", "１２７.0.0.1", "127.0.0.-1",
-    "localhost.evil.com", "localhost@evil.com", "evil.com#localhost", "::127.0.0.1", "2002:7f00:1::", "localhost%2e",
+    "localhost.evil.com", "localhost@evil.com", "127.0.0.1%evil.com",
+    "127.0.0.1%25evil.com", "0%evil.com", "::1%25.evil.com", "evil.com%2f.localhost", "evil.com%00.localhost",
+    "evil.com/.localhost", "evil.com|.localhost", "evil.com,.localhost", "evil.com:80.localhost",
+    "evil.com#localhost", "::127.0.0.1", "2002:7f00:1::", "localhost%2e",
 ]  # fmt: skip
 PRIVATE = [
     "127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "168.63.129.16", "192.0.0.192",
@@ -87,6 +90,16 @@ def test_any_text_has_an_answer(text: str) -> None:
         ("http://evil.test\\@127.0.0.1/", ""),
         ("http://127.0.0.1 .evil.test/", ""),
         (" http://127.0.0.1/", ""),
+        ("http://127.0.0.1%25.evil.test/", ""),
+        ("http://127.0.0.1%.evil.test/", ""),
+        ("http://evil.test%2f.localhost/", ""),
+        ("http://evil.test{.localhost/", ""),
+        ("http://evil.test,.localhost/", ""),
+        ("http://[::1]evil.test/", ""),
+        ("http://[::1%25.evil.test]/", ""),
+        ("http://[::1%lo]:80/", "::1%lo"),
+        ("http://b\u00fccher.test:8080/", "b\u00fccher.test"),
+        ("http://my_service:8080/", "my_service"),
     ],
 )
 def test_the_host_of_a_url(url: str, host: str) -> None:
@@ -114,3 +127,15 @@ def test_the_host_of_a_url(url: str, host: str) -> None:
 )
 def test_what_can_be_read_on_the_way(url: str, readable: bool) -> None:
     assert is_cleartext(url) is readable
+
+
+def _answer(address: str) -> tuple[object, ...]:
+    return (2, 1, 6, "", (address, 80))
+
+
+def test_what_counts_for_this_machine_is_reached_on_it_alone() -> None:
+    here, elsewhere = _answer("127.0.0.1"), _answer("93.184.216.34")
+    assert loopback_alone("a.localhost", [elsewhere, here]) == [here]
+    assert loopback_alone("a.test", [elsewhere, here]) == [elsewhere, here]
+    with pytest.raises(OSError, match="another machine"):
+        loopback_alone("a.localhost", [elsewhere])

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from runner.core.addresses import loopback_alone
 from runner.gateways.http.chunked_body import ChunkedBody
 from runner.gateways.http.messages import HttpRequest, request_target
 from runner.gateways.http.timers import Timers
@@ -28,7 +29,7 @@ _READ_SIZE = 65_536
 def _connect(host: str, port: int, seconds: float) -> socket.socket:
     """A connection to the first address of the host that takes one, all within `seconds`. Raises OSError."""
     deadline = time.monotonic() + seconds
-    addresses = _addresses(host, port, seconds)
+    addresses = loopback_alone(host, _addresses(host, port, seconds))
     for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         sock = socket.socket(family, kind, protocol)
         try:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from runner.core.addresses import host_of, is_loopback
+from runner.core.addresses import host_of, is_loopback, loopback_alone
 from runner.tools.mcp.server_config import McpServer
 
 LARGEST_EVENT = 64 * 1024 * 1024
@@ -23,8 +23,12 @@ _HINTS = {
 async def open_streams(server: McpServer) -> AsyncIterator[tuple[tuple[Any, Any], Callable[[], Awaitable[str]]]]:
     """The two message streams, and what the last error status was. The SDK follows no redirect to another origin."""
     import httpx2
+    from anyio import getaddrinfo
     from mcp.client.streamable_http import streamable_http_client
 
+    host = host_of(server.url)
+    if host.rstrip(".").endswith(".localhost"):
+        loopback_alone(host, await getaddrinfo(host, None))
     error_status: list[int] = []
 
     async def keep_status(response: httpx2.Response) -> None:
@@ -41,7 +45,7 @@ async def open_streams(server: McpServer) -> AsyncIterator[tuple[tuple[Any, Any]
         headers=dict(server.headers),
         timeout=httpx2.Timeout(_CONNECT_SECONDS, read=None),
         event_hooks={"response": [keep_status]},
-        trust_env=not is_loopback(host_of(server.url)),
+        trust_env=not is_loopback(host),
     )
     async with (
         client,
