@@ -42,6 +42,15 @@ _SERVICE_KEYS: tuple[tuple[str, str], ...] = (
 )
 """How the keys of a service begin, and how they go on."""
 
+_KEY_HEAD = "-----BEGIN [A-Z ]*PRIVATE KEY-----"
+_KEY_END = "-----END [A-Z ]*PRIVATE KEY-----"
+_BETWEEN = r"(?:\s|\\[nrt]|%0[ADad]|%20)"
+# What can be a key's own lines and nothing else: where texts of several stand together, no mark may hide what follows.
+_KEY_IN_LIST = (
+    rf"{_KEY_HEAD}(?:{_BETWEEN}*(?:[A-Za-z0-9+/=]{{24,}}|(?:Proc-Type|DEK-Info): [^\s\\%]{{1,60}}))*"
+    rf"(?:{_BETWEEN}*(?:[A-Za-z0-9+/=]{{1,23}}{_BETWEEN}*)?{_KEY_END})?"
+)
+
 SHAPES: tuple[tuple[str, str], ...] = (
     ("openai-key", _START + r"sk-(?:[A-Za-z0-9_-]{20,}|(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{8,})"),
     ("github-token", _START + r"(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
@@ -49,7 +58,7 @@ SHAPES: tuple[tuple[str, str], ...] = (
     ("google-key", _START + r"AIza[A-Za-z0-9_-]{30,}"),
     ("slack-token", _START + r"xox[abprs]-[A-Za-z0-9-]{10,}"),
     ("jwt", _START + r"eyJ[A-Za-z0-9_-]{8,1024}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"),
-    ("private-key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    ("private-key", rf"{_KEY_HEAD}[\s\S]*?(?:{_KEY_END}|\Z)"),
     ("bearer", _START + r"(?i:bearer )[A-Za-z0-9._~+/-]{20,}=*"),
     ("url-password", r"(?<=://)[^\s/:@«»]+:[^\s/@«»]+(?=@)"),
     ("gitlab-token", _START + r"glpat-[A-Za-z0-9_-]{16,}"),
@@ -149,9 +158,10 @@ def environment_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 @cache
-def _shapes() -> re.Pattern[str]:
+def _shapes(private_key: str = "") -> re.Pattern[str]:
     """One pattern for all shapes, compiled when a text may hold one."""
-    return re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES))
+    shapes = {**dict(SHAPES), **({"private-key": private_key} if private_key else {})}
+    return re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in shapes.items()))
 
 
 def _shape_name(match: re.Match[str]) -> str:
@@ -167,12 +177,18 @@ def mark_secret(variable: str) -> None:
 
 
 def redact_known(text: str, environ: Mapping[str, str]) -> str:
-    """The text without secrets of a known shape, and without those of the environment, however they are encoded."""
+    """The text without secrets of a known shape, and without those of the environment, however they are encoded.
+
+    It may hold what several have to say: the beginning of a private key hides nothing but lines of a key.
+    """
     if not text:
         return text
     used = {name: environ[name].strip() for name in _in_use if environ.get(name)}
     secrets = {f"env:{name}": value for name, value in (environment_secrets(environ) | used).items()}
-    return redact(Secrets(secrets).redact(text))
+    text = Secrets(secrets).redact(text)
+    if not may_hold_secret(text):
+        return text
+    return _shapes(_KEY_IN_LIST).sub(lambda match: f"«{_shape_name(match)}»", text)
 
 
 @dataclass(frozen=True, slots=True)

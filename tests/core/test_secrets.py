@@ -18,6 +18,7 @@ from runner.core.secrets import (
     looks_secret,
     may_hold_secret,
     redact,
+    redact_known,
     shapes_in,
 )
 from runner.gateways.http.credentials import Credentials
@@ -171,3 +172,19 @@ def test_t10_an_escape_before_a_key_does_not_hide_it(before: str, name: str, sec
 )
 def test_t10_digests_ids_and_pictures_are_not_redacted(text: str) -> None:
     assert redact(text) == text
+
+
+HEAD = "-----BEGIN RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("after", [": unknown key", "\nrun    rm -rf /", '", "x": 1}', " and more", "\\nb", ""])
+def test_t11_the_beginning_of_a_private_key_hides_nothing_that_follows(after: str) -> None:
+    assert redact_known(f"a {HEAD}{after}", {}) == f"a «private-key»{after}"
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\\n", "%0A", "\n    ", " "])
+@pytest.mark.parametrize("end", ["-----END RSA PRIVATE KEY-----", ""])
+def test_t10_all_of_a_private_key_is_hidden_in_a_list(line_break: str, end: str) -> None:
+    lines = [HEAD, "Proc-Type: 4,ENCRYPTED", "MIIEabcdefghijkl/+0123456789" * 2, "MIIEabcdefghijkl/+0123456789" * 2]
+    lines += ["abc123==", end] if end else []
+    assert redact_known(f"a {line_break.join(lines)}. B", {}) == "a «private-key». B"
