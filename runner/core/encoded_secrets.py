@@ -20,11 +20,19 @@ _LONGEST_CACHED = 256
 
 _SEXTET = rb"[A-Za-z0-9+/_-]"
 _HEX = rb"[0-9A-Fa-f]"
-_ESCAPED = rb"%[0-9A-Fa-f]{2}|&#?[A-Za-z0-9]{1,7};|=[0-9A-Fa-f]{2}|\\[uUxnrtbf\"'/\\]"
+_ESCAPED = rb"%[0-9A-Fa-f]{2}|&#?[A-Za-z0-9]{1,31}|=[0-9A-Fa-f]{2}|\\[uUxnrtbf\"'/\\0-7]"
+_BETWEEN = rb"(?:[:;,._\s-]{1,2}(?:0[xX])?|0[xX])"
+_HEX_ALONE = re.compile(rb"%b+" % _HEX)
+_HEX_DIGIT = re.compile(rb"0[xX]|(%b)" % _HEX)
 _BREAK = rb"(?:\r?\n[ \t]*)"
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _SHORT_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"0": b"\0"}
-_ENTITIES = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
+# What a terminal or a reader leaves out: colours and the like, controls, zero-width and other invisible characters.
+_INVISIBLE = re.compile(
+    rb"\x1b\[[0-?]*[ -/]*[@-~]|\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf])|\xc2\xad|\xcd\x8f|\xef\xbb\xbf"
+    rb"|\xef\xb8[\x80-\x8f]|\xd8\x9c|\xe1\xa0\x8e|\xf3\xa0[\x80-\x87][\x80-\xbf]|[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]"
+)
+_PLAIN = bytes(range(32, 127)) + b"\t\r\n"
 
 
 class SecretSpan(NamedTuple):
@@ -52,14 +60,16 @@ class SecretFinder:
         for name, value in secrets.items():
             for part in _parts(value):
                 self._names.setdefault(part.encode("utf-8", "surrogatepass"), name)
+                # Windows encodes UTF-16; without its last byte it is found whichever byte of each pair comes first.
+                self._names.setdefault(part.encode("utf-16-le", "surrogatepass")[:-1], name)
         needles = sorted(self._names, key=len, reverse=True)
         self._exact = re.compile(b"|".join(map(re.escape, needles))) if needles else None
         shortest = len(needles[-1]) if needles else 0
         width = min(-(-4 * shortest // 3), 16)
         sextets = re.compile(rb"(?<!%b)%b{%d,}(?:%b%b+)*" % (_SEXTET, _SEXTET, width, _BREAK, _SEXTET))
         hexadecimal = re.compile(
-            rb"(?<!%b)(?:%b{%d,}(?:%b%b+)*|%b{2,}(?:[:\s-]{1,2}%b{2,})+)"
-            % (_HEX, _HEX, min(2 * shortest, 32), _BREAK, _HEX, _HEX, _HEX)
+            rb"(?<!%b)(?:%b{%d,}(?:%b%b+)*|(?:0[xX])?%b{2,}(?:%b%b{2,})+)"
+            % (_HEX, _HEX, min(2 * shortest, 32), _BREAK, _HEX, _HEX, _BETWEEN, _HEX)
         )
         self._nested = re.compile(rb"[\t\r\n -~]{%d,}|%b" % (max(1, shortest), _ESCAPED))
         self._runs = ((sextets, _sextet_views, set[bytes]()), (hexadecimal, _hex_views, set[bytes]()))
@@ -105,11 +115,13 @@ class SecretFinder:
             yield SecretSpan(*match.span(), self._names[match.group()])
         if not levels:
             return
-        for view in self._views(data):
+        for view in self._views(data, levels == _LEVELS):
             for start, end, name in self._search(view.data, levels - 1):
                 yield SecretSpan(view.starts[start], view.ends[end - 1], name)
 
-    def _views(self, data: bytes) -> Iterator[_View]:
+    def _views(self, data: bytes, is_text: bool) -> Iterator[_View]:
+        if is_text and data.translate(None, _PLAIN) and (view := _unescaped(data, _INVISIBLE, _nothing)) is not None:
+            yield view
         for marker, pattern, decode in _ESCAPES:
             if marker in data and (view := _unescaped(data, pattern, decode)) is not None:
                 yield view
@@ -184,7 +196,11 @@ def _percent(match: re.Match[bytes]) -> bytes:
 
 
 def _backslash(match: re.Match[bytes]) -> bytes:
-    pair, *codes, octets, char = match.groups()
+    pair, *codes, octets, octal, line_break, char = match.groups()
+    if octal:
+        return bytes([int(octal, 8) & 0xFF])
+    if line_break:
+        return b""
     if pair:
         return _pair(pair).encode("utf-8", "surrogatepass")
     if code := next(filter(None, codes), b""):
@@ -199,10 +215,17 @@ def _pair(pair: bytes) -> str:
 
 
 def _entity(match: re.Match[bytes]) -> bytes:
-    decimal, code, name = match.groups()
-    if name:
-        return _ENTITIES.get(name.lower(), match.group())
-    return _character(int(decimal) if decimal else int(code, 16))
+    from html import unescape  # lazy: its names of characters, where there are any
+
+    return unescape(match.group().decode()).encode("utf-8", "surrogatepass")
+
+
+def _unit(match: re.Match[bytes]) -> bytes:
+    return _character(int(match[1], 16))
+
+
+def _nothing(match: re.Match[bytes]) -> bytes:
+    return b""
 
 
 def _character(code: int) -> bytes:
@@ -220,12 +243,14 @@ _ESCAPES: Sequence[tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], b
         b"\\",
         re.compile(
             rb"(\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2})"
-            rb"|\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([^uUx]))"
+            rb"|\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})"
+            rb"|([0-7]{3})|(\r?\n[ \t]*)|([^uUx]))"
         ),
         _backslash,
     ),
-    (b"&", re.compile(rb"&(?:#([0-9]{1,7})|#[xX]([0-9A-Fa-f]{1,6})|([A-Za-z]{2,5}));"), _entity),
+    (b"&", re.compile(rb"&(?:#[0-9]{1,20}|#[xX][0-9A-Fa-f]{1,20}|[A-Za-z][A-Za-z0-9]{1,30});?"), _entity),
     (b"=", re.compile(rb"=(?:([0-9A-Fa-f]{2})|\r?\n)"), _quoted_printable),
+    (b"%u", re.compile(rb"%u([0-9A-Fa-f]{4})"), _unit),
 )
 """Each way to escape characters: what stands in a text that uses it, how an escape reads, what it stands for."""
 
@@ -253,7 +278,13 @@ def _sextet_views(match: re.Match[bytes]) -> Iterator[_View]:
 
 def _hex_views(match: re.Match[bytes]) -> Iterator[_View]:
     """What pairs of digits stand for, from the first on, and from the second."""
-    run, positions = _positions(match, b" \t\r\n\v\f:-")
+    text, start = match.group(), match.start()
+    positions: Sequence[int]
+    if _HEX_ALONE.fullmatch(text):
+        run, positions = text, range(start, start + len(text))
+    else:
+        digits = [digit.start(1) for digit in _HEX_DIGIT.finditer(text) if digit[1]]
+        run, positions = bytes([text[at] for at in digits]), [start + at for at in digits]
     for shift in (0, 1):
         count = (len(run) - shift) // 2
         data = binascii.a2b_hex(run[shift : shift + 2 * count])

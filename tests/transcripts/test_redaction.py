@@ -123,6 +123,12 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "HTML": html.escape,
     "HTML, numbers": lambda text: "".join(f"&#{ord(char)};" for char in text),
     "HTML, hexadecimal": lambda text: "".join(f"&#x{ord(char):X};" for char in text),
+    "HTML without semicolons": lambda text: "".join(f"&#{ord(char)}" for char in text),
+    "HTML with zeros": lambda text: "".join(f"&#x{ord(char):010x};" for char in text),
+    "hex with commas": lambda text: ",".join(f"{byte:02x}" for byte in text.encode()),
+    "bytes of C": lambda text: ", ".join(f"0x{byte:02X}" for byte in text.encode()),
+    "octal": lambda text: "".join(f"\\{byte:03o}" for byte in text.encode()),
+    "%u": lambda text: "".join(f"%u{ord(char):04x}" for char in text),
     "quoted-printable": lambda text: quopri.encodestring(text.encode()).decode(),
 }
 characters = st.characters(min_codepoint=33, max_codepoint=0xFFFD, exclude_categories=["Cs", "Zs", "Cc"])
@@ -149,6 +155,29 @@ def test_t10_a_secret_is_found_in_whatever_it_is_encoded(inner: str, outer: str,
     assert secret not in left
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_t10_a_secret_of_windows_is_found(encoding: str) -> None:
+    secret = "k1-q7w2E9r4T"
+    for coded in (base64.b64encode(secret.encode(encoding)).decode(), secret.encode(encoding).hex()):
+        assert "«env:IT»" in Redactor({"env:IT": secret})(f"powershell -e {coded}")
+
+
+INVISIBLE = ["\x1b[31m", "\u200b", "\xad", "\ufeff", "\u2060", "\u202e", "\x08", "\x9b", "\U000e0041", "\\\n    "]
+
+
+@pytest.mark.parametrize("between", INVISIBLE)
+def test_t10_what_nobody_sees_does_not_hide_a_secret(between: str) -> None:
+    assert Redactor({"env:IT": "k1-q7w2E9r4T"})(f"a {between.join('k1-q7w2E9r4T')} b") == "a «env:IT» b"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("&lowbar;", "_"), ("&plus;", "+"), ("&period;", "."), ("&sol;", "/"), ("&equals;", "="), ("&AMP;", "&")],
+)
+def test_t10_every_name_of_html_is_known(name: str, shown: str) -> None:
+    assert Redactor({"env:IT": f"k1{shown}q7w2E9r4T"})(f"a k1{name}q7w2E9r4T b") == "a «env:IT» b"
+
+
 HARMLESS = sorted(Path(__file__).parent.parent.parent.glob("docs/*.md"))
 
 
@@ -169,6 +198,11 @@ def test_t10_a_text_of_escapes_alone_costs_little() -> None:
         "=41",
         "QUJD",
         "41 ",
+        "41,",
+        "0x41, ",
+        "\u200b",
+        "\x1b[0m",
+        "&amp",
         "QUJDQUJDQUJDQUJDQUJD\n",
         "\\\\",
         "+",
