@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runner.cli.terminal.streams import print_text
 from runner.core.errors import UsageError
 from runner.core.sanitize import escape_line
+from runner.core.secrets import redact_known
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.reports import FORMATS, SuiteResult, report_renderer
 
@@ -48,7 +49,7 @@ class Reports(NamedTuple):
                 continue
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, "utf-8")
+                file.write_text(redact_known(text, os.environ), "utf-8")
             except OSError as error:
                 raise UsageError(f"cannot write the report {file}", why=error.strerror or str(error)) from None
 
@@ -59,6 +60,7 @@ def print_report(name: str, text: str) -> None:
         print_text(text, colour=_colour(), end="")
         return
     encoding = sys.stdout.encoding or "utf-8"
+    text = redact_known(text, os.environ)
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
 
 

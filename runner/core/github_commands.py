@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from runner.core.sanitize import sanitize
+from runner.core.secrets import redact_known
 
 
 def workflow_command(name: str, message: str, **properties: str | int) -> str:
-    """`::name key=value,key=value::message` as one line, all in it escaped; `name` is error, warning or notice."""
+    """`::name key=value,key=value::message` as one line, all in it escaped and secrets masked.
+
+    `name` is error, warning or notice.
+    """
     listed = ",".join(f"{key}={_escape_property(str(value))}" for key, value in properties.items())
     return f"::{name} {listed}::{_escape(message)}"
 
@@ -21,7 +26,7 @@ def disarm_commands(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return sanitize(text).replace("%", "%25").replace("\n", "%0A")
+    return redact_known(sanitize(text), os.environ).replace("%", "%25").replace("\n", "%0A")
 
 
 def _escape_property(text: str) -> str:

@@ -19,3 +19,11 @@ from runner.core.github_commands import workflow_command
 )
 def test_a_command(message: str, properties: dict[str, str | int], line: str) -> None:
     assert workflow_command("error", message, **properties) == line
+
+
+def test_t10_a_command_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "canary-4711-abc")
+    hidden = "\u200b".join("canary-4711-abc")
+    line = workflow_command("error", f"a {hidden}", file="x/canary-4711-abc.yaml", title="canary-4711-abc")
+    assert "4711" not in line
+    assert line.count("«env") == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from runner.core.dirs import state_folder
 from runner.core.files import read_bounded, write_private
 from runner.core.messages import ToolSpec
+from runner.core.secrets import redact_known
 from runner.tools.mcp.server_config import McpServer
 from runner.tools.tool_names import changed_lines
 
@@ -57,13 +59,18 @@ def unpin(server: McpServer) -> None:
 
 
 def _pin(spec: ToolSpec) -> dict[str, Any]:
-    return {"description": spec.description, "parameters": json.loads(json.dumps(spec.parameters))}
+    """What is kept of a tool: its texts without known secrets, and where there were any a hash of all of it."""
+    text = json.dumps({"description": spec.description, "parameters": spec.parameters})
+    shown = redact_known(text, os.environ)
+    whole = {} if shown == text else {"hash": hashlib.sha256(text.encode()).hexdigest()}
+    return {**json.loads(shown), **whole}
 
 
 def _diff(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
     if old is None:
         return "new since the server was first used"
-    return "\n".join(changed_lines(_lines(old), _lines(new), _LONGEST_DIFF))
+    diff = "\n".join(changed_lines(_lines(old), _lines(new), _LONGEST_DIFF))
+    return diff or "what has changed looks like a secret, and is not shown"
 
 
 def _lines(pin: Mapping[str, Any]) -> list[str]:

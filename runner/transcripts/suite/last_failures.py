@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from runner.core.files import read_text_bounded, write_in_own_folder
+from runner.core.secrets import redact_known
 from runner.transcripts.outcome import Outcome
 
 FILE = Path(".agent-run", "failed.json")
@@ -14,7 +16,7 @@ _MAX_BYTES = 8_000_000
 
 
 def load_failures() -> frozenset[str] | None:
-    """The names of the cells that failed; None if nothing is remembered."""
+    """The names of the cells that failed, without secrets; None if nothing is remembered."""
     try:
         names = json.loads(read_text_bounded(FILE, _MAX_BYTES))
     except (OSError, ValueError):
@@ -27,9 +29,9 @@ def save_failures(outcomes: Sequence[Outcome]) -> None:
 
     A file that cannot be written is no error.
     """
-    bad = {outcome.name: outcome.is_bad for outcome in outcomes}
+    bad = {remembered_name(outcome.name): outcome.is_bad for outcome in outcomes}
     before = load_failures()
-    paths = {outcome.path for outcome in outcomes}
+    paths = {remembered_name(outcome.path) for outcome in outcomes}
     names = sorted({name for name in bad if bad[name]} | ((before or frozenset()) - bad.keys() - paths))
     if not names and before is None:
         return
@@ -37,3 +39,8 @@ def save_failures(outcomes: Sequence[Outcome]) -> None:
         write_in_own_folder(FILE, json.dumps(names, indent=1))
     except OSError:
         return
+
+
+def remembered_name(name: str) -> str:
+    """A cell or a file by the name that is written down."""
+    return redact_known(name, os.environ)

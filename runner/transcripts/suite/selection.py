@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.transcripts.model import Transcript
+from runner.transcripts.suite.last_failures import remembered_name
 
 
 class Selection(NamedTuple):
@@ -28,7 +29,8 @@ class Selection(NamedTuple):
 
     def includes_cell(self, path: Path, recording: str) -> bool:
         """The cell is one of `cells`, or its whole file is; or all are included."""
-        return self.cells is None or f"{path} [{recording}]" in self.cells or str(path) in self.cells
+        names = map(remembered_name, (f"{path} [{recording}]", str(path)))
+        return self.cells is None or not self.cells.isdisjoint(names)
 
 
 def _is_named(name: str, transcript: Transcript) -> bool:

@@ -17,7 +17,7 @@ import pytest
 
 from runner.core.cancel import Cancel
 from runner.core.errors import NeedsTrust, ToolsUnavailable, UsageError
-from runner.core.messages import ToolCall, ToolResult
+from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.core.sanitize import strip_invisible
 from runner.tools import Context, Toolbox, ToolEntry, ToolSettings, open_toolbox
 from runner.tools.mcp import pinned_tools as pins
@@ -283,6 +283,23 @@ class TestListing:
         pins.unpin(server)
         assert names(it.open("changing")) == ["it__echo", "it__quiet", "it__gone"]
         assert pins.pinned_file(server).stat().st_mode & 0o777 == 0o600
+
+    def test_t10_pins_hold_no_secret_and_notice_when_it_changes(self, it: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+        server = server_config(it.declared("ok"), ToolSettings())
+        monkeypatch.setenv("PIN_TOKEN", "canary-in-a-pin-1")
+
+        def listed(secret: str) -> list[ToolSpec]:
+            schema = {"type": "object", "properties": {secret: {"type": "string"}}}
+            tools = read_tool_list("it", [{"name": "x", "description": secret, "inputSchema": schema}], "write").tools
+            return [each.spec for each in tools]
+
+        assert pins.changed_tools(server, listed("canary-in-a-pin-1")) == ()
+        assert "canary-in-a-pin-1" not in pins.pinned_file(server).read_text()
+        assert pins.changed_tools(server, listed("canary-in-a-pin-1")) == ()
+        monkeypatch.setenv("PIN_TOKEN", "canary-in-a-pin-2")
+        (change,) = pins.changed_tools(server, listed("canary-in-a-pin-2"))
+        assert "canary" not in change.diff
+        assert change.diff
 
     def test_damaged_pins_trust_nothing(self, it: Box) -> None:
         file = pins.pinned_file(server_config(it.declared("ok"), ToolSettings()))
