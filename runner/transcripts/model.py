@@ -62,11 +62,13 @@ class Expectation(NamedTuple):
 class Answers(NamedTuple):
     """What the user would answer during a turn: to `ask_user`, in order, and which tools may run.
 
-    `approve` is None where the file says nothing, so that a stubbed tool needs no approval.
+    `approve` is None where the file says nothing, so that a stubbed tool needs no approval. `locations` tell where the
+    answers to `ask_user` stand.
     """
 
     ask_user: tuple[str, ...] = ()
     approve: tuple[str, ...] | None = None
+    locations: tuple[LazyLocation, ...] = ()
 
 
 class ScriptTurn(NamedTuple):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runner.core.capability import Capability
 from runner.core.errors import AgentRunError, NeedsTrust, UsageError
 from runner.core.files import read_bounded
-from runner.core.foreign_code import run_foreign
+from runner.core.foreign_code import run_unattended
 from runner.core.messages import EFFECTS, Effects
 from runner.core.spelling import nearest
 from runner.tools.captured_output import PrintedOutput
@@ -82,7 +82,7 @@ def _module_of_file(path: Path, entry: ToolEntry, settings: ToolSettings) -> Mod
         module = ModuleType(name)
         module.__file__ = str(path)
         sys.modules[name] = module
-        _, failure = run_foreign(lambda: exec(compile(code, str(path), "exec", dont_inherit=True), module.__dict__))
+        _, failure = run_unattended(lambda: exec(compile(code, str(path), "exec", dont_inherit=True), module.__dict__))
         if failure is not None:
             del sys.modules[name]
             raise _not_imported(str(path), failure, entry)
@@ -90,7 +90,7 @@ def _module_of_file(path: Path, entry: ToolEntry, settings: ToolSettings) -> Mod
 
 
 def _module_of_package(name: str, entry: ToolEntry) -> ModuleType:
-    module, error = run_foreign(lambda: import_module(name))
+    module, error = run_unattended(lambda: import_module(name))
     if module is None or error is not None:
         raise _not_imported(name, error, entry)
     return module

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from runner.core.messages import ToolCall
 from runner.engine.approval import ApprovalRequest
+from runner.tools.catalogue import tool_kind_of
+from runner.tools.entry import ToolEntry
+from runner.transcripts.expectations.matchers import json_line
 from runner.transcripts.model import ScriptTurn
+from runner.transcripts.outcome import Finding
 
 AllowsUnlisted = Callable[[ToolCall, ApprovalRequest], bool]
 """Whether a call may run of which the turn says nothing."""
+
+
+def may_ask(entry: ToolEntry | None) -> bool:
+    """Whether a tool of the entry may ask the user: the built-in for it, code that is not ours, or an agent."""
+    if entry is None:
+        return False
+    kind = tool_kind_of(entry)
+    return entry.name == "ask_user" if kind.opens_safely(entry) else not kind.served
 
 
 class ScriptedUser:
@@ -38,6 +50,13 @@ class ScriptedUser:
             self._report_unanswered(f"nobody answers: {question}")
             raise EOFError("nobody is there to answer")
         return self._answers.pop(0)
+
+    def left_over(self, turn: ScriptTurn) -> Iterator[Finding]:
+        """A failure for each of the turn's answers that nothing asked for."""
+        asked = len(turn.answers.ask_user) - len(self._answers)
+        for answer, lazy in zip(self._answers, turn.answers.locations[asked:], strict=True):
+            what = f"answers.ask_user: nothing asked for the answer {json_line(answer)}"
+            yield Finding("fail", "left-over", what, lazy.location, turn.id)
 
     def approve(self, call: ToolCall, request: ApprovalRequest) -> str:
         """`yes` or `no`: whether a call may run that the permissions ask about."""

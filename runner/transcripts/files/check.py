@@ -37,7 +37,7 @@ def _recording_diagnostics(transcript: Transcript) -> Iterator[Diagnostic]:
     """What a replay of the recordings would find at once."""
     for recording in transcript.recordings:
         if recording.edited:
-            hint = "record it again, or name it hand/NAME"
+            hint = "record it again, or name it hand/NAME and delete its request:"
             yield _diagnostic(recording.location, "this recording was edited by hand", hint, "warning")
         for turn, location in transcript.unscripted_turns(recording):
             message = f"the recorded turn {turn} is not in the script"

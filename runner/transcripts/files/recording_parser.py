@@ -9,12 +9,12 @@ from typing import Any
 
 from runner.config.yaml.document import NodePath
 from runner.core.chunks import parse_arguments
-from runner.core.messages import Opaque, Usage
+from runner.core.messages import Opaque, ToolSpec, Usage
 from runner.transcripts.chunking import decode_lengths
 from runner.transcripts.files.blobs import Blobs
 from runner.transcripts.files.script_parser import parse_expectations, parse_inputs
 from runner.transcripts.files.source_document import SourceDocument
-from runner.transcripts.fingerprint import stamp_of, turns_digest
+from runner.transcripts.fingerprint import stamp_of, tool_digest, tool_signature, turns_digest
 from runner.transcripts.model import (
     HAND_PREFIX,
     RecordedCall,
@@ -28,6 +28,7 @@ from runner.transcripts.model import (
 )
 
 _HASH_KEYS = frozenset({"seen", "is", "system", "tools", "options", "turns"})
+_REDACTED = "«"
 _CALL_FIELDS = frozenset({"args_text", "returned", "failed"})
 
 
@@ -43,6 +44,13 @@ def parse_recording(source: SourceDocument, blobs: Blobs) -> Recording:
             ("recording",),
             "this recording has no request:, so nothing could tell whether it is stale",
             "take it out and record again, or name it hand/NAME",
+        )
+    elif request is not None and by_hand:
+        source.report(
+            ("request",),
+            f"{name} is written by hand, so nothing compares this request: with what is sent",
+            "delete request:, and keep the recording of the model beside this one",
+            at_key=True,
         )
     if "expect" in document and not by_hand:
         source.report(("expect",), "only a hand/ recording brings its own expectations")
@@ -74,10 +82,26 @@ def parse_recording(source: SourceDocument, blobs: Blobs) -> Recording:
 
 
 def _is_edited(document: Mapping[str, Any], request: RecordedRequest) -> bool:
-    """A machine-written document no longer has the turns, or the request, that its stamp is of."""
+    """A machine-written document no longer has the turns, or the request, that its hashes are of."""
     tools = {name: tool.digest for name, tool in request.tools.items()}
     stamp = stamp_of(request.system, tools, request.options) | {"turns": turns_digest(document["turns"])}
-    return stamp != request.stamp
+    return stamp != request.stamp or any(_is_edited_tool(name, tool) for name, tool in request.tools.items())
+
+
+def _is_edited_tool(name: str, tool: RecordedTool) -> bool:
+    """What a recording tells of a tool is not what its hash is of, as far as it tells all and nothing is redacted."""
+    try:
+        text = tool.schema_text()
+    except ValueError:
+        return False  # the blob is missing, or was edited itself: told where it is needed
+    if not text or _REDACTED in "".join((text, tool.description, tool.signature)):
+        return False
+    try:
+        schema = json.loads(text)
+        spec = ToolSpec(name, tool.description, schema)
+        return tool_digest(spec) != tool.digest or tool_signature(spec) != tool.signature
+    except (ValueError, RecursionError, AttributeError, TypeError):
+        return True  # no schema, so it was not written so
 
 
 def _restore_hash_texts(source: SourceDocument) -> None:

@@ -126,7 +126,14 @@ def _turn(node: _TurnNode, turn_id: str, normalize: tuple[str, ...]) -> ScriptTu
         user["text"],
         source.lazy_location(*node_path),
         parse_expectations(source, (*node_path, "expect"), turn.get("expect", ()), normalize),
-        Answers(tuple(answers.get("ask_user", ())), tuple(answers["approve"]) if "approve" in answers else None),
+        Answers(
+            tuple(answers.get("ask_user", ())),
+            tuple(answers["approve"]) if "approve" in answers else None,
+            tuple(
+                source.lazy_location(*node_path, "answers", "ask_user", position)
+                for position in range(len(answers.get("ask_user", ())))
+            ),
+        ),
         files,
         turn.get("keep_going", False),
     )

@@ -102,6 +102,9 @@ class LiveConversation:
                 break
             self.results.append(result)
             self._raise_failure(turn, result.error)
+            if result.error is None and not any(self._tools.may_have_asked(call.name) for call in result.calls):
+                for finding in self.conversation.user.left_over(turn):
+                    self.evaluation.add_finding(finding)
             expect = self.conversation.renderer.expectations(turn.expect)
             self.evaluation.evaluate(expect, result, turn.id)
             if not expect:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from runner.core.messages import ToolCall, ToolResult, ToolSpec
 from runner.tools import Context, Tool, Toolbox
+from runner.transcripts.conversation.scripted_user import may_ask
 from runner.transcripts.expectations.matchers import json_equal
 from runner.transcripts.model import RecordedCall, Recording
 
@@ -44,6 +45,10 @@ class StubbedTools:
     def is_stubbed(self, name: str) -> bool:
         """The tool writes or executes, and may not run."""
         return self._effects.get(name) in _STUBBED_EFFECTS and not self._may_run(name)
+
+    def may_have_asked(self, name: str) -> bool:
+        """A call of the tool gave an older result, before which it may have asked the user."""
+        return self.is_stubbed(name) and may_ask(self._real.entry(name))
 
     def seconds(self, call: ToolCall) -> float | None:
         return None if self.is_stubbed(call.name) else self._real.seconds(call)

@@ -11,6 +11,7 @@ from runner.tools import Context, Tool
 from runner.tools.catalogue import tool_kind_of
 from runner.tools.context import ToolFailed
 from runner.transcripts.conversation.run_context import ReplayedEntries
+from runner.transcripts.conversation.scripted_user import may_ask
 from runner.transcripts.conversation.tool_modes import RUNNING_MODES, tool_mode
 from runner.transcripts.expectations.matchers import value_differences
 from runner.transcripts.model import RecordedCall, ToolMode
@@ -44,6 +45,7 @@ class RecordedTools:
             for entry, specs, _ in entries.closed.values()
             for spec in specs
         }
+        self._closed_entries = {name: closed.entry for closed in entries.closed.values() for name in closed.names}
         self._gateway = gateway
         self._modes = modes
         self._redactor = redactor
@@ -108,6 +110,14 @@ class RecordedTools:
         if mode == "verify":
             self._verify(call, recorded, self._real.call(call, context))
         return ToolResult(call.id, call.name, recorded.returned, recorded.failed)
+
+    def may_have_asked(self, name: str) -> bool:
+        """A call of the tool gave its recorded result, before which it may have asked the user; or the tool is gone."""
+        spec = self.spec(name)
+        if spec is None:
+            return True
+        entry = self._closed_entries.get(spec.name) or self._real.entry(spec.name)
+        return self.mode(name) not in RUNNING_MODES and may_ask(entry)
 
     def close(self) -> None:
         """The real tools are not ours to close."""

@@ -164,6 +164,11 @@ class RecordingReplay:
             if not isinstance(result.error, RecordingError):  # which is told as what deviates
                 evaluation.add_finding(Finding("fail", "error", str(result.error), turn.location, turn.id))
         if judged:
+            # Where a tool gave its recorded result, it asked only when that was recorded.
+            complete = result.error is None and not self.recording.edited
+            if complete and not any(self.tools.may_have_asked(call.name) for call in result.calls):
+                for finding in self.conversation.user.left_over(turn):
+                    evaluation.add_finding(finding)
             if expect:
                 evaluation.evaluate(expect, result, turn.id)
             else:
@@ -226,7 +231,7 @@ class RecordingReplay:
 
     def _changes(self) -> Iterator[Change]:
         if self.recording.edited:
-            what = "!this recording was edited by hand: record it again, or name it hand/NAME"
+            what = "!this recording was edited by hand: record it again, or name it hand/NAME and delete its request:"
             yield Change("recording", next(iter(self.recording.turns), ""), 0, self.recording.location, "", what)
         if self._may_have_changed():
             from runner.transcripts.replaying.staleness import SentRequests, find_changes  # lazy: most are fresh

@@ -110,7 +110,10 @@ def swapped(old: str, new: str) -> Callable[[str], str]:
     return lambda text: text.replace(old, new)
 
 
-EDITED = ("recording", "!this recording was edited by hand: record it again, or name it hand/NAME")
+EDITED = (
+    "recording",
+    "!this recording was edited by hand: record it again, or name it hand/NAME and delete its request:",
+)
 AFTER = "!messages 2 and 3, a reply and its results, are not what was recorded: resolve_date gave "
 FRIDAY, TOMORROW = '{"date": "2026-03-13", "weekday": "Friday"}', '{"date": "2026-03-06", "weekday": "Friday"}'
 NO_ANSWER = ("contains", "+(nothing)")
