@@ -53,7 +53,7 @@ class CapabilitySet:
 
 def capabilities_of(agent: Agent) -> CapabilitySet:
     """What the file can do, the files of its `agent:` tools included. Raises ConfigError for one of these."""
-    agents = _with_agent_tools(agent)
+    agents = with_agent_tools(agent)
     declared = [each for member in agents for each in _of_file(member) if each[1]]
     capabilities = [capability for _, each in declared for capability in each]
     if not capabilities:
@@ -67,7 +67,8 @@ def capabilities_of(agent: Agent) -> CapabilitySet:
     return CapabilitySet(tuple(by_action), agents, declaration_texts([*declarations, *rules]))
 
 
-def _with_agent_tools(agent: Agent) -> tuple[Agent, ...]:
+def with_agent_tools(agent: Agent) -> tuple[Agent, ...]:
+    """The agent and all that can be asked through it as tools, each once. Raises ConfigError."""
     agents = {agent.path.resolve(): agent}
     waiting = [agent]
     while waiting:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from runner.core.cancel import Cancel
-from runner.core.errors import Unreachable
+from runner.core.errors import Unreachable, UsageError
 from runner.core.messages import ToolCall, ToolResult
 from runner.tools import Context, Toolbox, ToolEntry, ToolOutput, ToolSettings, open_toolbox
 
@@ -102,6 +104,24 @@ def test_a_real_agent_answers(tmp_path: Path) -> None:
         results = [result for message in session.messages for result in message.results]
         assert [result.output for result in results] == ["forty-two"]
         assert session.usage.total_tokens >= 7
+
+
+@pytest.mark.parametrize("deny", ["tasks_add", "current_datetime"])
+def test_a_rule_may_name_a_tool_of_either_agent(tmp_path: Path, deny: str) -> None:
+    from runner import ChatSession, load_agent
+
+    scripted = "gateway: scripted\nmodel: m\n"
+    (tmp_path / "inner.yaml").write_text(f"{scripted}description: d\ntools: [current_datetime]\nscript: [text: yes]\n")
+    (tmp_path / "outer.yaml").write_text(
+        f"{scripted}tools: [tasks, agent: ./inner.yaml]\n"
+        "script: [{calls: [{inner: {message: what?}}]}, {text: done}]\n"
+    )
+    agent = load_agent(tmp_path / "outer.yaml")
+    with ChatSession.from_agent(agent, trust=True, deny=[deny]) as session:
+        assert session.send_message("go") == "done"
+        assert [result.output for message in session.messages for result in message.results] == ["yes"]
+    with pytest.raises(UsageError, match="no tool is named 'currant_datetime'"):
+        ChatSession.from_agent(agent, trust=True, deny=["currant_datetime"])
 
 
 def test_an_agent_that_calls_itself_ends(tmp_path: Path) -> None:
