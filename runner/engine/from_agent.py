@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from itertools import count
@@ -218,40 +218,26 @@ def _approval(agent: Agent, toolbox: Tools, options: SessionOptions) -> ToolAppr
 
     if (options.allow or options.deny) and not options.depth:
         load_policy()  # a malformed rule of the command line is said now, not in the middle of the conversation
-<<<<<<< HEAD
-        _check_rule_names(agent, (*options.allow, *options.deny), options.notify)
-    return ToolApproval(load_policy, toolbox, options.approve)
-
-
-def _check_rule_names(agent: Agent, rules: Iterable[str], notify: Callable[[str], None]) -> None:
-    """Raise UsageError for a rule of the command line that can match nothing: a misspelt `deny` would deny nothing."""
-    from runner.config.validation.rule_names import rule_problem  # lazy: few give rules
-
-    for rule in rules:
-        if (problem := rule_problem(rule, agent.tools)) is None:
-            continue
-        if problem.severity == "error":
-            raise UsageError(f"{problem.message} of {agent.path}", where=f"the rule {rule!r}", fix=problem.hint)
-        notify(f"the rule {rule!r}: {problem.message}")
-=======
         _check_rule_names(agent, options)
     return ToolApproval(load_policy, toolbox, options.approve)
 
 
 def _check_rule_names(agent: Agent, options: SessionOptions) -> None:
-    """Raise UsageError for a rule of the command line that names no tool: a misspelt `deny` would deny nothing.
+    """Raise UsageError for a rule of the command line that can match nothing: a misspelt `deny` would deny nothing.
 
     `deny` holds for the tools of the agents that are tools as well.
     """
     from runner.config.trust.capabilities import with_agent_tools  # lazy: few give rules
-    from runner.config.validation.permissions import unknown_tool  # lazy: as above
+    from runner.config.validation.rule_names import rule_problem  # lazy: as above
 
     all_tools = [entry for member in with_agent_tools(agent) for entry in member.tools]
     for rules, tools in ((options.allow, agent.tools), (options.deny, all_tools)):
         for rule in rules:
-            if (unknown := unknown_tool(rule, tools)) is not None:
-                raise UsageError(f"{unknown.message} of {agent.path}", where=f"the rule {rule!r}", fix=unknown.hint)
->>>>>>> 2a1e187 (engine: let a rule of the command line name the tools of inner agents)
+            if (problem := rule_problem(rule, tools)) is None:
+                continue
+            if problem.severity == "error":
+                raise UsageError(f"{problem.message} of {agent.path}", where=f"the rule {rule!r}", fix=problem.hint)
+            options.notify(f"the rule {rule!r}: {problem.message}")
 
 
 def _loaded(path: Path) -> Agent:
