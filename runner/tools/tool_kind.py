@@ -51,6 +51,7 @@ class EntryProblem(NamedTuple):
     file: Path | None = None
     line: int = 1
     column: int = 1
+    severity: Literal["error", "warning"] = "error"
 
 
 def _nothing(entry: ToolEntry) -> tuple[()]:

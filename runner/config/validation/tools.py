@@ -75,7 +75,9 @@ def _entry_diagnostics(source: AgentSource, entry: ToolEntry, index: int) -> Ite
     try:
         for wrong in kind.check(entry, text_of):
             if wrong.file is None:
-                yield source.diagnostic(at(wrong.path), wrong.message, wrong.hint, at_key=wrong.at_key)
+                yield source.diagnostic(
+                    at(wrong.path), wrong.message, wrong.hint, at_key=wrong.at_key, severity=wrong.severity
+                )
             else:
                 yield Diagnostic(str(wrong.file), wrong.line, wrong.column, wrong.message)
     except ConfigError as error:

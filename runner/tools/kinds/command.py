@@ -173,10 +173,26 @@ def _check(entry: ToolEntry, text_of: SourceText) -> Iterator[EntryProblem]:
     if "stdin" in entry.options:
         templates.append((("stdin",), entry.options["stdin"]))
     yield from parameter_problems(entry.options.get("parameters", {}), templates, used=chosen)
+    for at, name in _placeholders_in_code(entry):
+        hint = "pass it as a further argument: sh -c 'grep -- \"$1\" notes' sh {name}".replace("{name}", f"{{{name}}}")
+        yield EntryProblem(("run", at), f"what {{{name}}} brings is run as code", hint, severity="warning")
+
+
+def _placeholders_in_code(entry: ToolEntry) -> Iterator[tuple[int, str]]:
+    """The words of the command line that are code, and each parameter of free text in them."""
+    from runner.tools.script_words import script_words  # lazy: only where a file is checked or consent is asked for
+
+    argv, parameters = entry.options["run"], entry.options.get("parameters", {})
+    for at in script_words(argv):
+        for name in dict.fromkeys(placeholders(argv[at])):
+            if name in parameters and not _is_harmless(parameters[name]):
+                yield at, name
 
 
 def _capabilities(entry: ToolEntry, folder: Path) -> Iterator[Capability]:
-    return program_capabilities("run", entry.options["run"], "", entry)
+    names = dict.fromkeys(f"{{{name}}}" for _, name in _placeholders_in_code(entry))
+    note = f" (runs what the model fills in for {', '.join(names)})" if names else ""
+    return program_capabilities("run", entry.options["run"], note, entry)
 
 
 def _files(entry: ToolEntry) -> Iterable[NamedFile]:

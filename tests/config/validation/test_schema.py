@@ -31,7 +31,7 @@ PARTS = [
     (DEFS["permissions"], Permissions),
     (DEFS["gateway"], GatewayPreset),
 ]
-NOT_IN_THE_FILE = {"path", "locations", "user", "secrets", "files"}
+NOT_IN_THE_FILE = {"written_gateways", "path", "locations", "user", "secrets", "files"}
 UNSET = (MISSING, None, (), {}, "")
 
 
