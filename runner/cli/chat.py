@@ -89,7 +89,7 @@ def _run_chat(path: str, options: dict[str, Any], json_output: JsonLinesOutput |
     messages = options["messages"]
     at_prompt = not messages and sys.stdin is not None and sys.stdin.isatty()
     variables = parse_var_options(options["variables"])
-    recorder = _recorder(options["record"], agent, variables)
+    recorder = _recorder(options, agent, variables)
     approve, ask, consent = _questions() if at_prompt else (None, None, None)
     session = ChatSession.from_agent(
         agent,
@@ -122,12 +122,12 @@ def _questions() -> tuple[Approve, AskUser, Callable[[str], bool]]:
     return approve, ask, consent
 
 
-def _recorder(path: str | None, agent: Agent, variables: dict[str, str]) -> ChatRecorder | None:
-    if path is None:
+def _recorder(options: dict[str, Any], agent: Agent, variables: dict[str, str]) -> ChatRecorder | None:
+    if options["record"] is None:
         return None
     from runner.transcripts.recording.chat_recorder import ChatRecorder  # lazy: few chats are recorded
 
-    return ChatRecorder(Path(path), agent, variables)
+    return ChatRecorder(Path(options["record"]), agent, variables, allow=options["allow"], deny=options["deny"])
 
 
 @contextmanager

@@ -91,14 +91,17 @@ class ScriptTurn(NamedTuple):
 class ReplayInputs(NamedTuple):
     """What a conversation depends on besides its texts; saved with a recording and injected into its replay.
 
-    `capabilities` holds those of the model, as its gateway gave them, that are not the default; `variable_locations`,
-    where the variables of a script or suite file stand.
+    `capabilities` holds those of the model, as its gateway gave them, that are not the default; `allow` and
+    `deny`, the permission rules that a chat was started with; `variable_locations`, where the variables of a script or
+    suite file stand.
     """
 
     clock: datetime | None = None
     seed: int | None = None
     variables: Mapping[str, Any] = {}
     capabilities: Mapping[str, Any] = {}
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
     variable_locations: Mapping[str, LazyLocation] = {}
 
 

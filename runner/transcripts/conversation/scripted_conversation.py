@@ -73,6 +73,8 @@ def merged_inputs(script: ReplayInputs, recorded: ReplayInputs) -> ReplayInputs:
         script.clock or recorded.clock,
         script.seed if script.seed is not None else recorded.seed,
         {**recorded.variables, **script.variables},
+        allow=recorded.allow,
+        deny=recorded.deny,
     )
 
 
@@ -85,3 +87,12 @@ def fixed_clock(inputs: ReplayInputs) -> Callable[[], datetime]:
 def agent_variables(inputs: ReplayInputs, agent: Agent) -> dict[str, Any]:
     """The variables of the inputs that the agent declares; the others are the transcript's alone."""
     return {name: value for name, value in inputs.variables.items() if name in agent.variables}
+
+
+def rules_of_tools(rules: tuple[str, ...], agent: Agent) -> tuple[str, ...]:
+    """Those recorded rules that can match a tool; one that is gone is stale, and no mistake of a command line."""
+    if not rules:
+        return ()
+    from runner.config.validation.rule_names import rule_problem  # lazy: few chats were given rules
+
+    return tuple(rule for rule in rules if rule_problem(rule, agent.tools) is None)

@@ -64,6 +64,8 @@ def _inputs() -> dict[str, Any]:
         {
             **{key: SHARED[key] for key in ("clock", "seed", "variables")},
             "capabilities": _capabilities(),
+            "allow": array_of({"type": "string"}, "Permission rules of `chat --allow`."),
+            "deny": array_of({"type": "string"}, "Permission rules of `chat --deny`."),
         },
         description="What was injected, and is again in a replay.",
     )

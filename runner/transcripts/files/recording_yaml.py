@@ -93,6 +93,7 @@ def _inputs(inputs: ReplayInputs) -> dict[str, Any]:
         fields["variables"] = dict(inputs.variables)
     if inputs.capabilities:
         fields["capabilities"] = dict(inputs.capabilities)
+    fields |= {key: list(rules) for key, rules in (("allow", inputs.allow), ("deny", inputs.deny)) if rules}
     return fields
 
 

@@ -49,6 +49,8 @@ def parse_inputs(
         fields.get("seed", defaults.seed),
         {**defaults.variables, **variables},
         fields.get("capabilities", defaults.capabilities),
+        tuple(fields.get("allow", ())),
+        tuple(fields.get("deny", ())),
         {**defaults.variable_locations, **{name: source.lazy_location(*at, name) for name in variables}},
     )
 

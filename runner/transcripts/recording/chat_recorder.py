@@ -27,15 +27,25 @@ class ChatRecorder:
     """Records a chat: open the session with its `clock` and `wrap`, let it `observe` every event, and `write`.
 
     The clock stands still, so that a replay sees what the chat saw. Where a tool was interrupted the transcript ends:
-    no replay could tell what the model was shown next. Raises UsageError for a file that exists.
+    no replay could tell what the model was shown next. `allow` and `deny` are the session's own rules. Raises
+    UsageError for a file that exists.
     """
 
-    def __init__(self, path: Path, agent: Agent, variables: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        agent: Agent,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        allow: Iterable[str] = (),
+        deny: Iterable[str] = (),
+    ) -> None:
         self._path = path if path.name.endswith(".yaml") else path.with_name(path.name + TRANSCRIPT_SUFFIX)
         if self._path.exists():
             raise UsageError(f"{self._path} exists already", fix="name another file, or remove it")
         self._agent = agent
-        self._inputs = ReplayInputs(datetime.now().astimezone().replace(microsecond=0), None, dict(variables or {}))
+        clock = datetime.now().astimezone().replace(microsecond=0)
+        self._inputs = ReplayInputs(clock, None, dict(variables or {}), allow=tuple(allow), deny=tuple(deny))
         self._redactor = Redactor(secrets_of(agent))
         self._recorder = Recorder(self._redactor, self._inputs)
         self._user_turns: list[tuple[str, tuple[Path, ...]]] = []

@@ -16,7 +16,12 @@ from runner.engine.session import ChatSession
 from runner.transcripts.conversation.closed_entries import recorded_entries
 from runner.transcripts.conversation.run_context import RunContext, redactor_for
 from runner.transcripts.conversation.script_renderer import script_renderer
-from runner.transcripts.conversation.scripted_conversation import ScriptedConversation, agent_variables, fixed_clock
+from runner.transcripts.conversation.scripted_conversation import (
+    ScriptedConversation,
+    agent_variables,
+    fixed_clock,
+    rules_of_tools,
+)
 from runner.transcripts.conversation.scripted_user import ScriptedUser
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error
 from runner.transcripts.expectations.turn_result import TurnResult
@@ -57,6 +62,7 @@ class LiveConversation:
             seed=inputs.seed,
             approve=user.approve,
             ask=user.ask,
+            deny=rules_of_tools(inputs.deny, agent),
         )
         toolbox = open_tools(agent, options, trusted)
         self.recorder.entries = lambda names: recorded_entries(agent.tools, names, toolbox.entry)

@@ -75,7 +75,8 @@ def run_transcript(
 
 
 def _inputs(transcript: Transcript, older: Recording | None, variables: Mapping[str, Any]) -> ReplayInputs:
-    recorded = ReplayInputs() if older is None else older.inputs._replace(variables={})
+    # What a chat was allowed is no consent for today, when its calls run again; what it was denied stays denied.
+    recorded = ReplayInputs() if older is None else older.inputs._replace(variables={}, allow=())
     inputs = merged_inputs(transcript.inputs, recorded)
     clock = inputs.clock or datetime.now().astimezone().replace(microsecond=0)
     return inputs._replace(clock=clock, variables={**inputs.variables, **variables})

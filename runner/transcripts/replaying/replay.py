@@ -17,6 +17,7 @@ from runner.transcripts.conversation.scripted_conversation import (
     agent_variables,
     fixed_clock,
     merged_inputs,
+    rules_of_tools,
 )
 from runner.transcripts.conversation.scripted_user import ScriptedUser
 from runner.transcripts.expectations.evaluate import Evaluation, expects_error, expects_failure
@@ -87,6 +88,8 @@ class RecordingReplay:
             seed=inputs.seed,
             approve=user.approve,
             ask=user.ask,
+            allow=rules_of_tools(inputs.allow, self.agent),
+            deny=rules_of_tools(inputs.deny, self.agent),
         )
         session = from_agent(self.agent, options, nothing_runs)  # what runs at all was checked by the RunContext
         renderer = script_renderer(self.transcript, self.agent, inputs, clock)

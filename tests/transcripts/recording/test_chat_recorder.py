@@ -102,3 +102,34 @@ def test_whatever_the_user_said_is_said_again(case, text: str) -> None:
     transcript = load_transcript(recorder.write())
     outcome = replay_recording(transcript, transcript.recordings[0], RunContext())
     assert (outcome.verdict, outcome.changes) == ("pass", ())
+
+
+RULES = [
+    ((), ("note",)),
+    ((), ("note(text=*secret*)",)),
+    (("note",), ()),
+    (("note",), ("note(text=*secret*)",)),
+]
+
+
+@pytest.mark.parametrize(("allow", "deny"), RULES)
+def test_a_chat_with_rules_of_its_own_replays_to_the_same(case, allow: tuple, deny: tuple) -> None:
+    case.agent.write_text(
+        "gateway: scripted\nmodel: demo\n"
+        "tools:\n- command: {name: note, description: Note it., run: ['true', '{text}'], effects: write,"
+        " parameters: {text: {type: string}}}\n"
+        "script: [{calls: [{note: {text: a secret}}, {note: {text: a word}}]}, Noted.]\n"
+    )
+    agent = load_agent(case.agent)
+    recorder = ChatRecorder(case.folder / "chat.transcript.yaml", agent, allow=allow, deny=deny)
+    options = {"allow": allow, "deny": deny, "trust": True, "approve": lambda call, request: "yes"}
+    with ChatSession.from_agent(agent, clock=recorder.clock, wrap=recorder.wrap, **options) as session:
+        for event in session.send("Note it."):
+            recorder.observe(event)
+    transcript = load_transcript(recorder.write())
+    inputs = transcript.recordings[0].inputs
+    assert (inputs.allow, inputs.deny) == (allow, deny)
+    outcome = replay_recording(transcript, transcript.recordings[0], RunContext())
+    assert (outcome.verdict, outcome.changes) == ("pass", ())
+    bare = transcript.recordings[0]._replace(inputs=inputs._replace(allow=(), deny=()))
+    assert replay_recording(transcript, bare, RunContext()).verdict == ("stale" if deny else "pass")
