@@ -10,8 +10,9 @@ from runner.config.loader import check_agent
 from runner.config.paths import is_suite_name
 from runner.core.errors import ConfigError
 from runner.core.spelling import nearest
+from runner.transcripts.expectations.evaluate import VACUOUS, is_vacuous
 from runner.transcripts.files.loader import load_transcript
-from runner.transcripts.files.names import name_diagnostics
+from runner.transcripts.files.names import expectations_of, name_diagnostics
 from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import Transcript
 
@@ -29,6 +30,7 @@ def check_file(path: Path, suite_files: SuiteFiles | None = None) -> list[Diagno
     return [
         *(name_diagnostics(transcript, agent.agent) if agent.agent is not None else ()),
         *_recording_diagnostics(transcript),
+        *_vacuous_expectations(transcript),
         *(diagnostic for diagnostic in agent.diagnostics if diagnostic.severity == "error"),
     ]
 
@@ -43,6 +45,16 @@ def _recording_diagnostics(transcript: Transcript) -> Iterator[Diagnostic]:
             message = f"the recorded turn {turn} is not in the script"
             hint = nearest(turn, (scripted.id for scripted in transcript.turns)) or "record again"
             yield _diagnostic(location, message, hint, "error" if recording.by_hand else "warning")
+
+
+def _vacuous_expectations(transcript: Transcript) -> Iterator[Diagnostic]:
+    for expectation in expectations_of(transcript):
+        try:
+            vacuous = not expectation.templated and is_vacuous(expectation)
+        except ValueError:
+            continue  # broken, which a replay tells
+        if vacuous:
+            yield _diagnostic(expectation.location, f"{expectation.kind}: {VACUOUS}", "", "warning")
 
 
 def _diagnostic(location: Location, message: str, hint: str, severity: Severity) -> Diagnostic:

@@ -84,6 +84,9 @@ def _recordings(sources: Sequence[SourceDocument], blobs: Blobs) -> tuple[Record
         if recording.name in recordings:
             first = recordings[recording.name].location.line
             source.report(("recording",), f"a recording of {recording.name} stands already at line {first}", "keep one")
+        elif same := next((name for name in recordings if name.casefold() == recording.name.casefold()), ""):
+            first = recordings[same].location.line
+            source.report(("recording",), f"only upper and lower case tell it from {same} at line {first}", "keep one")
         recordings.setdefault(recording.name, recording)
     return tuple(recordings.values())
 

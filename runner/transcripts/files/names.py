@@ -14,7 +14,7 @@ from runner.tools.catalogue import tool_kind_of
 from runner.tools.entry import ToolEntry
 from runner.transcripts.expectations.tools import tool_name
 from runner.transcripts.files.source_document import NodeLocation
-from runner.transcripts.model import Expectation, LazyLocation, RecordedCall, Recording, Transcript
+from runner.transcripts.model import Expectation, RecordedCall, Recording, Transcript
 
 Role = Literal["mode", "approve", "ask_user", "call", "variable"]
 
@@ -37,7 +37,9 @@ _MESSAGES: Mapping[str, str] = {
 
 
 def name_diagnostics(transcript: Transcript, agent: Agent, *, offline: bool = True) -> list[Diagnostic]:
-    """The names in the transcript's own file that stand for nothing. What a suite file sets is for many agents.
+    """The names in a transcript, and in the partials that it includes, that stand for nothing.
+
+    The tools and variables of a suite file are for many agents.
 
     A tool of a server, or of code that is not imported here, is known from the recordings; where these show none of
     its kind, or for a conversation that is not `offline`, any name that it could have is taken.
@@ -56,7 +58,7 @@ def name_diagnostics(transcript: Transcript, agent: Agent, *, offline: bool = Tr
         else:
             known = known or _agent_tools(agent)
             prefixes = known.prefixes
-            if offline and used.role != "call":  # a call that cannot come fails as an expectation
+            if offline:
                 prefixes = [prefix for prefix in prefixes if not _shows_any(prefix, offered, transcript)]
             if used.name in known.names or used.name.startswith(tuple(prefixes)):
                 continue
@@ -77,14 +79,14 @@ def _used_names(transcript: Transcript) -> Iterator[_Used]:
         if recording.by_hand and isinstance(recording.root, NodeLocation):
             yield from _keys(recording.root, "variable", "with", "variables")
     for turn in transcript.turns:
-        if (written := _in_own_file(turn.lazy_location, transcript)) is not None:
+        if isinstance(written := turn.lazy_location, NodeLocation):
             for position, name in enumerate(turn.answers.approve or ()):
                 yield _Used("approve", name, written.at("answers", "approve", position))
             if turn.answers.ask_user:
                 yield _Used("ask_user", "ask_user", written.at("answers", "ask_user"))
-    for expectation in _expectations(transcript):
-        written = _in_own_file(expectation.lazy_location, transcript)
-        if expectation.kind == "tools" and written is not None:
+    for expectation in expectations_of(transcript):
+        written = expectation.lazy_location
+        if expectation.kind == "tools" and isinstance(written, NodeLocation):
             listed = isinstance(expectation.expected, list)
             for position, item in enumerate(expectation.expected if listed else expectation.expected["calls"]):
                 name = tool_name(item)
@@ -101,12 +103,8 @@ def _keys(root: NodeLocation, role: Role, *node_path: str) -> Iterator[_Used]:
         yield _Used(role, name, root.at(*node_path, name))
 
 
-def _in_own_file(written: LazyLocation, transcript: Transcript) -> NodeLocation | None:
-    """The node, if it stands in the transcript's own file and not in that of a suite."""
-    return written if isinstance(written, NodeLocation) and written.source.path == transcript.path else None
-
-
-def _expectations(transcript: Transcript) -> Iterator[Expectation]:
+def expectations_of(transcript: Transcript) -> Iterator[Expectation]:
+    """Every expectation of the turns, of the end and of the recordings."""
     for turn in transcript.turns:
         yield from turn.expect
     yield from transcript.finally_
@@ -123,7 +121,7 @@ def _calls(recording: Recording) -> Iterator[RecordedCall]:
 def _is_read(name: str, transcript: Transcript) -> bool:
     """A template of the script speaks of the variable."""
     word = re.compile(rf"\b{re.escape(name)}\b")
-    texts = (*(turn.user for turn in transcript.turns), *(str(each.expected) for each in _expectations(transcript)))
+    texts = (*(turn.user for turn in transcript.turns), *(str(each.expected) for each in expectations_of(transcript)))
     return any(word.search(text) for text in texts if "{{" in text or "{%" in text)
 
 

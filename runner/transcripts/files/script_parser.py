@@ -169,6 +169,9 @@ def parse_expectations(
         ((kind, expected),) = body.items()
         kind_path: NodePath = (*item_path, "not", kind) if negated else (*item_path, kind)
         record = expectations.expectation_kind(kind)
+        if "normalize" in item and expectations.MODULES[kind] != "text":
+            source.report((*item_path, "normalize"), f"normalize: {kind} compares no text, and ignores it", at_key=True)
+            continue
         if problem := record.problem(expected):
             source.report(kind_path, f"{kind}: {problem}")
             continue

@@ -81,6 +81,21 @@ UNKNOWN = {
         f"{HELLO}---\nrecording: hand/x\nturns: {{t: [{{reply: {{}}}}]}}\nexpect: [{{tools: [{{sya: {{}}}}]}}]\n",
         "no tool 'sya'",
     ),
+    "a call of no tool of a recorded server": (
+        "server",
+        expect("{clock__nwo: {}}") + SERVED,
+        "did you mean 'clock__now'?",
+    ),
+    "a recording in other letters": (
+        "dates",
+        f"{HELLO}---\nrecording: hand/x\nturns: {{t: [{{reply: {{}}}}]}}\n---\nrecording: hand/X\nturns: {{}}\n",
+        "8:12: error: only upper and lower case tell it from hand/x at line 5",
+    ),
+    "normalize where no text is compared": (
+        "dates",
+        "turns: [{user: Hi., expect: [{tools: [], normalize: [ws]}]}]\n",
+        "normalize: tools compares no text",
+    ),
     "a variable": (
         "dates",
         f"variables: {{plcae: Faro}}\n{HELLO}",
@@ -101,7 +116,7 @@ KNOWN = {
     "a mode of a recorded server": ("server", f"tools: {{clock__now: stub}}\n{HELLO}{SERVED}"),
     "a mode of a tool that is gone": ("dates", f"tools: {{clock__now: stub}}\n{HELLO}{SERVED}"),
     "a call that a recording makes": ("dates", expect("{nope: {}}") + CALLED),
-    "a call of a server": ("server", expect("{clock__nwo: {}}") + SERVED),
+    "a call of a server that nobody recorded": ("server", expect("{clock__nwo: {}}")),
     "an approval": ("command", "turns: [{user: Hello., answers: {approve: [say]}}]\n"),
     "answers": ("dates", "turns: [{user: Hello., answers: {ask_user: [blue]}}]\n"),
     "answers to code that may ask": ("python", "turns: [{user: Hello., answers: {ask_user: [blue]}}]\n"),
@@ -142,8 +157,17 @@ def test_a_name_that_stands_for_something_is_none(tmp_path: Path, tools: str, te
 
 
 def test_what_a_suite_sets_is_for_many_agents(tmp_path: Path) -> None:
-    (tmp_path / "_suite.yaml").write_text(
-        "suite: 1\ntools: {say: forbid}\nvariables: {who: Ann}\n"
-        "partials: {hi: [{user: Hi., answers: {approve: [say]}, expect: [{not: {tools: [{say: {}}]}}]}]}\n"
-    )
-    assert problems(tmp_path, "dates", "turns: [{include: hi}]\n") == ([], [])
+    (tmp_path / "_suite.yaml").write_text("suite: 1\ntools: {say: forbid}\nvariables: {who: Ann}\n")
+    assert problems(tmp_path, "dates", HELLO) == ([], [])
+
+
+def test_a_partial_is_held_to_the_agent_that_it_is_played_with(tmp_path: Path) -> None:
+    (tmp_path / "_suite.yaml").write_text("suite: 1\npartials:\n  hi:\n  - user: Hi.\n    answers: {approve: [sya]}\n")
+    checked, replayed = problems(tmp_path, "command", "turns: [{include: hi}]\n")
+    assert checked == replayed
+    assert "_suite.yaml:5:25: error: answers.approve: the agent has no tool 'sya'" in checked[0]
+
+
+def test_check_warns_of_what_nothing_could_break(tmp_path: Path) -> None:
+    assert problems(tmp_path, "dates", "turns: [{user: Hi., expect: [{contains: ' '}, {contains: a}]}]\n") == ([], [])
+    assert [(each.line, each.severity) for each in check_file(tmp_path / "case.transcript.yaml")] == [(3, "warning")]
