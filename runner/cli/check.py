@@ -42,7 +42,7 @@ def check(paths: tuple[str, ...], form: str, mutate: bool, trust: bool) -> int:
     errors = checked.errors
     print_text(f"{counted(checked.files, 'file')}: {_counts(errors, len(diagnostics) - errors)}", err=True)
     if errors:
-        return EXIT_WRONG
+        return checked.exit_code or EXIT_WRONG
     return 0 if checked.files else EXIT_NOTHING
 
 

@@ -22,10 +22,11 @@ _NEEDED = frozenset({"gateway: required, and missing", "model: required, and mis
 
 
 class Checked(NamedTuple):
-    """How many files were looked at, and every problem of them."""
+    """How many files were looked at, and every problem of them; `exit_code` if something could not be replayed."""
 
     files: int
     diagnostics: tuple[Diagnostic, ...]
+    exit_code: int = 0
 
     @property
     def errors(self) -> int:
@@ -68,7 +69,8 @@ def check_paths(
         from runner.commands.check_mutations import unbreakable  # lazy: it replays
 
         transcripts = [file for file in files if is_transcript(file) and not is_suite_name(file.name)]
-        return Checked(checked.files, (*checked.diagnostics, *unbreakable(transcripts, trust=trust)))
+        found, exit_code = unbreakable(transcripts, trust=trust)
+        return Checked(checked.files, sorted_diagnostics((*checked.diagnostics, *found)), exit_code)
     return checked
 
 

@@ -2,39 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runner.config.diagnostics import Diagnostic
+from runner.config.diagnostics import Diagnostic, Location
 from runner.core.errors import AgentRunError
 from runner.core.messages import Usage
 from runner.transcripts.conversation.run_context import RunContext
+from runner.transcripts.exit_codes import exit_code
 from runner.transcripts.expectations import expectation_kind
 from runner.transcripts.expectations.evaluate import is_vacuous
 from runner.transcripts.files.loader import load_transcript
 from runner.transcripts.model import Expectation, RecordedCall, RecordedError, RecordedReply, Recording, Transcript
-from runner.transcripts.outcome import Outcome
+from runner.transcripts.outcome import Finding, Outcome
 from runner.transcripts.replaying.replay import replay_recording
+from runner.transcripts.suite.cell import Cell
+from runner.transcripts.suite.run import outcomes
+from runner.transcripts.suite.selection import Selection
 
 ALTERED = "(nothing of the kind)"
 _REPEATS = 50
+_MAX_SECONDS = 3600
 
 
-def unbreakable(paths: Iterable[Path], *, trust: bool = False) -> list[Diagnostic]:
-    """A warning for each expectation that holds, and still holds when the recording is altered. Raises ConfigError."""
-    context = RunContext(trust=trust)
-    try:
-        return [
-            diagnostic
-            for path in paths
-            for diagnostic in _unbreakable_of(load_transcript(path, context.suite_files), context)
-        ]
-    finally:
-        context.close()
+def unbreakable(paths: Sequence[Path], *, trust: bool = False) -> tuple[list[Diagnostic], int]:
+    """A warning for each expectation that holds, and still holds when the recording is altered; and an exit code.
+
+    A file of which this cannot be told has errors instead, and the code is that of the worst one.
+    """
+    selection = Selection(trust=trust)
+    found = [*outcomes(partial(MutatedFiles, selection), paths, selection)]
+    diagnostics = [
+        Diagnostic(
+            str(finding.location.path),
+            finding.location.line,
+            finding.location.column,
+            " ".join(finding.what.split()),
+            "say more exactly what counts" if finding.level == "warn" else "",
+            "warning" if finding.level == "warn" else "error",
+        )
+        for outcome in found
+        for finding in outcome.findings
+    ]
+    bad = [outcome for outcome in found if outcome.is_bad]
+    return diagnostics, exit_code(bad) if bad else 0
 
 
-def _unbreakable_of(transcript: Transcript, context: RunContext) -> Iterator[Diagnostic]:
+class MutatedFiles:
+    """A cell for each file, whose findings are the expectations that nothing breaks."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._context = RunContext(trust=selection.trust)
+
+    def cells(self, path: Path) -> Iterator[Cell]:
+        """The file's only cell. Raises ConfigError for a file, a suite or an agent that is broken."""
+        transcript = load_transcript(path, self._context.suite_files)
+        runs_code = self._context.may_run_code(transcript, self._context.agent(transcript))
+        yield Cell(path, "", transcript.location, partial(self._run, transcript), runs_code, self.close, _MAX_SECONDS)
+
+    def close(self) -> None:
+        self._context.close()
+
+    def _run(self, transcript: Transcript) -> Outcome:
+        findings = tuple(_unbreakable_of(transcript, self._context))
+        return Outcome(str(transcript.path), "", transcript.location, findings)
+
+
+def _unbreakable_of(transcript: Transcript, context: RunContext) -> Iterator[Finding]:
     continuing = transcript._replace(keep_going=True)
     judged: dict[tuple[str, int, int], bool] = {}
     for recording in transcript.recordings:
@@ -53,8 +89,8 @@ def _unbreakable_of(transcript: Transcript, context: RunContext) -> Iterator[Dia
                 judged[key] = judged.get(key, False) or any(key in keys for keys in reported)
     for (kind, line, column), breakable in judged.items():
         if not breakable:
-            message = f"{kind}: nothing that the model could say or do breaks this"
-            yield Diagnostic(str(transcript.path), line, column, message, "say more exactly what counts", "warning")
+            what = f"{kind}: nothing that the model could say or do breaks this"
+            yield Finding("warn", kind, what, Location(transcript.path, line, column))
 
 
 def mutants(recording: Recording, expectations: Iterable[Expectation]) -> Iterator[Recording]:

@@ -30,6 +30,8 @@ def error_report(error: BaseException) -> ErrorReport:
         return ErrorReport(_redacted(str(error.replace(what=what))), error.exit_code)
     if isinstance(error, PermissionError) and error.filename:
         return ErrorReport(f"permission denied: {error.filename!r}\n  why:   {error.strerror}", 2)
+    if isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError)) and error.filename:
+        return ErrorReport(f"cannot use the file {error.filename!r}\n  why:   {error.strerror}", 2)
     if isinstance(error, OSError) and error.errno in _FULL:
         return ErrorReport(f"cannot write the output\n  why:   {error.strerror}", 4)
     text = (

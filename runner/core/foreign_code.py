@@ -73,6 +73,28 @@ def _signals_noted() -> Iterator[list[int]]:
                 signal.signal(number, handler)
 
 
+@contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in the block once these seconds are over, and each second again if the code goes on.
+
+    Only in the main thread, and where there are timers; elsewhere there is no bound.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"it did not end within {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def error_text(error: BaseException) -> str:
     """The error's kind and what it says, truncated; only the kind if saying it fails."""
     words, _ = run_unattended(lambda: truncate(f"{error}", _LONGEST_TEXT))

@@ -276,6 +276,13 @@ class Transcript(NamedTuple):
     models: tuple[str, ...] = ()
     root: LazyLocation | None = None
 
+    def expectations(self) -> Iterator[Expectation]:
+        """Those of all turns, of the whole, and of the recordings."""
+        for expect in (*(turn.expect for turn in self.turns), self.finally_):
+            yield from expect
+        for recording in self.recordings:
+            yield from recording.expect or ()
+
     def recording(self, name: str) -> Recording | None:
         """The recording of that name."""
         return next((recording for recording in self.recordings if recording.name == name), None)

@@ -25,6 +25,7 @@ from runner.transcripts.conversation.tool_modes import (
     runs_in_replay,
     tool_mode,
 )
+from runner.transcripts.expectations import expectation_kind
 from runner.transcripts.files.names import name_diagnostics
 from runner.transcripts.files.suite_file import SuiteFiles
 from runner.transcripts.model import RecordedEntry, Recording, Transcript
@@ -182,6 +183,19 @@ class RunContext:
             except (NeedsTrust, ConfigError):
                 self._untrusted.add(agent.path)
         return agent.path in self._untrusted
+
+    def may_run_code(self, transcript: Transcript, agent: Agent) -> bool:
+        """Whether holding the conversation may run, in this process, code that is not this program's."""
+        if self.trust and any(expectation_kind(each.kind).runs_code for each in transcript.expectations()):
+            return True
+        foreign = [entry for entry in agent.tools if not is_built_in(entry)]
+        if self.offline:
+            foreign = [
+                entry
+                for entry in foreign
+                if can_stay_closed(entry) or runs_in_replay(entry, (entry.name,), transcript.modes)
+            ]
+        return bool(foreign) and not self._needs_trust(agent)
 
     def ensure_trusted(self, agent: Agent) -> TrustedContent | None:
         """What was consented to when the agent was first run, which holds for the whole run. Raises NeedsTrust."""

@@ -56,7 +56,7 @@ class ExpectationKind(NamedTuple):
     opposite always does. Both are False where that is not sure: what always holds is reported as not run.
     `one_per_key`: each key of the value is an expectation of its own, so that one that cannot be evaluated hides no
     other. `expects_errors`: a turn that has it may end in an error. `about_requests`: it is on what the agent sends,
-    which no reply changes.
+    which no reply changes. `runs_code`: it runs code of the transcript's folder.
     """
 
     schema: Mapping[str, Any]
@@ -67,6 +67,7 @@ class ExpectationKind(NamedTuple):
     one_per_key: bool = False
     expects_errors: bool = False
     about_requests: bool = False
+    runs_code: bool = False
 
 
 MODULES: Mapping[str, str] = {

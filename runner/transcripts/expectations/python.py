@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import chdir
 from pathlib import Path
 from types import CoroutineType
 
 from runner.core.errors import NeedsTrust, UsageError
-from runner.core.foreign_code import error_text, run_unattended
+from runner.core.foreign_code import ended_after, error_text, run_unattended
 from runner.core.truncate import truncate
 from runner.transcripts.expectations import PASSED, ExpectationKind, Result
 from runner.transcripts.expectations.check_modules import check_module
 from runner.transcripts.expectations.turn_result import TurnResult
 
 _LONGEST = 2000
+_MAX_SECONDS = 60
 _SHOWN = (bool, int, float, str, list, tuple, dict, set)
 
 
@@ -58,7 +60,7 @@ def _checked(path: Path, name: str, turn: TurnResult) -> Result:
 
     It holds with None or True; it does not with False, a text or an assertion. All else is a mistake in the check.
     """
-    with check_module(path) as module:
+    with ended_after(_MAX_SECONDS), chdir(Path.cwd()), check_module(path) as module:
         function = getattr(module, name, None)
         if not callable(function):
             raise UsageError(f"python: {path.name}:{name}: {path.name} has no function {name}")
@@ -88,5 +90,6 @@ KINDS: Mapping[str, ExpectationKind] = {
             "fails with False, a text or an assertion.",
         },
         _python,
+        runs_code=True,
     )
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +15,31 @@ from runner.transcripts.outcome import Outcome
 
 
 class Cell(NamedTuple):
-    """A transcript with one recording or model; `run` gives its outcome, None if there is nothing to tell."""
+    """A transcript with one recording or model; `run` gives its outcome, None if there is nothing to tell.
+
+    Where it may run the code of others, it runs in a process of its own, for at most `seconds`; `close` lets go there
+    of what it opened.
+    """
 
     path: Path
     recording: str
     location: Location
     run: Callable[[], Outcome | None]
+    runs_code: bool = False
+    close: Callable[[], None] = lambda: None
+    seconds: float = 300
 
     def outcome(self) -> Outcome | None:
         """What came of it, an error if it raised. Raises nothing but the user's own KeyboardInterrupt."""
+        if self.runs_code and sys.platform == "linux":
+            from runner.transcripts.suite.child_process import outcome_in_child  # lazy: few cells run code
+
+            outcome, error = run_foreign(lambda: outcome_in_child(self.outcome_here, self.close, self.seconds))
+            return outcome if error is None else self.failed(error)
+        return self.outcome_here()
+
+    def outcome_here(self) -> Outcome | None:
+        """What came of it in this process."""
         outcome, error = run_foreign(self.run)
         return outcome if error is None else self.failed(error)
 

@@ -47,9 +47,13 @@ def record_all(
     `gateway` and `model`, both or one of them, replace those of each agent.
     """
     open_source = partial(RecordingCells, selection, options, gateway, model, review)
-    if review is not None:  # it asks at the terminal, which belongs to this process
+    if review is not None:  # which asks at the terminal
         return run_cells(open_source, paths)
     return outcomes(open_source, paths, selection)
+
+
+_MAX_SECONDS = 3600
+"""A conversation with a model takes no longer."""
 
 
 class LiveCells:
@@ -59,6 +63,7 @@ class LiveCells:
         self._selection = selection
         self._options = options
         self._as_recorded = as_recorded
+        self._in_children = True
         self._context = RunContext(offline=False, trust=selection.trust)
 
     def cells(self, path: Path) -> Iterator[Cell]:
@@ -70,7 +75,15 @@ class LiveCells:
         for model in self._models(transcript):
             name = model or f"{agent.gateway}/{agent.model}"
             if self._selection.includes_cell(path, name):
-                yield Cell(path, name, transcript.location, partial(self._run, transcript, model))
+                yield Cell(
+                    path,
+                    name,
+                    transcript.location,
+                    partial(self._run, transcript, model),
+                    self._in_children and self._context.may_run_code(transcript, agent),
+                    self.close,
+                    _MAX_SECONDS,
+                )
 
     def close(self) -> None:
         self._context.close()
@@ -97,6 +110,7 @@ class RecordingCells(LiveCells):
         self._gateway = gateway
         self._model = model
         self._review = review
+        self._in_children = review is None  # it asks at the terminal, which belongs to this process
 
     def _models(self, transcript: Transcript) -> Sequence[str]:
         if not self._gateway and not self._model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,12 +29,10 @@ def run(paths: Sequence[Path], selection: Selection, *, jobs: int = 1) -> Iterat
 
 
 def outcomes(open_source: OpenSource, paths: Sequence[Path], selection: Selection, jobs: int = 1) -> Iterator[Outcome]:
-    """The outcomes of a source's cells, in the order of the files; with `fail_fast` none after the first bad one.
-
-    What is trusted may end the process that it runs in, so that it runs in another one.
-    """
+    """The outcomes of a source's cells, in the order of the files; with `fail_fast` none after the first bad one."""
     jobs = min(jobs, len(paths))
-    if jobs > 1 or (selection.trust and paths):
+    # What is trusted may end its process: where a cell cannot be forked, the run still outlives it.
+    if jobs > 1 or (selection.trust and paths and sys.platform != "linux"):
         from runner.transcripts.suite.worker_processes import run_in_processes  # lazy: only these need processes
 
         found = run_in_processes(open_source, paths, jobs)
@@ -62,7 +61,8 @@ class RecordedCells:
         for recording in transcript.recordings:
             if selection.model in ("", recording.name) and selection.includes_cell(path, recording.name):
                 job = partial(self._replayed, transcript, recording)
-                yield Cell(path, recording.name, recording.location, job)
+                runs_code = context.may_run_code(transcript, agent)
+                yield Cell(path, recording.name, recording.location, job, runs_code, self.close)
         for model in (selection.model,) if selection.model else needed_models(transcript, agent):
             if transcript.recording(model) is None and selection.includes_cell(path, model):
                 yield Cell(path, model, transcript.location, partial(self._missing, transcript, model))

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from signal import Signals
 from typing import NamedTuple
 
 from runner.config.diagnostics import Location
-from runner.core.errors import AgentRunError
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.suite.cell import Cell, OpenSource, cells_of, rare_garbage_collection, run_cells
+from runner.transcripts.suite.child_process import CONTEXT, FORKS, how_it_ended, print_to_stderr
 
-# Where it is sound, a fork spares each process the start and the imports.
-_FORKS = sys.platform == "linux" and hasattr(os, "fork")
-_CONTEXT = get_context("fork") if _FORKS else get_context("spawn")
 _MAX_SHARE = 50
 _SECONDS_TO_END = 2
 
@@ -103,10 +96,10 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        self.connection, theirs = _CONTEXT.Pipe()
+        self.connection, theirs = CONTEXT.Pipe()
         # A fork inherits our ends of all pipes: it closes them, so that each sees the end of its own.
-        inherited = [worker.connection for worker in (*self._others, self)] if _FORKS else []
-        self._process = _CONTEXT.Process(target=_work, args=(self._open_source, theirs, inherited))
+        inherited = [worker.connection for worker in (*self._others, self)] if FORKS else []
+        self._process = CONTEXT.Process(target=_work, args=(self._open_source, theirs, inherited))
         self._process.start()
         theirs.close()
         self._idle_since_start = True
@@ -151,7 +144,7 @@ class _Worker:
         if running is not None or lost_file:
             recording, location = running or _Begun("", Location(file.path, 1))
             outcomes = [
-                Cell(file.path, recording, location, lambda: None).failed(_how_it_ended(self._process.exitcode or 0))
+                Cell(file.path, recording, location, lambda: None).failed(how_it_ended(self._process.exitcode or 0))
             ]
         if lost_file:
             self.share.popleft()
@@ -173,21 +166,11 @@ class _Worker:
                 return
 
 
-def _how_it_ended(exit_code: int) -> AgentRunError:
-    if exit_code >= 0:
-        how, why = f"ended with exit code {exit_code}", "a check or a tool ends the program, as os._exit does"
-    else:
-        name = Signals(-exit_code).name if -exit_code in set(Signals) else f"signal {-exit_code}"
-        how, why = f"was ended by {name}", "it crashed, it was killed, or the memory was not enough"
-    fix = "mend what ends it, or run it again: --failed takes what failed alone"
-    return AgentRunError(f"the process that ran this cell {how}", why=why, fix=fix)
-
-
 def _work(open_source: OpenSource, connection: Connection, inherited: Sequence[Connection]) -> None:
     """The life of a worker: it runs the files that it is given, until there are no more."""
     for other in inherited:
         other.close()
-    sys.stdout = sys.stderr  # what a check or a tool prints is no part of the report
+    print_to_stderr()
     source = open_source()
     try:
         with rare_garbage_collection():
