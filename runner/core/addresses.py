@@ -45,7 +45,7 @@ NOT_PUBLIC: tuple[str, ...] = (
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 # A name of letters, digits, `-`, `_` and `.`, or an address in brackets, and a port. Of all else, of two `@` and of
 # blanks, parsers of URLs, proxies and resolvers make different hosts.
-_AUTHORITY = re.compile(r"(?:[^@\\\s\x00-\x1f\x7f]*@)?(?:[\w.\x80-\U0010ffff-]*|\[[0-9A-Fa-f:.]+(?:%\w+)?\])(?::\w*)?")
+_AUTHORITY = re.compile(r"(?:[^@\\\s\x00-\x1f\x7f]*@)?(?:[\w.\x80-\U0010ffff-]*|\[[0-9A-Fa-f:.]+(?:%\w+)?\])(?::[0-9]*)?")
 _NAME = re.compile(r"[\w.-]+")
 _ZONE = re.compile(r"%[A-Za-z0-9]+$")
 
@@ -59,6 +59,14 @@ def host_of(url: str) -> str:
         return (parts.hostname or "").lower()
     except ValueError:
         return ""
+
+
+def without_credentials(url: str) -> str:
+    """A URL without user name, password, query and fragment, for people to read."""
+    if not host_of(url):  # a password with a slash in it, as a rule: what is before the last @ could be its beginning
+        return re.sub(r"(?s)(?<=://).*@", "", url.partition("?")[0])
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def is_cleartext(url: str) -> bool:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.addresses import host_of, is_cleartext, is_loopback, is_public, loopback_alone, parse_address
+from runner.core.addresses import (
+    host_of,
+    is_cleartext,
+    is_loopback,
+    is_public,
+    loopback_alone,
+    parse_address,
+    without_credentials,
+)
 
 LOOPBACK = [
     "localhost", "LOCALHOST", "localhost.", "api.localhost", "a.b.localhost.", "127.0.0.1", "127.255.255.254",
@@ -139,3 +147,16 @@ def test_what_counts_for_this_machine_is_reached_on_it_alone() -> None:
     assert loopback_alone("a.test", [elsewhere, here]) == [elsewhere, here]
     with pytest.raises(OSError, match="another machine"):
         loopback_alone("a.localhost", [elsewhere])
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:p@a.test/v1?k=1#f", "https://a.test/v1"),
+        ("https://u:p/w@a.test/v1?k=1", "https://a.test/v1"),
+        ("https://evil.test/@a.test/v1", "https://evil.test/@a.test/v1"),
+        ("ftp://u:p/w@a.test", "ftp://a.test"),
+    ],
+)
+def test_t10_a_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert without_credentials(url) == shown

@@ -13,12 +13,14 @@ from runner.config.diagnostics import Diagnostic, Severity
 from runner.config.layers import Layers
 from runner.config.yaml.document import NodePath, dotted_path
 from runner.core.secrets import looks_secret, mark_secret
+from runner.gateways.catalogue import CATALOGUE
 from runner.tools.catalogue import KINDS, tool_kind
 
 _PLACEHOLDER = r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
 _LOOKALIKE = r"\$\{[^}\n]*\}?"
 # What other tools write: templates, shells and {env:NAME}. In a field that is filled in, a placeholder was meant.
 _OTHER_SYNTAX = r"\$\{[^}\n]*\}?|\{\{[^}\n]*\}\}|\$[A-Z_][A-Z0-9_]+\b|\{env[:.][^}\n]*\}"
+_PLAIN_ADDRESS = r"https?://[^@?#\s]+/*"
 _LOOKALIKE_IN_PROSE = r"\$\{(?:env\b[^}\n]*|[A-Z][A-Z0-9_]*(?::-[^}\n]*)?)\}"
 
 _PROSE = frozenset({"system_prompt", "description", "greeting", "prompt", "script", "reply"})
@@ -83,9 +85,20 @@ class Substitution:
         """What the gateways of the filled `value` would send in clear text."""
         if not (isinstance(value, dict) and value.get("gateways")):
             return ()
+        self._mark_addresses(value["gateways"])
         from runner.config.validation.cleartext import cleartext_diagnostics, gateway_servers  # lazy: few have any
 
         return cleartext_diagnostics(self._layers, gateway_servers(value, self._environ), self.sent, self.unfilled)
+
+    def _mark_addresses(self, gateways: Any) -> None:
+        """Keep out of all that is written what `url_from` names and is no more an address than a key would be."""
+        known = {preset.url_from for preset in CATALOGUE.values()}
+        for preset in gateways.values() if isinstance(gateways, dict) else ():
+            name = str(preset.get("url_from", "")) if isinstance(preset, dict) else ""
+            value = self._environ.get(name, "")
+            if value and name not in known and not re.fullmatch(_PLAIN_ADDRESS, value):
+                self.secrets[f"env:{name}"] = value
+                mark_secret(name)
 
     def _text(self, text: str, path: NodePath) -> str:
         if not _is_filled_in(path):

@@ -6,7 +6,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from runner.core.addresses import host_of, is_loopback
+from runner.core.addresses import host_of, is_loopback, without_credentials
 from runner.core.errors import Rejected
 from runner.gateways.catalogue import CATALOGUE, GatewayPreset
 
@@ -29,7 +29,7 @@ def check_url(name: str, url: str) -> None:
     if not usable or not re.fullmatch(r"[!-~]+", url) or not all(0 < len(label) < 64 for label in labels):
         raise Rejected(
             f"{name} has no address that can be asked" if url else f"{name} has no address",
-            why=f"its url is {url!r}",
+            why=f"its url is {without_credentials(url)!r}",
             fix=_url_fix(name),
         )
 

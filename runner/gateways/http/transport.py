@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
+from runner.core.addresses import without_credentials
 from runner.core.cancel import Cancel
 from runner.core.chunks import Chunk
 from runner.core.errors import GatewayError, IncompleteReply, ProtocolBroken, TimedOut
@@ -87,8 +87,7 @@ class HttpTransport:
     def where(self) -> str:
         """The address, without user name, password and query, and without secrets in its path."""
         if self._shown_url is None:
-            parts = urlsplit(self.url)
-            url = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+            url = without_credentials(self.url)
             self._shown_url = self.credentials.redact(redact_known(url, os.environ))
         return self._shown_url
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.config.agent import UserConfig
-from runner.config.loader import check_agent
+from runner.config.loader import check_agent, load_agent
 from runner.config.user import load_user_config
 from runner.core.cleartext import found_in_clear
 from runner.core.errors import ConfigError
@@ -165,3 +165,12 @@ def test_t2_the_same_rule_holds_when_it_is_sent(url: str, headers: Mapping[str, 
     found, what = found_in_clear(url, headers, SECRET)
     assert found == part
     assert bool(what) is bool(part) and "short" not in what
+
+
+@pytest.mark.parametrize("value", ["canary-4242-abcd", "ftp://canary-4242-abcd", "https://u:canary-4242-abcd@a.test"])
+def test_t10_what_url_from_names_is_masked_where_it_is_no_plain_address(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("gateway: g\nmodel: m\ngateways: {g: {dialect: openai, url_from: ANYTHING}}\n")
+    agent = load_agent(file, environ={"ANYTHING": value})
+    assert dict(agent.secrets) == {"env:ANYTHING": value}
+    assert not dict(load_agent(file, environ={"ANYTHING": "https://a.test/v1/"}).secrets)
