@@ -45,7 +45,10 @@ NOT_PUBLIC: tuple[str, ...] = (
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 # A name of letters, digits, `-`, `_` and `.`, or an address in brackets, and a port. Of all else, of two `@` and of
 # blanks, parsers of URLs, proxies and resolvers make different hosts.
-_AUTHORITY = re.compile(r"(?:[^@\\\s\x00-\x1f\x7f]*@)?(?:[\w.\x80-\U0010ffff-]*|\[[0-9A-Fa-f:.]+(?:%\w+)?\])(?::[0-9]*)?")
+_AUTHORITY = re.compile(
+    r"(?:[^@\\\s\x00-\x1f\x7f]*@)?"
+    r"(?:[\w.\x80-\U0010ffff-]*|\[[0-9A-Fa-f:.]+(?:%\w+)?\])(?::[0-9]*)?"
+)
 _NAME = re.compile(r"[\w.-]+")
 _ZONE = re.compile(r"%[A-Za-z0-9]+$")
 
