@@ -45,22 +45,60 @@ CHECKED = [(file, *found[1:]) for file in FILES for found in DIRECTIVE.findall(f
 
 THREAT = re.compile(r"^# threat: (T\d+)$", re.MULTILINE)
 THREATS: dict[str, tuple[str, ...]] = {
-    "T1": ("hostile/test_hostile.py::test_a_replay_runs_nothing_that_was_recorded",),
-    "T2": ("hostile/test_hostile.py::test_a_key_does_not_follow_a_redirect",),
-    "T3": (),
+    "T1": (
+        "hostile/test_hostile.py::test_a_replay_runs_nothing_that_was_recorded",
+        "config/trust/test_origins.py::test_t1_no_command_imports_a_package_that_was_not_consented_to",
+        "config/trust/test_what_runs.py::test_t1_code_that_is_rewritten_while_the_question_stands_is_not_imported",
+    ),
+    "T2": (
+        "hostile/test_hostile.py::test_a_key_does_not_follow_a_redirect",
+        "config/validation/test_cleartext.py::test_t2_nothing_of_the_environment_goes_out_in_clear",
+        "config/validation/test_cleartext.py::test_t2_the_same_rule_holds_when_it_is_sent",
+    ),
+    "T3": (
+        "config/template/test_limits.py::test_t3_no_operation_outlasts_the_clock",
+        "config/template/test_limits.py::test_t3_code_of_any_shape_is_read_and_rendered_within_the_clock",
+    ),
     "T4": ("hostile/test_hostile.py::test_no_link_of_the_folder_is_written_through",),
-    "T5": (),
-    "T6": (),
-    "T7": ("hostile/test_hostile.py::test_a_place_in_the_path_stays_one_segment",),
-    "T8": (),
-    "T9": (),
-    "T10": (),
-    "T11": ("hostile/test_hostile.py::test_no_text_of_a_file_moves_the_cursor",),
-    "T12": (),
-    "T13": (),
-    "T14": (),
-    "T15": (),
-    "T16": (),
+    "T5": (
+        "tools/kinds/test_declared_effects.py::test_t5_a_python_tool_is_taken_for_the_worst_unless_it_is_declared",
+        "tools/test_permissions.py::test_t5_a_rule_that_can_match_nothing_is_told_with_the_nearest_name",
+    ),
+    "T6": (
+        "config/trust/test_what_runs.py::test_t2_t6_each_file_that_a_program_runs_is_held_to_what_was_consented_to",
+    ),
+    "T7": (
+        "hostile/test_hostile.py::test_a_place_in_the_path_stays_one_segment",
+        "tools/kinds/test_http.py::test_t7_any_other_argument_is_one_segment",
+    ),
+    "T8": (
+        "tools/mcp/test_stdio.py::test_what_changes_between_turns_is_not_used",
+        "tools/mcp/test_stdio.py::test_damaged_pins_trust_nothing",
+    ),
+    "T9": ("gateways/local/test_gateway.py::test_t9_the_child_gets_what_it_needs_and_no_more",),
+    "T10": (
+        "transcripts/test_redaction.py::test_t10_a_secret_is_found_in_whatever_it_is_encoded",
+        "transcripts/test_canary.py::test_t10_record_judges_what_the_recording_holds",
+    ),
+    "T11": (
+        "hostile/test_hostile.py::test_no_text_of_a_file_moves_the_cursor",
+        "cli/test_terminal_injection.py::test_t11_nothing_that_is_printed_is_obeyed",
+        "config/trust/test_trust.py::test_t11_nothing_of_a_capability_is_pushed_out_of_sight",
+    ),
+    "T12": (
+        "tools/kinds/test_agent.py::test_t12_agents_that_call_each_other_many_times_share_one_bound",
+        "tools/kinds/test_command.py::test_t12_nothing_escapes_the_tree_of_a_program",
+    ),
+    "T13": ("config/trust/test_origins.py::test_t13_a_tool_that_is_called_like_a_built_in_is_not_run_without_trust",),
+    "T14": ("gateways/local/test_models.py::test_t14_whatever_a_model_is_called_its_file_lies_in_the_cache",),
+    "T15": (
+        "transcripts/replaying/test_offline.py::test_neither_a_socket_nor_a_process",
+        "cli/test_replay.py::test_nothing_is_updated_where_ci_is_set",
+    ),
+    "T16": (
+        "core/test_bounded_data.py::test_t16_no_short_document_stands_for_a_huge_value",
+        "core/test_bounded_data.py::test_t16_json_is_bounded_in_depth",
+    ),
 }
 """The threats that docs/trust.md answers, and what holds each beside the files that name it."""
 
@@ -70,9 +108,14 @@ SWEEPS = {
     "trust": ["trust", "FILE"],
     "chat": ["FILE", "-m", "hi"],
     "replay": ["replay", "FILE"],
+    "replay -j 2": ["replay", "-j", "2", "FILE"],
     "record": ["record", "FILE"],
+    "doctor": ["doctor", "FILE"],
 }
 """What a person may do with a file before having said that it is trusted."""
+
+OLLAMA = ("look up localhost", "connect ('127.0.0.1', 11434)", "connect ('::1', 11434, 0, 0)")
+"""What `doctor` asks on its own account: whether a local server runs."""
 
 SECONDS, MEGABYTES = 8, 500
 ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]|(?m:^::[a-z]+ )")
@@ -215,7 +258,7 @@ def test_each_threat_is_held():
     files = {threat: [name for name, found in held.items() if found and found[1] == threat] for threat in THREATS}
     assert len(FILES) >= 150
     for threat, tests in THREATS.items():
-        assert len(files[threat]) >= 2, f"{threat} is held by {files[threat]}"
+        assert tests and len(files[threat]) >= 2, f"{threat} is held by {files[threat]} and {tests}"
         for name in tests:
             path, _, test = name.partition("::")
             assert f"def {test}(" in (HERE.parent / path).read_text(), name
@@ -254,7 +297,8 @@ def problems_of(line: dict[str, Any], use: str) -> Iterator[str]:
         yield f"{use} {line['file']}: {line['seconds']:.1f} s"
     if found := ACTIVE.search(line["said"]):
         yield f"{use} {line['file']}: says {found[0]!r}"
-    yield from (f"{use} {line['file']}: did {each}" for each in line["did"])
+    expected = OLLAMA if use == "doctor" else ()
+    yield from (f"{use} {line['file']}: did {each}" for each in line["did"] if each not in expected)
 
 
 def test_checking_the_whole_corpus_does_nothing(cage: Cage):
