@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from runner.config.agent import UserConfig
 from runner.config.diagnostics import Diagnostic, Location
@@ -12,12 +12,26 @@ from runner.config.layers import Layers
 from runner.config.paths import OutsideFolder, path_kind, resolve_within
 from runner.config.yaml.document import NodeKey, NodePath, dotted_path
 
-if TYPE_CHECKING:
-    from runner.config.validation.schema_messages import SchemaViolation
+
+class InvalidPaths:
+    """The paths of what a schema does not allow, asked once for each part of a file."""
+
+    def __init__(self, paths: Iterable[NodePath]) -> None:
+        self._paths = frozenset(paths)
+        self._around = {path[:length] for path in self._paths for length in range(len(path) + 1)}
+
+    @property
+    def hold_all(self) -> bool:
+        """Whether nothing can be said to be valid: the file as a whole is wrong, or not all that is wrong is known."""
+        return () in self._paths
+
+    def touch(self, path: NodePath) -> bool:
+        """Whether what stands at `path` is wrong, or anything in or around it."""
+        return path in self._around or any(path[:length] in self._paths for length in range(len(path)))
 
 
 class AgentSource(NamedTuple):
-    """`value` has its placeholders filled; what has `violations` of the schema is not checked any further.
+    """`value` has its placeholders filled; what is at the `invalid` paths is not checked any further.
 
     `from_user` holds the paths that begin with a value of the user's own environment: those may lead anywhere.
     `unfilled` holds those whose variable is not set, of which nothing more can be said; `secrets`, what the
@@ -28,7 +42,7 @@ class AgentSource(NamedTuple):
     value: Mapping[str, Any]
     layers: Layers
     user: UserConfig
-    violations: Sequence[SchemaViolation]
+    invalid: InvalidPaths
     from_user: Set[NodePath]
     unfilled: Set[NodePath]
     secrets: Mapping[str, str]
@@ -36,7 +50,7 @@ class AgentSource(NamedTuple):
 
     def is_valid(self, *path: NodeKey) -> bool:
         """Whether something stands at `path`, and the schema allows it and all that is in and around it."""
-        if any(_related(violation.path, path) for violation in self.violations):
+        if self.invalid.touch(path):
             return False
         value: Any = self.value
         for key in path:
@@ -75,8 +89,3 @@ class AgentSource(NamedTuple):
         except OutsideFolder as error:
             return self.diagnostic(path, str(error))
         return self.diagnostic(path, f"there is no {expected} {name!r}") if expected and kind != expected else None
-
-
-def _related(violation: NodePath, path: NodePath) -> bool:
-    shared = min(len(violation), len(path))
-    return violation[:shared] == path[:shared]

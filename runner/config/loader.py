@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from runner.config.agent import Agent, Fallback, PromptSource, Reply, UserConfig
-from runner.config.agent_source import AgentSource
+from runner.config.agent_source import AgentSource, InvalidPaths
 from runner.config.diagnostics import Diagnostic, Location, Severity, sorted_diagnostics
 from runner.config.layers import Layers, extends_chain, override_document, override_documents
 from runner.config.paths import path_kind, real_path
@@ -132,6 +132,9 @@ class _Checker(NamedTuple):
             return CheckedAgent(None, sorted_diagnostics([*known, Diagnostic(no_mapping.path, 1, 1, message)]))
         diagnostics = list(known)
         source = self._agent_source([*documents, *self._defaults(documents)], diagnostics)
+        files = tuple(Path(document.path) for document in documents if document.text)
+        if source.invalid.hold_all:
+            return CheckedAgent(None, sorted_diagnostics(diagnostics), files)
         for check in CHECKS:
             diagnostics += check(source)
         entries, entry_diagnostics = tool_entries(source)
@@ -143,7 +146,6 @@ class _Checker(NamedTuple):
         used = _collect(diagnostics, lambda: template_dependencies(prompt)) if prompt else None
         if used:
             diagnostics += prompt_diagnostics(source, used.names)
-        files = tuple(Path(document.path) for document in documents if document.text)
         if not (prompt and used) or any(diagnostic.severity == "error" for diagnostic in diagnostics):
             return CheckedAgent(None, sorted_diagnostics(diagnostics), files)
         from_file = isinstance(source.value.get("system_prompt"), dict)
@@ -162,8 +164,9 @@ class _Checker(NamedTuple):
         diagnostics += layers.violation_diagnostics(violations)
         diagnostics += filled.diagnostics
         diagnostics += filled.gateway_diagnostics(value)
+        invalid = InvalidPaths(violation.path for violation in violations)
         environment = (filled.from_user, filled.unfilled, filled.secrets, filled.sent)
-        return AgentSource(self.path, value, layers, self.user, violations, *environment)
+        return AgentSource(self.path, value, layers, self.user, invalid, *environment)
 
     def _agent_tool(self, path: Path) -> Iterable[Diagnostic]:
         """The diagnostics of an agent file that is a tool of this one, once."""

@@ -45,6 +45,9 @@ class Violation:
     branches: tuple[tuple[Violation, ...], ...] = ()
 
 
+_GENERAL = Violation((), GENERAL_MESSAGE)
+
+
 class _Unexplained(Exception):
     """What jsonschema would take too long to explain."""
 
@@ -52,7 +55,10 @@ class _Unexplained(Exception):
 def explain(
     schema: Mapping[str, Any] | bool, value: Any, most: int, max_evaluations: int, keeps_keyword: KeepsKeyword
 ) -> list[Violation]:
-    """The first `most` violations of a value that does not keep the schema, in the order of their keywords."""
+    """The first `most` violations of a value that does not keep the schema, in the order of their keywords.
+
+    A general one of the whole value ends the list where the others could not be found.
+    """
     from jsonschema.exceptions import UnknownType  # lazy: only what is invalid is explained
     from referencing.exceptions import Unresolvable
 
@@ -64,7 +70,9 @@ def explain(
                 violations.append(_violation(error))
         except (_Unexplained, RecursionError, ArithmeticError, UnknownType, Unresolvable):
             pass  # what was found until then
-    return violations or [Violation((), GENERAL_MESSAGE)]
+        else:
+            return violations or [_GENERAL]
+    return [*violations, _GENERAL]
 
 
 def _has_inner_dialect(schema: Mapping[str, Any] | bool) -> bool:

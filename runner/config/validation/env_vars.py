@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
-from runner.config.diagnostics import Diagnostic, Severity
+from runner.config.diagnostics import MOST_SHOWN, Diagnostic, Severity
 from runner.config.layers import Layers
 from runner.config.yaml.document import NodePath, dotted_path
 from runner.core.secrets import looks_secret, mark_secret
 from runner.gateways.catalogue import CATALOGUE
 from runner.tools.catalogue import KINDS, tool_kind
 
-_PLACEHOLDER = r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
-_LOOKALIKE = r"\$\{[^}\n]*\}?"
+# Each pattern stops where another placeholder begins: otherwise a text of many beginnings would be searched to its end
+# from each of them.
+_PLACEHOLDER = r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}$]|\$(?!\{))*))?\}"
+_LOOKALIKE = r"\$\{(?:[^}\n$]|\$(?!\{))*\}?"
 # What other tools write: templates, shells and {env:NAME}. In a field that is filled in, a placeholder was meant.
-_OTHER_SYNTAX = r"\$\{[^}\n]*\}?|\{\{[^}\n]*\}\}|\$[A-Z_][A-Z0-9_]+\b|\{env[:.][^}\n]*\}"
+_OTHER_SYNTAX = r"\$\{(?:[^}\n$]|\$(?!\{))*\}?|\{\{[^{}\n]*\}\}|\$[A-Z_][A-Z0-9_]+\b|\{env[:.][^{}\n]*\}"
 _PLAIN_ADDRESS = r"https?://[^@?#\s]+/*"
-_LOOKALIKE_IN_PROSE = r"\$\{(?:env\b[^}\n]*|[A-Z][A-Z0-9_]*(?::-[^}\n]*)?)\}"
+_LOOKALIKE_IN_PROSE = r"\$\{(?:env\b(?:[^}\n$]|\$(?!\{))*|[A-Z][A-Z0-9_]*(?::-(?:[^}\n$]|\$(?!\{))*)?)\}"
 
+_MAX_SHOWN = 200
 _PROSE = frozenset({"system_prompt", "description", "greeting", "prompt", "script", "reply"})
 _GATEWAY_FIELDS = frozenset({"url", "headers"})
 _SECRET_FIELDS = frozenset({"headers", "env", "query"})
@@ -131,8 +135,9 @@ class Substitution:
         why = "is not filled in here"
         if _is_filled_in(path):
             why = "is no placeholder: write ${env:NAME} or ${env:NAME:-default}"
-        for match in re.finditer(pattern, text):
-            self._report(path, match, f"{dotted_path(path)}: {match.group()} {why}", "error")
+        for match in islice(re.finditer(pattern, text), MOST_SHOWN + 1):
+            shown = match.group() if len(match.group()) <= _MAX_SHOWN else f"{match.group()[:_MAX_SHOWN]}…"
+            self._report(path, match, f"{dotted_path(path)}: {shown} {why}", "error")
 
     def _report(self, path: NodePath, match: re.Match[str], message: str, severity: Severity) -> None:
         self.diagnostics.append(self._layers.diagnostic(path, message, severity=severity, within=match.span()))

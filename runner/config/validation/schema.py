@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runner.core.json_schema import JsonSchema
 
 
+MAX_VIOLATIONS = 1_000
 _MAX_EVALUATIONS = 2_000_000  # enough for recordings of several megabytes
 
 
@@ -52,7 +53,8 @@ def _compiled(name: str, definition: str) -> JsonSchema:
 def schema_violations(value: Any, name: str, definition: str = "") -> list[SchemaViolation]:
     """What the schema `name`, or one of its `$defs`, does not allow in `value`; nothing as a rule.
 
-    In a valid value, floats that stand for integers become integers.
+    In a valid value, floats that stand for integers become integers. Where not all is told, the last violation is one
+    of the whole value: nothing in it can be relied on.
     """
     whole = schema(name)
     root = {**whole, **whole["$defs"][definition]} if definition else whole
@@ -60,15 +62,16 @@ def schema_violations(value: Any, name: str, definition: str = "") -> list[Schem
         value, whole["$defs"][definition] if definition else whole, whole
     ):
         return []
-    violations = _compiled(name, definition).violations(value, max_evaluations=_MAX_EVALUATIONS)
+    violations = _compiled(name, definition).violations(value, MAX_VIOLATIONS, _MAX_EVALUATIONS)
     if not violations:
         from runner.config.validation.whole_numbers import use_whole_numbers  # lazy: few files hold such a number
 
         use_whole_numbers(value, root, whole)
         return []
-    from runner.config.validation.schema_messages import worded  # lazy: only for what is wrong
+    from runner.config.validation.schema_messages import MORE_IS_WRONG, worded  # lazy: only for what is wrong
 
-    return list(worded(violations, value, root))
+    found = list(worded(violations, value, root))
+    return [*found, MORE_IS_WRONG] if len(violations) >= MAX_VIOLATIONS else found
 
 
 def _prefer_fast_validator(name: str) -> bool:

@@ -42,6 +42,10 @@ class SchemaViolation(NamedTuple):
     at_key: bool = False
 
 
+MORE_IS_WRONG = SchemaViolation((), "more is wrong with this file than is told here; the rest of it was not checked")
+"""Stands at the end of a list that was cut off."""
+
+
 def worded(violations: Iterable[Violation], value: Any, root: Mapping[str, Any]) -> Iterator[SchemaViolation]:
     """The violations by `value` of the schema `root`, in the words of someone who writes such files."""
     hints_left = _MAX_HINTS
@@ -138,6 +142,8 @@ def _message_and_hint(keyword: str, value: Any, node: Mapping[str, Any], otherwi
         return f"{_shown_value(value)} does not fit", node.get("description", "")
     if keyword in ("minLength", "minItems", "minProperties"):
         return "must not be empty", ""
+    if keyword == "maxItems":
+        return f"takes at most {node[keyword]} entries, not {len(value)}", ""
     if keyword == "maxProperties":
         return f"takes {node[keyword]} key, not {len(value)}", ""
     return otherwise, ""

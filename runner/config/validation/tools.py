@@ -23,7 +23,8 @@ def tool_entries(source: AgentSource) -> tuple[list[ToolEntry], list[Diagnostic]
     """The entries that the schema allows, and what else is wrong with them."""
     entries: dict[int, ToolEntry] = {}
     diagnostics: list[Diagnostic] = []
-    for index, written in enumerate(source.value.get("tools") or ()):
+    tools = source.value.get("tools")
+    for index, written in enumerate(tools if isinstance(tools, list) else ()):
         if source.is_valid("tools", index):
             entries[index] = entry = _entry(source, index, written)
             diagnostics += _entry_diagnostics(source, entry, index)

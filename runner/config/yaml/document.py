@@ -46,7 +46,12 @@ class Document:
     def source_map(self, path: NodePath) -> SourceMap:
         """How the text at `path` lies in the file: block, folded, quoted or plain, over as many lines as it has."""
         node = self.node(path)
-        return tuple(_source_segments(node, self.text)) if isinstance(node, ScalarNode) and node.start_mark else ()
+        if not isinstance(node, ScalarNode) or not node.start_mark:
+            return ()
+        known: SourceMap | None = getattr(node, "source_map", None)  # kept there, since a text may have many problems
+        if known is None:
+            known = node.source_map = tuple(_source_segments(node, self.text))  # type: ignore[attr-defined]
+        return known
 
 
 def span_of(node: Node) -> Span:
