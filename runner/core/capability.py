@@ -8,12 +8,15 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from runner.core.sanitize import escape_line
 
-Action = Literal["run", "start", "import", "load", "write", "read", "connect", "send", "allow"]
+Action = Literal["run", "start", "import", "load", "write", "send", "read", "connect", "allow"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-"""In the order in which capabilities are shown: what runs comes first."""
+"""In the order in which capabilities are shown: what can do most harm comes first."""
 
-# Printable by their category, and yet nothing to see.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+# Printable by their category, and yet nothing to see: fillers, and variation selectors.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0").union(
+    map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+_MOST_MARKS = 3
 _PLACEHOLDER = r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)"
 # A url whose host no variable reaches into: it begins with the only one, or its host ends before the first.
 _FIXED_HOST = r"\$\{env:[^}]*\}[^$]*$|https?://[^/?#\\$]+[/?#]"
@@ -39,7 +42,19 @@ def _visible(text: str) -> str:
     shown = "".join(
         char if char not in _BLANK else char.encode("unicode_escape").decode() for char in escape_line(text)
     )
-    return re.sub(r" {4,}", lambda blanks: f" ␣×{len(blanks[0])} ", shown)
+    shown = re.sub(r" {4,}", lambda blanks: f" ␣×{len(blanks[0])} ", shown)
+    return shown if shown.isascii() else _with_few_marks(shown)
+
+
+def _with_few_marks(text: str) -> str:
+    """The text without the piles of combining marks that reach into other lines: the rest of each by its escapes."""
+    from unicodedata import combining  # lazy: most files are ASCII
+
+    shown, marks = [], 0
+    for char in text:
+        marks = marks + 1 if combining(char) else 0
+        shown.append(char if marks <= _MOST_MARKS else char.encode("unicode_escape").decode())
+    return "".join(shown)
 
 
 def origin(url: str) -> str:

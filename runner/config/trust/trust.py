@@ -63,7 +63,10 @@ class TrustStatus(NamedTuple):
     @property
     def description(self) -> str:
         """All of it for the user to read before saying yes: nothing is cut, and nothing in it is active."""
-        text = f"{escape_line(str(self.agent.path))} can, on your machine and with your keys:\n{self.capabilities}"
+        count = len(self.capabilities.items)
+        number = f"{count} things, what can do most harm first" if count > 1 else "one thing"
+        path = escape_line(str(self.agent.path))
+        text = f"{path} can, on your machine and with your keys ({number}):\n{self.capabilities}"
         if self.changes:
             changes = "".join(f"\n  {escape_line(change)}" for change in self.changes)
             since = "while you were asked" if self.shown else "since you trusted it"

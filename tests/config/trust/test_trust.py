@@ -130,7 +130,7 @@ def test_what_a_tool_does_is_told(write: Write, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("FAR", "/")
     spec = json.dumps({"openapi": "3.1.0", "servers": [{"url": "https://o.example/v1"}], "paths": {}})
     agent = write(f"{HEAD}tools: [{tool}]\n", t__py="def look(): ...\n", o__json=spec)
-    assert capabilities(agent) == expected
+    assert sorted(capabilities(agent)) == sorted(expected)
     assert "s3cretvalue" not in str(capabilities_of(agent))
 
 
@@ -166,7 +166,7 @@ def test_where_a_gateway_of_the_file_leads_is_told(
 ):
     monkeypatch.setenv("TOKEN", "s3cretvalue")
     agent = write(f"gateway: {name}\nmodel: m\ngateways: {{{name}: {row}}}\n")
-    assert [line.partition(" (")[0] for line in capabilities(agent)] == expected
+    assert sorted(line.partition(" (")[0] for line in capabilities(agent)) == sorted(expected)
     assert consented_hosts(agent) == hosts
 
 
@@ -420,3 +420,26 @@ def test_what_is_most_dangerous_is_told_first(write: Write):
     many = ", ".join(f"{{http: {{name: h{n}, description: d, url: 'https://h{n}.example/'}}}}" for n in range(30))
     agent = write(f"{HEAD}tools: [{many}, {{command: {{name: go, description: d, run: [rm]}}}}]\n")
     assert capabilities(agent)[0] == "run rm"
+
+
+def test_the_first_line_counts_what_follows(write: Write):
+    agent = write(HEAD + RUNS)
+    status = trust_status(agent)
+    assert status is not None
+    assert "(one thing):\n" in status.description
+    agent = write(
+        HEAD
+        + "tools:\n"
+        + "- command: {name: a, description: d, run: [git]}\n- http: {name: h, description: d, url: 'https://h.example/'}\n"
+    )
+    status = trust_status(agent)
+    assert status is not None
+    first, run, connect = status.description.split("\n")
+    assert first.endswith("(2 things, what can do most harm first):")
+    assert run.split()[0] == "run" and connect.split()[0] == "connect"
+
+
+@pytest.mark.parametrize("hidden", ["\ufe0f", "\U000e0101", "\u2800", "a" + "\u0301" * 40])
+def test_t11_what_is_not_to_be_seen_is_shown_as_an_escape(hidden: str):
+    shown = str(Capability("run", f"rm{hidden}x"))
+    assert "\\u" in shown.lower() and shown.count("\u0301") <= 3
