@@ -70,8 +70,8 @@ def check_paths(
 
         transcripts = [file for file in files if is_transcript(file) and not is_suite_name(file.name)]
         found, exit_code = unbreakable(transcripts, trust=trust)
-        told = {diagnostic.where for diagnostic in found}  # what could never fail is told of without a replay, too
-        others = (each for each in checked.diagnostics if each.where not in told)
+        known = {diagnostic.where for diagnostic in found}  # what could never fail is told of without a replay, too
+        others = (each for each in checked.diagnostics if each.where not in known)
         return Checked(checked.files, sorted_diagnostics((*others, *found)), exit_code)
     return checked
 

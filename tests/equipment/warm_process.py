@@ -80,7 +80,9 @@ def _serve(number: int) -> None:
                 return
             message = b""
             while len(message) < int.from_bytes(head, "big"):
-                message += asker.recv(65_536)
+                if not (piece := asker.recv(65_536)):
+                    return  # whoever asked is gone
+                message += piece
             if (child := os.fork()) == 0:
                 asker.close()
                 _become(json.loads(message), files)

@@ -14,15 +14,17 @@ from runner.core.errors import AgentRunError
 from runner.transcripts.outcome import Outcome
 
 # Where it is sound, a fork spares each process the start and the imports.
-FORKS = sys.platform == "linux" and hasattr(os, "fork")
+FORKS = sys.platform == "linux" and hasattr(os, "fork") and hasattr(os, "pidfd_open")
 CONTEXT = get_context("fork") if FORKS else get_context("spawn")
 
 
 def outcome_in_child(run: Callable[[], Outcome | None], close: Callable[[], None], seconds: float) -> Outcome | None:
     """What `run` and then `close` give in a forked process, which is killed if it has not ended after `seconds`.
 
-    Where no process can be started, it runs in this one. Raises AgentRunError for one that did not come to its end.
+    Where no process can be forked, it runs in this one. Raises AgentRunError for one that did not come to its end.
     """
+    if not FORKS:
+        return run()
     receiver, sender = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=_work, args=(run, close, sender))
     try:
