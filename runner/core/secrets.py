@@ -146,6 +146,7 @@ def dot_out(text: str) -> str:
     return re.sub(r"[^\s'\",{}\[\]()]+", lambda word: "•" * len(word[0]) if looks_secret(word[0]) else word[0], text)
 
 
+@cache
 def is_secret_name(name: str) -> bool:
     """Whether an environment variable or a header of this name holds a secret."""
     return re.search(_SECRET_NAME, name, re.IGNORECASE) is not None

@@ -18,9 +18,16 @@ def use_whole_numbers(value: Any, node: Node, root: Node) -> None:
 
 
 def _has_whole_float(value: Any) -> bool:
-    if isinstance(value, (dict, list)):
-        return any(map(_has_whole_float, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, float) and value.is_integer()
+    waiting = [value]
+    for each in waiting:
+        kind = type(each)
+        if kind is dict:
+            waiting += each.values()
+        elif kind is list:
+            waiting += each
+        elif kind is float and each.is_integer():
+            return True
+    return False
 
 
 def _convert(value: Any, nodes: Sequence[Node], root: Node) -> None:

@@ -29,12 +29,12 @@ def save_failures(outcomes: Sequence[Outcome]) -> None:
 
     A file that cannot be written is no error.
     """
-    bad = {remembered_name(outcome.name): outcome.is_bad for outcome in outcomes}
     before = load_failures()
+    if before is None and not any(outcome.is_bad for outcome in outcomes):
+        return
+    bad = {remembered_name(outcome.name): outcome.is_bad for outcome in outcomes}
     paths = {remembered_name(outcome.path) for outcome in outcomes}
     names = sorted({name for name in bad if bad[name]} | ((before or frozenset()) - bad.keys() - paths))
-    if not names and before is None:
-        return
     try:
         write_in_own_folder(FILE, json.dumps(names, indent=1))
     except OSError:
