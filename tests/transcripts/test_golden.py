@@ -64,7 +64,14 @@ def test_without_an_edit_a_case_is_green(recorded: Path, folder: Path, case: str
     assert (set(result.verdicts), result.code) == ({"pass"}, 0), result.said
 
 
-@pytest.mark.parametrize("row", ALL, ids=[row.id for row in ALL])
+SLOW = pytest.mark.slow
+EVERY = 4
+"""One of so many rows and batches is in the default run."""
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row.id, marks=[SLOW] if number % EVERY else []) for number, row in enumerate(ALL)]
+)
 def test_an_edit_gives_its_verdict(recorded: Path, folder: Path, row: Row):
     copy = copied(recorded, row.case, folder)
     edited(copy, row)
@@ -74,6 +81,7 @@ def test_an_edit_gives_its_verdict(recorded: Path, folder: Path, row: Row):
     assert "Traceback" not in result.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ALL[:: len(ALL) // 12], ids=[row.id for row in ALL[:: len(ALL) // 12]])
 def test_the_command_line_gives_the_same(recorded: Path, folder: Path, row: Row):
     """A sample in processes of their own, with two workers and optimized, since neither may change a verdict."""
@@ -91,7 +99,7 @@ def test_the_command_line_gives_the_same(recorded: Path, folder: Path, row: Row)
     assert row.phrase in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("batch", [pytest.param(n, marks=[SLOW] if n % EVERY else []) for n in range(BATCHES)])
 def test_no_random_edit_is_judged_wrongly(recorded: Path, folder: Path, batch: int):
     """2,000 in a full run, always the same ones: what the model sees, or what is judged, is never changed unnoticed."""
     chance = random.Random(batch)

@@ -132,6 +132,7 @@ def test_t3_nothing_repeated_outlasts_the_clock():
         assert time.process_time() - started < SECONDS + 1, template[-100:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", SHAPES.values(), ids=SHAPES)
 def test_t3_code_of_any_shape_is_read_and_rendered_within_the_clock(template: str):
     for take in (lambda: template_dependencies(PromptSource(template, Path())), lambda: show(template, a="x" * 1000)):

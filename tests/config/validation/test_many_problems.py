@@ -67,6 +67,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
 def test_t12_a_file_of_a_megabyte_is_checked_in_bounded_time(text: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
