@@ -31,8 +31,10 @@ SLOWEST = 5
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all cases, recorded."""
-    return record_cases(tmp_path_factory.mktemp("golden"))
+    """A folder with all cases, recorded; nothing is where CI is set."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CI", raising=False)
+        return record_cases(tmp_path_factory.mktemp("golden"))
 
 
 @pytest.fixture
