@@ -136,7 +136,7 @@ def test_programs_are_looked_for(capsys: pytest.CaptureFixture[str], folder: Pat
 
 def test_servers_of_a_trusted_file_are_started(capsys: pytest.CaptureFixture[str], folder: Path):
     faults = ("ok", "die", "hang")
-    diaries = {fault: folder / f"{fault}.diary" for fault in faults}
+    diaries = {fault: folder / f"{fault}.log" for fault in faults}
     tools = [
         {
             "mcp": {

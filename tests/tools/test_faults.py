@@ -136,7 +136,7 @@ def command(name: str, *argv: str, **more: Any) -> dict[str, Any]:
 
 
 def server(fault: str, name: str = "it", **more: Any) -> dict[str, Any]:
-    diary = f"{fault}.diary"
+    diary = f"{fault}.log"
     return {"mcp": {"name": name, "command": [sys.executable, "-S", str(FAULTS), fault, diary], **more}}
 
 
@@ -320,11 +320,11 @@ def f50(scene: Scene) -> None:
     for fault in ("noreply", "wrongid"):
         (result,) = scene.calls([server(fault)], {"it__echo": {"text": "x"}}, limits=limits)
         assert result.failed and "did not answer within 0.4 s" in result.output
-        assert (scene.folder / f"{fault}.diary").read_text().count("call") == 1
+        assert (scene.folder / f"{fault}.log").read_text().count("call") == 1
     (crashed,) = scene.calls([server("crash")], {"it__echo": {"text": "x"}})
     assert crashed.failed and "exit code 7" in crashed.output
     assert "the reason I go" in crashed.output and "not repeated" in crashed.output
-    assert (scene.folder / "crash.diary").read_text().count("call") == 1
+    assert (scene.folder / "crash.log").read_text().count("call") == 1
 
 
 @row
@@ -530,7 +530,7 @@ def f59(scene: Scene) -> None:
     assert scene.python("-c", looks).stdout.splitlines()[-1] == "[0, 0, 6, 6]"
     ran = scene.run("a.yaml", "-m", "hi")
     assert ran.returncode == 6
-    assert not canary.exists() and not (scene.folder / "ok.diary").exists()
+    assert not canary.exists() and not (scene.folder / "ok.log").exists()
     for told in ("touch PWNED", "./own.py:mine", "https://api.example.org", "mcp_fault_server.py ok"):
         assert told in ran.stderr
     assert scene.run("trust", "--yes", "a.yaml").returncode == 0

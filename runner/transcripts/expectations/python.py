@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import chdir
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from types import CoroutineType
 
@@ -60,7 +61,7 @@ def _checked(path: Path, name: str, turn: TurnResult) -> Result:
 
     It holds with None or True; it does not with False, a text or an assertion. All else is a mistake in the check.
     """
-    with ended_after(_MAX_SECONDS), chdir(Path.cwd()), check_module(path) as module:
+    with ended_after(_MAX_SECONDS), chdir(Path.cwd()), _recursion_limit_kept(), check_module(path) as module:
         function = getattr(module, name, None)
         if not callable(function):
             raise UsageError(f"python: {path.name}:{name}: {path.name} has no function {name}")
@@ -79,6 +80,16 @@ def _checked(path: Path, name: str, turn: TurnResult) -> Result:
         shown = repr(returned) if type(returned) in _SHOWN else f"an object of the type {type(returned).__name__}"
     why = f"it returned {shown}; a check returns None or True, False or a text"
     return Result("fail", truncate(why, _LONGEST), crashed=True)
+
+
+@contextmanager
+def _recursion_limit_kept() -> Iterator[None]:
+    """Whatever limit the code in the block sets, what runs after it has its own again."""
+    limit = sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 KINDS: Mapping[str, ExpectationKind] = {
