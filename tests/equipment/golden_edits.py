@@ -256,14 +256,19 @@ BREAK: dict[str, Callable[[Node], Node]] = {
 # --- What a recording says.
 
 
+def machine_turns(file: Path, chance: random.Random) -> tuple[list[Any], Any]:
+    """The documents of a transcript, and the turns of one that a machine recorded; None where there is none."""
+    trees = load_all(file)
+    machine = [tree for tree in trees[1:] if "request" in tree]
+    return trees, chance.choice(machine)["turns"] if machine else None
+
+
 def change_recording(folder: Path, chance: random.Random) -> Edit | None:
     """Another value in a machine's recording, or one less."""
     file = folder / TRANSCRIPT
-    trees = load_all(file)
-    machine = [tree for tree in trees[1:] if "request" in tree]
-    if not machine:
+    trees, turns = machine_turns(file, chance)
+    if turns is None:
         return None
-    turns = chance.choice(machine)["turns"]
     place = chance.choice(scalars(turns))
     parent, key = at(turns, place[:-1]), place[-1]
     old = parent[key]
@@ -280,11 +285,9 @@ def change_recording(folder: Path, chance: random.Random) -> Edit | None:
 def change_replies(folder: Path, chance: random.Random) -> Edit | None:
     """A reply or a call less, twice, or elsewhere; or a turn less or under another name."""
     file = folder / TRANSCRIPT
-    trees = load_all(file)
-    machine = [tree for tree in trees[1:] if "request" in tree]
-    if not machine:
+    trees, turns = machine_turns(file, chance)
+    if turns is None:
         return None
-    turns = chance.choice(machine)["turns"]
     lists = [value for _, value in places(turns) if isinstance(value, list) and value and isinstance(value[0], dict)]
     chosen = chance.choice([*lists, turns])
     if chosen is turns:

@@ -47,6 +47,12 @@ def run(
     return subprocess.CompletedProcess(["agent-run", *arguments], code, *texts)
 
 
+def run_outside_ci(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What `agent-run ARGUMENTS` does in the folder on one's own machine, where `record` may write."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR")}
+    return run(*arguments, cwd=folder, environment=environment)
+
+
 @cache
 def _server() -> socket.socket:
     ours, theirs = socket.socketpair()

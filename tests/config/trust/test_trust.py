@@ -31,14 +31,6 @@ HEAD = "gateway: scripted\nmodel: m\nscript: [{text: hi}]\n"
 RUNS = "tools: [{command: {name: go, description: d, run: [git, log]}}]\n"
 
 
-@pytest.fixture(autouse=True)
-def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's own folders, away from the real ones."""
-    for kind in ("CONFIG", "STATE"):
-        monkeypatch.setenv(f"AGENT_RUN_{kind}_HOME", str(tmp_path / "user" / kind))
-    return tmp_path / "user"
-
-
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
     """Writes an agent file, and others beside it, and loads it."""

@@ -22,12 +22,6 @@ HEAD = "gateway: scripted\nmodel: m\n"
 GO = "script: [{calls: [{go: {}}]}, {text: done}, {calls: [{go: {}}]}, {text: done}]\n"
 
 
-@pytest.fixture(autouse=True)
-def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in ("CONFIG", "STATE"):
-        monkeypatch.setenv(f"AGENT_RUN_{kind}_HOME", str(tmp_path / "user" / kind))
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "agent"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -190,8 +189,7 @@ def written(*documents: dict[str, Any]) -> str:
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, Any]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR")}
-    done = warm_process.run(*arguments, cwd=folder, environment=environment)
+    done = warm_process.run_outside_ci(folder, *arguments)
     assert "Traceback" not in done.stderr, done.stderr[-3000:]
     assert done.returncode in (0, 1, 2, 3, 5, 6), (done.returncode, done.stdout[-2000:], done.stderr[-2000:])
     return done.returncode, json.loads(done.stdout)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,11 +10,11 @@ import jsonschema
 import pytest
 import yaml
 
-import warm_process
 from runner.config.diagnostics import Location
 from runner.transcripts.exit_codes import exit_code
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.suite.cell import Cell, cells_of, run_cells
+from warm_process import run_outside_ci as run
 
 AGENT = "gateway: scripted\nmodel: demo\nsystem_prompt: You count.\nscript: [{text: one}]\n"
 SCRIPT = "transcript: 1\nagent: agent.yaml\nturns:\n- id: ask\n  user: Count.\n  expect:\n  - contains: one\n"
@@ -28,11 +26,6 @@ def killed(facts): os.kill(os.getpid(), signal.SIGKILL)
 def interrupts(facts): raise KeyboardInterrupt
 def talks(facts): print("a word of the check", flush=True)
 """
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR")}
-    return warm_process.run(*arguments, cwd=folder, environment=environment)
 
 
 @pytest.fixture

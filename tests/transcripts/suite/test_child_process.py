@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-import warm_process
 from runner.config.diagnostics import Location
 from runner.core.foreign_code import ended_after
 from runner.transcripts.outcome import Outcome
 from runner.transcripts.suite.cell import Cell
+from warm_process import run_outside_ci as run
 
 AGENT = "gateway: scripted\nmodel: demo\nsystem_prompt: You count.\nscript: [{text: one}]\n"
 TOOL_AGENT = """\
@@ -75,11 +73,6 @@ CRASHES = {
 }
 """What a check or a tool does."""
 HEAD = "import atexit, builtins, ctypes, gc, os, signal, sys, threading, time, warnings\n"
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR")}
-    return warm_process.run(*arguments, cwd=folder, environment=environment)
 
 
 @pytest.fixture

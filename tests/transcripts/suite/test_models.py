@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-import warm_process
+from warm_process import run_outside_ci as run
 
 AGENT = (
     "gateway: scripted\nmodel: demo\nfallback: [{gateway: scripted, model: small}]\n"
@@ -17,11 +15,6 @@ AGENT = (
 SCRIPT = "transcript: 1\nagent: agent.yaml\nturns:\n- id: ask\n  user: Count.\n"
 BY_HAND = "---\nrecording: hand/h\nturns:\n  ask:\n  - reply: {}\n    text: one\nexpect: [{contains: one}]\n"
 FAULT = "---\nrecording: hand/h\nturns:\n  ask:\n  - reply: {error: {status: 401}}\nexpect: [{exit: 4}]\n"
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR")}
-    return warm_process.run(*arguments, cwd=folder, environment=environment)
 
 
 @pytest.fixture
