@@ -67,7 +67,7 @@ def test_without_an_edit_a_case_is_green(recorded: Path, folder: Path, case: str
 
 
 SLOW = pytest.mark.slow
-EVERY = 4
+EVERY = 10
 """One of so many rows and batches is in the default run."""
 
 

@@ -188,6 +188,7 @@ def test_t10_nothing_else_is_redacted(path: Path) -> None:
     assert not secret_finder(values).spans(text)
 
 
+@pytest.mark.slow
 def test_t10_a_text_of_escapes_alone_costs_little() -> None:
     find = Redactor({"env:IT": "k1-q7w2E9r4T", "env:LONG": "x" * 500})
     started = time.process_time()
@@ -212,6 +213,7 @@ def test_t10_a_text_of_escapes_alone_costs_little() -> None:
     assert time.process_time() - started < 30
 
 
+@pytest.mark.slow
 def test_a_pattern_that_takes_too_long_stops_what_it_should_mask() -> None:
     redact = Redactor({}, {"x": r"(a|aa)+$"})
     assert redact("aa") == "«x»"

@@ -80,11 +80,6 @@ def _hashed_changes(comparison: _Comparison) -> Iterator[Change]:
         yield _change("messages", other, "", sent.redactor(_message_diff(other)), sent)
 
 
-def _has_other_messages(reply: ServedReply, sent: SentRequests, recorded: RecordedRequest) -> bool:
-    stamp = _recorded_stamp(reply.route, sent.recording, recorded)
-    return sent.hasher.seen(reply.request, stamp) != reply.reply.seen
-
-
 def _change(part: Component, reply: ServedReply, source_line: str, diff: str, sent: SentRequests) -> Change:
     locations: Mapping[str, LazyLocation] = {turn.id: turn for turn in sent.transcript.turns}
     warns = sent.transcript.stale.get(part) == "warn"

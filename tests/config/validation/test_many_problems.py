@@ -41,6 +41,7 @@ CUT_OFF = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", CUT_OFF.values(), ids=CUT_OFF)
 def test_nothing_is_taken_for_valid_where_the_list_of_problems_was_cut_off(first: str, tmp_path: Path) -> None:
     """What comes after the last problem that is told may be wrong too, in any way."""

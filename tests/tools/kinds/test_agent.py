@@ -136,6 +136,7 @@ def test_an_agent_that_calls_itself_ends(tmp_path: Path) -> None:
         assert session.usage.total_tokens >= 2 * 6
 
 
+@pytest.mark.slow
 def test_t12_agents_that_call_each_other_many_times_share_one_bound(tmp_path: Path) -> None:
     from runner import ChatSession, load_agent
     from runner.engine.from_agent import MAX_INNER_CALLS

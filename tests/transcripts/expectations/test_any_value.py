@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,7 @@ def nested(depth: int) -> Any:
     return value
 
 
+@pytest.mark.slow
 def test_values_of_any_depth_are_compared() -> None:
     deep, other = nested(10_000), nested(10_001)
     assert json_equal(deep, nested(10_000)) and not json_equal(deep, other)
