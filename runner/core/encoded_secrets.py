@@ -208,6 +208,11 @@ def _backslash(match: re.Match[bytes]) -> bytes:
     return bytes([int(octets, 16)]) if octets else _SHORT_ESCAPES.get(char, char)
 
 
+def _backslash_of_text(match: re.Match[bytes]) -> bytes:
+    r"""As Python's repr and JavaScript mean it: `\xad` is the character U+00AD and not a byte."""
+    return _character(int(match[5], 16)) if match[5] else _backslash(match)
+
+
 def _pair(pair: bytes) -> str:
     r"""The character of a surrogate pair that is written as `\ud83d\ude00`."""
     high, low = int(pair[2:6], 16), int(pair[8:12], 16)
@@ -236,18 +241,17 @@ def _quoted_printable(match: re.Match[bytes]) -> bytes:
     return bytes([int(match[1], 16)]) if match[1] else b""
 
 
+_BACKSLASHED = re.compile(
+    rb"(\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2})"
+    rb"|\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})"
+    rb"|([0-7]{3})|(\r?\n[ \t]*)|([^uUx]))"
+)
+
 _ESCAPES: Sequence[tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes]]] = (
     (b"%", re.compile(rb"%([0-9A-Fa-f]{2})"), _percent),
     (b"+", re.compile(rb"%([0-9A-Fa-f]{2})|\+"), _percent),
-    (
-        b"\\",
-        re.compile(
-            rb"(\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2})"
-            rb"|\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})"
-            rb"|([0-7]{3})|(\r?\n[ \t]*)|([^uUx]))"
-        ),
-        _backslash,
-    ),
+    (b"\\", _BACKSLASHED, _backslash),
+    (b"\\x", _BACKSLASHED, _backslash_of_text),
     (b"&", re.compile(rb"&(?:#[0-9]{1,20}|#[xX][0-9A-Fa-f]{1,20}|[A-Za-z][A-Za-z0-9]{1,30});?"), _entity),
     (b"=", re.compile(rb"=(?:([0-9A-Fa-f]{2})|\r?\n)"), _quoted_printable),
     (b"%u", re.compile(rb"%u([0-9A-Fa-f]{4})"), _unit),

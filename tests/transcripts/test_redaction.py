@@ -162,6 +162,12 @@ def test_t10_a_secret_of_windows_is_found(encoding: str) -> None:
         assert "«env:IT»" in Redactor({"env:IT": secret})(f"powershell -e {coded}")
 
 
+@pytest.mark.parametrize("secret", ["0000000\xad", "\x80\x9f-key-1", "schl\xfcssel-\xe9\n\x81"])
+@pytest.mark.parametrize("encoded", [repr, lambda text: repr(repr(text)), lambda text: repr(text.encode())])
+def test_t10_an_escape_is_a_character_or_a_byte(secret: str, encoded: Callable[[str], str]) -> None:
+    assert "«env:IT»" in Redactor({"env:IT": secret})(f"x {encoded(secret)} y")
+
+
 INVISIBLE = ["\x1b[31m", "\u200b", "\xad", "\ufeff", "\u2060", "\u202e", "\x08", "\x9b", "\U000e0041", "\\\n    "]
 
 
