@@ -92,7 +92,12 @@ class History:
             self.turns.pop()
 
     def roll_back(self, turn: Turn, *, keep_results: bool) -> None:
-        """Remove the newest turn, or with `keep_results` only the replies after its last results of tools."""
+        """Remove a turn, or with `keep_results` only the replies after its last results of tools.
+
+        One that others have followed stays as it is: they were answered with it in view.
+        """
+        if not self.turns or self.turns[-1] is not turn:
+            return
         while turn.exchanges and not (
             keep_results and turn.exchanges[-1].results and turn.exchanges[-1].reply.complete
         ):

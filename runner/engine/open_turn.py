@@ -22,10 +22,11 @@ BUSY_TIMEOUT = 60.0
 
 
 class OpenTurn:
-    """A turn, from its first event to its last. `reader` is the thread that read it last.
+    """A turn, from its first event to its last.
 
+    `reader` is the thread that read it last, as an object, since the numbers of threads are used again.
     `keeps_fragment`: what came of a reply that was stopped or broke off stays in the history, because it was shown.
-    `tool_calls` runs its tools, None before the first request. The thread is no number, since numbers are used again.
+    `tool_calls` runs its tools, None before the first request.
     """
 
     def __init__(self, cancel: Cancel, *, keeps_fragment: bool = True) -> None:

@@ -77,12 +77,12 @@ class StreamHandle:
 
         def dropped(_: object) -> None:
             if (known := handle()) is not None:
-                known.drop()
+                known._drop()
 
         self._stream = ref(stream, dropped)
         return stream
 
-    def drop(self) -> None:
+    def _drop(self) -> None:
         """End the turn, since nobody will read on."""
         if not self._ended:
             self.abort()
@@ -106,7 +106,7 @@ class StreamHandle:
                         self.finish_reason = event.reason
             self._ended = True
         except GeneratorExit:
-            self.drop()
+            self._drop()
             raise
         except Exception as error:
             if isinstance(error, ValueError) and self._turn.cancel.cancelled:

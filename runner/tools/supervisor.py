@@ -91,7 +91,8 @@ def _start(argv: list[str], environment: Mapping[str, str], replies: int) -> int
         os.dup2(null, standard)
     os.close(failing)
     error = os.read(failed, 16)
-    os.write(replies, b"error %b\n" % error if error else b"started %d\n" % program)
+    with suppress(OSError):  # whoever asked is gone already: the closed pipe of requests then ends what was started
+        os.write(replies, b"error %b\n" % error if error else b"started %d\n" % program)
     if error:
         sys.exit(1)
     return program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -19,7 +20,7 @@ def file_hash(path: Path) -> str:
     """What tells the content of a file from any other, whatever its times say; of a very large one, size and time."""
     try:
         with open_regular(path) as file:
-            status = path.stat()
+            status = os.fstat(file.fileno())
             if status.st_size > _MAX_HASHED:  # a model's weights, say: hashing them would hold up every start
                 return f"{status.st_size} bytes of {status.st_mtime_ns}"
             return file_digest(file, "sha256").hexdigest()

@@ -181,9 +181,10 @@ def test_a_finalized_failure_takes_no_later_turn_back(asked) -> None:
     with pytest.raises(GatewayError):
         list(stream)
     chat.send_message("two")
+    before = chat.messages
     with pytest.raises(GatewayError):
         handle.finalize()
-    assert kept(chat)[-2:] == ["user", "stop"]
+    assert chat.messages == before and kept(chat) == ["user", "incomplete", "user", "stop"]
 
 
 def test_a_turn_that_moves_between_threads_is_ended_from_any_of_them(asked) -> None:
