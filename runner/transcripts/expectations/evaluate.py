@@ -100,9 +100,9 @@ class Evaluation:
         return UsageError.exit_code if self.broken else 0
 
     def _add_result(self, expectation: Expectation, result: Result, turn_id: str) -> None:
-        kind, location = expectation.kind, expectation.location
+        kind = expectation.kind
         if result.state == "not_run":
-            self.add_finding(Finding("note", kind, result.why, location, turn_id))
+            self.add_finding(Finding("note", kind, result.why, expectation.location, turn_id))
             return
         self.judged += 1
         self.broken = self.broken or result.state == "broken"
@@ -112,6 +112,7 @@ class Evaluation:
             return
         warns = expectation.severity == "warn" and result.state == "fail"
         level: Literal["warn", "fail"] = "warn" if warns else "fail"
+        location = expectation.location
         self.add_finding(Finding(level, kind, result.why, location, turn_id, result.diff, result.actual))
 
 

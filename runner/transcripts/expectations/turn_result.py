@@ -94,6 +94,8 @@ def in_call_order(events: Sequence[Event]) -> Sequence[Event]:
 
     What a tool tells the user stays with the result that it stands before.
     """
+    if sum(type(event) is ToolFinished for event in events) < 2:
+        return events
     order: dict[str, int] = {}
     done: list[tuple[int, list[Event]]] = []
     ordered: list[Event] = []
